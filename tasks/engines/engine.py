@@ -1,0 +1,101 @@
+"""The contract between the worker and whatever makes audio.
+
+An engine lives in one child process that owns the device. The worker's scheduler calls it from a single
+thread, so an engine needs no locks. A batching engine implements `Engine`; one that makes a song in a
+single go implements `SimpleEngine` and is adapted by `tasks.engines.simple.Stepwise`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Protocol, runtime_checkable
+
+import numpy as np
+import numpy.typing as npt
+
+from tasks.jobs import JobRequest
+
+Samples = npt.NDArray[np.float32]
+"""Audio as [channels, frames] in -1..1."""
+
+Progress = Callable[[float, str], None]
+"""Called with the share done (0..1) and what is being done, in words. It may raise to stop the run."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Song:
+    """One variation of one job, which is what an engine makes at a time."""
+
+    job_id: str
+    variation: int  # 1-based
+    seed: int
+    request: JobRequest
+
+
+@dataclass(frozen=True, kw_only=True)
+class Audio:
+    """A finished song: `samples` is [channels, frames]; `midi` is the score's bytes where there is one."""
+
+    samples: Samples
+    sample_rate: int
+    midi: bytes | None = None
+    timings: dict[str, float] = field(default_factory=dict)  # seconds by stage: condition, denoise, decode
+
+
+class State(Protocol):
+    """One song on its way. The scheduler only looks at these three."""
+
+    @property
+    def song(self) -> Song: ...
+
+    @property
+    def done(self) -> bool:
+        """Whether every step is taken, so that `decode` may be called."""
+
+    @property
+    def progress(self) -> float:
+        """Share of the steps taken, 0..1."""
+
+
+@runtime_checkable
+class Engine(Protocol):
+    """Makes many songs at once, step by step. `step` advances every state it is given by one step."""
+
+    name: str
+    version: str
+
+    def load(self) -> None: ...
+    def admit(self, song: Song) -> State: ...
+    def fits(self, states: Sequence[State], song: Song) -> bool:
+        """Whether `song` can join `states` within the device's memory."""
+
+    def step(self, states: Sequence[State]) -> None: ...
+    def decode(self, state: State) -> Audio: ...
+    def unload(self) -> None: ...
+
+
+@runtime_checkable
+class SimpleEngine(Protocol):
+    """Makes one song in one call; the whole contract is `load` and `generate`.
+
+    Example:
+        class Beep:
+            name, version = "beep", "1"
+
+            def load(self) -> None: ...
+
+            def generate(self, song: Song, progress: Progress) -> Audio:
+                frames = round(song.request.duration * 48_000)
+                return Audio(samples=np.zeros((2, frames), np.float32), sample_rate=48_000)
+    """
+
+    name: str
+    version: str
+
+    def load(self) -> None: ...
+    def generate(self, song: Song, progress: Progress) -> Audio: ...
+
+
+class EngineOutOfMemory(MemoryError):
+    """The device has no room for this song; alone it may have."""

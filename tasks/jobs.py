@@ -1,0 +1,184 @@
+"""The vocabulary: what a person asks for, and what becomes of it.
+
+Everything here is plain data: the web app, the ledger, the dispatcher and the worker all speak it, and
+nothing here knows of any of them.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import re
+import unicodedata
+from enum import StrEnum
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints, model_validator
+
+PROMPT_MIN, PROMPT_MAX = 5, 2_000
+LYRICS_MAX = 10_000
+SECONDS_MIN, SECONDS_MAX = 5.0, 600.0
+VARIATIONS_MAX = 8
+SEED_MAX = 2**32 - 1
+
+AudioFormat = Literal["wav", "flac", "mp3", "opus"]
+Priority = Literal["low", "normal", "high"]
+Lane = Literal["stable", "canary"]
+TaskType = Literal["text2music", "cover", "repaint", "extract", "lego", "complete"]
+
+ALLOWED_CONTROLS = frozenset("\n\t")
+KEY_SCALE = re.compile(r"^[A-G][#b♯♭]?(?: (?:major|minor))?$", re.IGNORECASE)
+
+
+class JobState(StrEnum):
+    """Where a job is; the last three are final."""
+
+    QUEUED = "queued"
+    RUNNING = "running"
+    SUCCEEDED = "succeeded"
+    FAILED = "failed"
+    CANCELLED = "cancelled"
+
+    @property
+    def final(self) -> bool:
+        """Whether the job can change no more."""
+        return self in FINAL_STATES
+
+
+FINAL_STATES = frozenset({JobState.SUCCEEDED, JobState.FAILED, JobState.CANCELLED})
+
+
+class ErrorClass(StrEnum):
+    """Why a job failed: the values of `error.class` in the API, the logs and the metrics."""
+
+    INVALID_REQUEST = "invalid_request"
+    OUT_OF_MEMORY = "out_of_memory"
+    ENGINE_CRASH = "engine_crash"
+    WORKER_LOST = "worker_lost"
+    STORAGE_FULL = "storage_full"
+    STORAGE_UNAVAILABLE = "storage_unavailable"
+    DEADLINE = "deadline"
+    CANCELLED_BY_USER = "cancelled_by_user"
+    INTERNAL = "internal"
+
+
+class JobError(Exception):
+    """A job cannot go on. `detail` is shown to the person who asked: it says what to do."""
+
+    def __init__(self, error_class: ErrorClass, detail: str) -> None:
+        super().__init__(detail)
+        self.error_class = error_class
+        self.detail = detail
+
+
+def _clean_text(text: str) -> str:
+    """Trim, normalise line ends, and refuse what no keyboard types: control and surrogate characters."""
+    text = text.replace("\r\n", "\n").replace("\r", "\n").strip()
+    for character in text:
+        if unicodedata.category(character) in {"Cc", "Cs"} and character not in ALLOWED_CONTROLS:
+            raise ValueError(f"contains the control character U+{ord(character):04X}; remove it")
+    return text
+
+
+def _known_key(text: str) -> str:
+    if not KEY_SCALE.match(text):
+        raise ValueError("is a note and optionally a mode, such as 'A minor', 'F# major' or 'Bb'")
+    return text.replace("♯", "#").replace("♭", "b")
+
+
+CleanText = Annotated[str, AfterValidator(_clean_text)]
+
+
+class JobRequest(BaseModel):
+    """One request for music. The fields carry ACE-Step's names; what is None the engine chooses.
+
+    Sources: the fields of ACE-Step 1.5's `GenerationParams`.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False, str_max_length=LYRICS_MAX)
+
+    prompt: Annotated[CleanText, StringConstraints(max_length=PROMPT_MAX)] = Field(
+        description="What the music should be, in English or Chinese.",
+        examples=["A calm lo-fi beat with soft piano, 80 bpm"],
+    )
+    lyrics: CleanText = Field("", description="Words to sing, with section tags such as [verse] and [chorus].")
+    duration: float = Field(60.0, ge=SECONDS_MIN, le=SECONDS_MAX, description="Length in seconds.")
+    bpm: int | None = Field(None, ge=30, le=300, description="Beats a minute.")
+    key_scale: Annotated[str, AfterValidator(_known_key)] | None = Field(None, examples=["A minor"])
+    time_signature: Literal["2/4", "3/4", "4/4", "6/8"] | None = Field(None, description="Metre.")
+    vocal_language: str | None = Field(None, pattern=r"^[a-z]{2,3}$", description="ISO 639 code, such as 'en'.")
+    task_type: TaskType = Field("text2music", description="What to do; all but text2music need source audio.")
+    steps: int | None = Field(None, ge=1, le=200, description="Denoising steps.")
+    guidance_scale: float | None = Field(None, ge=0.0, le=30.0)
+    shift: float | None = Field(None, gt=0.0, le=10.0, description="Shift of the timestep schedule.")
+    seed: int | None = Field(None, ge=0, le=SEED_MAX, description="The same seed gives the same audio.")
+    variations: int = Field(1, ge=1, le=VARIATIONS_MAX, description="How many songs to make of it.")
+    format: AudioFormat = "wav"
+    priority: Priority = "normal"
+    callback_url: str | None = Field(None, max_length=2_000, description="Gets a POST when the job ends.")
+
+    @model_validator(mode="after")
+    def _long_enough(self) -> Self:
+        if len(self.prompt) < PROMPT_MIN:
+            raise ValueError(f"prompt needs at least {PROMPT_MIN} characters after trimming; describe the music")
+        return self
+
+
+class Output(BaseModel):
+    """One finished audio file of a job."""
+
+    name: str = Field(description="File name below /output/, such as `<id>.wav` or `<id>-2.flac`.")
+    format: str
+    seconds: float
+    bytes: int
+    sha256: str
+    seed: int | None = None
+
+
+class Timings(BaseModel):
+    """Seconds that the last attempt spent in each stage; `queue` is the wait before it."""
+
+    queue: float = 0.0
+    condition: float = 0.0
+    denoise: float = 0.0
+    decode: float = 0.0
+    encode: float = 0.0
+    store: float = 0.0
+
+
+class Failure(BaseModel):
+    """Why a job failed, as the API shows it under `error`."""
+
+    model_config = ConfigDict(populate_by_name=True)
+
+    error_class: ErrorClass = Field(alias="class")
+    detail: str
+
+
+class Job(BaseModel):
+    """What the ledger knows of one job."""
+
+    id: str
+    state: JobState
+    request: JobRequest
+    attempt: int = 0
+    progress: float = Field(0.0, ge=0.0, le=1.0, description="Share done of the running attempt.")
+    stage: str | None = Field(None, description="What is being done now, in words for a person.")
+    outputs: list[Output] = []
+    timings: Timings = Timings()
+    error: Failure | None = None
+    owner: str = Field("anonymous", description="Whose fair share it counts to: a key's id or an address.")
+    lane: Lane = "stable"
+    queue: str | None = None
+    worker: str | None = None
+    traceparent: str | None = None
+    fingerprint: str | None = None
+    cache_hit: bool = False
+    created_at: dt.datetime
+    started_at: dt.datetime | None = None
+    finished_at: dt.datetime | None = None
+    extra: dict[str, Any] = {}
+
+    @property
+    def trace_id(self) -> str | None:
+        """The 32 hexadecimal digits that tie every line about this job together."""
+        return self.traceparent.split("-")[1] if self.traceparent else None

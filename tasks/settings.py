@@ -1,0 +1,125 @@
+"""Every setting, described. Nothing else in Tutti reads the environment.
+
+Each is an environment variable with the prefix `TUTTI_`; `tutti settings` prints them all.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import re
+import socket
+import tempfile
+from functools import cache
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import AfterValidator, Field, SecretStr
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+UNIX_PATH_MAX = 100  # sun_path holds 108 bytes on Linux and 104 on macOS; room is left for the name
+NODE_NAME = re.compile(r"^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$")
+
+
+def _node_name(text: str) -> str:
+    if not NODE_NAME.match(text):
+        raise ValueError("has to be lower-case letters, digits and hyphens (it names queues and files)")
+    return text
+
+
+def _this_host() -> str:
+    name = re.sub(r"[^a-z0-9-]+", "-", socket.gethostname().split(".")[0].lower()).strip("-")
+    return name[:63].strip("-") or "localhost"
+
+
+class Settings(BaseSettings):
+    """All settings with their defaults: everything on one machine, embedded."""
+
+    model_config = SettingsConfigDict(env_prefix="TUTTI_", frozen=True, extra="ignore")
+
+    # where
+    host: str = Field("127.0.0.1", description="Address to listen on. Anything but loopback turns keys on.")
+    port: int = Field(8000, ge=1, le=65535, description="Where people reach Tutti.")
+    data: Path = Field(Path("var"), description="Folder of everything kept: ledger, songs, logs.")
+    storage: Path | None = Field(None, description="Folder of the songs, the NAS; default: DATA/output.")
+    public_url: str | None = Field(None, description="Address people see, if it is not http://HOST:PORT.")
+    node: Annotated[str, AfterValidator(_node_name)] = Field(
+        default_factory=_this_host, description="This machine's name among the others."
+    )
+    cell: str = Field("a", pattern=r"^[a-z0-9]{1,4}$", description="Name of this ledger and its GPUs in job ids.")
+
+    # the way of a job
+    ledger_url: SecretStr | None = Field(None, description="SQLAlchemy URL; default: SQLite below DATA.")
+    broker_url: SecretStr | None = Field(None, description="kombu URL; default: the embedded Valkey.")
+    rate_limit: str = Field(
+        "5r/s burst=10",
+        pattern=r"^(off|\d+r/[sm]( burst=\d+)?)$",
+        description="Job creation per address and per key; 'off' for load tests.",
+    )
+    keys: Literal["auto", "on", "off"] = Field("auto", description="API keys; auto: on beyond loopback.")
+    max_queued: int = Field(100_000, ge=1, description="Jobs that may wait before new ones get 503.")
+    max_attempts: int = Field(3, ge=1, le=20, description="Runs a job may lose before it fails.")
+    deadline_seconds: float = Field(900.0, gt=0, description="Longest run of one job.")
+    lease_seconds: float = Field(10.0, ge=2, description="A worker silent for so long is taken for dead.")
+    drain_seconds: float = Field(30.0, ge=0, description="Time to finish running jobs on SIGTERM.")
+    keep_days: float = Field(30.0, gt=0, description="Days until a song expires.")
+    keep_share: float = Field(0.9, gt=0, le=1, description="Share of the disk that songs may fill.")
+
+    # making music
+    engine: str = Field("auto", description="auto, sketch, acestep or an entry point of tutti.engines.")
+    model: str = Field("ACE-Step/acestep-v15-turbo-diffusers", description="Hub id or folder for acestep.")
+    device: int | None = Field(None, ge=0, description="Index of this worker's GPU; default: the first.")
+    soundfont: Path | None = Field(None, description="Another .sf2 or .sf3 for the sketch engine.")
+    batch: int = Field(0, ge=0, description="Songs made at once on a device; 0: what suits the engine.")
+    idle_unload: float = Field(300.0, ge=0, description="Seconds without work until the model leaves; 0: never.")
+    warm_up: bool = Field(False, description="Load the model at start rather than at the first job.")
+
+    # being watched
+    log_level: Literal["debug", "info", "warning", "error"] = "info"
+    elasticsearch_url: str | None = Field(None, description="Where `tutti ship` and `tutti observe` go.")
+    elasticsearch_api_key: SecretStr | None = None
+    kibana_url: str | None = Field(None, description="Where `tutti observe setup` imports the dashboards.")
+
+    @property
+    def storage_path(self) -> Path:
+        """The folder of finished audio."""
+        return (self.storage or self.data / "output").absolute()
+
+    @property
+    def log_path(self) -> Path:
+        """The folder of the JSON lines: web.jsonl, worker.jsonl, nginx.jsonl."""
+        return (self.data / "log").absolute()
+
+    @property
+    def run_path(self) -> Path:
+        """The folder of sockets and pid files; in the system's temporary folder where DATA's name is too long."""
+        path = (self.data / "run").absolute()
+        if len(os.fsencode(path)) + len("/worker-00.sock") <= UNIX_PATH_MAX:
+            return path
+        digest = hashlib.sha256(os.fsencode(path)).hexdigest()[:16]
+        return Path(tempfile.gettempdir(), f"tutti-{os.getuid()}-{digest}")
+
+    @property
+    def ledger(self) -> str:
+        """The ledger's SQLAlchemy URL."""
+        if self.ledger_url:
+            return self.ledger_url.get_secret_value()
+        return f"sqlite:///{(self.data / 'ledger.db').absolute()}"
+
+    @property
+    def broker(self) -> str:
+        """The broker's kombu URL; the embedded one listens on a socket in the run folder."""
+        if self.broker_url:
+            return self.broker_url.get_secret_value()
+        return f"redis+socket://{self.run_path / 'broker.sock'}"
+
+    @property
+    def base_url(self) -> str:
+        """The address people open, without a slash at the end."""
+        return (self.public_url or f"http://{self.host}:{self.port}").rstrip("/")
+
+
+@cache
+def settings() -> Settings:
+    """This process's settings, read from the environment once."""
+    return Settings()
