@@ -26,6 +26,9 @@ Lane = Literal["stable", "canary"]
 TaskType = Literal["text2music", "cover", "repaint", "extract", "lego", "complete"]
 
 ALLOWED_CONTROLS = frozenset("\n\t")
+UPLOAD_ID = r"^[0-9a-f]{64}$"
+"""An upload is named by the SHA-256 of its bytes, so that equal requests have equal fingerprints."""
+
 KEY_SCALE = re.compile(r"^[A-G][#b♯♭]?(?: (?:major|minor))?$", re.IGNORECASE)
 
 
@@ -100,13 +103,29 @@ class JobRequest(BaseModel):
         description="What the music should be, in English or Chinese.",
         examples=["A calm lo-fi beat with soft piano, 80 bpm"],
     )
-    lyrics: CleanText = Field("", description="Words to sing, with section tags such as [verse] and [chorus].")
+    lyrics: CleanText = Field(
+        "", description="Words to sing, with section tags such as [verse] and [chorus]."
+    )
     duration: float = Field(60.0, ge=SECONDS_MIN, le=SECONDS_MAX, description="Length in seconds.")
     bpm: int | None = Field(None, ge=30, le=300, description="Beats a minute.")
     key_scale: Annotated[str, AfterValidator(_known_key)] | None = Field(None, examples=["A minor"])
     time_signature: Literal["2/4", "3/4", "4/4", "6/8"] | None = Field(None, description="Metre.")
-    vocal_language: str | None = Field(None, pattern=r"^[a-z]{2,3}$", description="ISO 639 code, such as 'en'.")
+    vocal_language: str | None = Field(
+        None, pattern=r"^[a-z]{2,3}$", description="ISO 639 code, such as 'en'."
+    )
     task_type: TaskType = Field("text2music", description="What to do; all but text2music need source audio.")
+    source_audio: str | None = Field(None, pattern=UPLOAD_ID, description="Upload to work on.")
+    reference_audio: str | None = Field(None, pattern=UPLOAD_ID, description="Upload whose timbre to follow.")
+    repaint_start: float | None = Field(
+        None, ge=0.0, le=SECONDS_MAX, description="Where repaint or lego starts."
+    )
+    repaint_end: float | None = Field(None, gt=0.0, le=SECONDS_MAX, description="Where it ends.")
+    track: str | None = Field(
+        None,
+        pattern=r"^[a-z][a-z _]{1,31}(,[a-z][a-z _]{1,31}){0,7}$",
+        description="Track to extract or add, such as 'vocals'; complete takes several, with commas.",
+    )
+    lora: str | None = Field(None, pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$", description="Adapter.")
     steps: int | None = Field(None, ge=1, le=200, description="Denoising steps.")
     guidance_scale: float | None = Field(None, ge=0.0, le=30.0)
     shift: float | None = Field(None, gt=0.0, le=10.0, description="Shift of the timestep schedule.")
@@ -117,9 +136,19 @@ class JobRequest(BaseModel):
     callback_url: str | None = Field(None, max_length=2_000, description="Gets a POST when the job ends.")
 
     @model_validator(mode="after")
+    def _has_its_source(self) -> Self:
+        if (self.task_type == "text2music") == (self.source_audio is not None):
+            raise ValueError("source_audio goes with every task_type but text2music; upload the audio first")
+        if self.repaint_end is not None and (self.repaint_start or 0.0) >= self.repaint_end:
+            raise ValueError("repaint_start has to be before repaint_end")
+        return self
+
+    @model_validator(mode="after")
     def _long_enough(self) -> Self:
         if len(self.prompt) < PROMPT_MIN:
-            raise ValueError(f"prompt needs at least {PROMPT_MIN} characters after trimming; describe the music")
+            raise ValueError(
+                f"prompt needs at least {PROMPT_MIN} characters after trimming; describe the music"
+            )
         return self
 
 

@@ -46,7 +46,9 @@ class Settings(BaseSettings):
     node: Annotated[str, AfterValidator(_node_name)] = Field(
         default_factory=_this_host, description="This machine's name among the others."
     )
-    cell: str = Field("a", pattern=r"^[a-z0-9]{1,4}$", description="Name of this ledger and its GPUs in job ids.")
+    cell: str = Field(
+        "a", pattern=r"^[a-z0-9]{1,4}$", description="Name of this ledger and its GPUs in job ids."
+    )
 
     # the way of a job
     ledger_url: SecretStr | None = Field(None, description="SQLAlchemy URL; default: SQLite below DATA.")
@@ -68,10 +70,17 @@ class Settings(BaseSettings):
     # making music
     engine: str = Field("auto", description="auto, sketch, acestep or an entry point of tutti.engines.")
     model: str = Field("ACE-Step/acestep-v15-turbo-diffusers", description="Hub id or folder for acestep.")
+    precision: Literal["auto", "float32", "bfloat16", "fp8"] = Field(
+        "auto", description="Numbers acestep computes with; auto: bfloat16 on a GPU, float32 on the CPU."
+    )
+    loras: Path | None = Field(None, description="Folder of LoRA adapters by name; default: DATA/lora.")
+    uploads: Path | None = Field(None, description="Folder of uploaded audio; default: DATA/upload.")
     device: int | None = Field(None, ge=0, description="Index of this worker's GPU; default: the first.")
     soundfont: Path | None = Field(None, description="Another .sf2 or .sf3 for the sketch engine.")
     batch: int = Field(0, ge=0, description="Songs made at once on a device; 0: what suits the engine.")
-    idle_unload: float = Field(300.0, ge=0, description="Seconds without work until the model leaves; 0: never.")
+    idle_unload: float = Field(
+        300.0, ge=0, description="Seconds without work until the model leaves; 0: never."
+    )
     warm_up: bool = Field(False, description="Load the model at start rather than at the first job.")
 
     # being watched
@@ -84,6 +93,21 @@ class Settings(BaseSettings):
     def storage_path(self) -> Path:
         """The folder of finished audio."""
         return (self.storage or self.data / "output").absolute()
+
+    @property
+    def upload_path(self) -> Path:
+        """The folder of uploaded audio; each file is named by the SHA-256 of its bytes."""
+        return (self.uploads or self.data / "upload").absolute()
+
+    @property
+    def lora_path(self) -> Path:
+        """The folder of LoRA adapters: NAME.safetensors, or a folder NAME of a PEFT adapter."""
+        return (self.loras or self.data / "lora").absolute()
+
+    @property
+    def compile_path(self) -> Path:
+        """The folder of compiled GPU code, so that a restart is warm."""
+        return (self.data / "compiled").absolute()
 
     @property
     def log_path(self) -> Path:
