@@ -1,1 +1,41 @@
+# `make help` lists what there is to do.
 .DEFAULT_GOAL := help
+.PHONY: help run test check format bench faults lock clean
+BIN := .venv/bin
+WORKERS ?= 2
+
+help:  ## show this list
+	@grep -E '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 10
+
+run:  ## install what is missing, then start Tutti here (Ctrl-C stops it)
+	@compose/install.sh run
+	@exec $(BIN)/tutti up
+
+test:  ## install what the tests need and run them all
+	@compose/install.sh test
+	$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal
+
+check:  ## lint, types and layers
+	@compose/install.sh test
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+format:  ## put the code into its form
+	$(BIN)/ruff check --fix
+	$(BIN)/ruff format
+
+bench:  ## every figure that the README states
+	@compose/install.sh test
+	$(BIN)/python -m bench
+
+faults:  ## the fault runs: real kills, at least 20 times each
+	@compose/install.sh test
+	$(BIN)/python -m tests.faults
+
+lock:  ## write the lock files anew from pyproject.toml
+	compose/lock.sh
+
+clean:  ## remove what was installed (songs and logs stay)
+	rm -rf .venv .tools

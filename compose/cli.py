@@ -1,0 +1,38 @@
+"""The command line. Each command imports what it needs when it runs, so that `tutti --help` is quick."""
+
+from __future__ import annotations
+
+import sys
+
+import typer
+from pydantic import ValidationError
+
+from compose.commands import doctor, generate, parts, settings, status
+
+app = typer.Typer(
+    name="tutti",
+    help="Serve the ACE-Step music model to many people at once.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
+for module in (parts, generate, status, doctor, settings):
+    app.add_typer(module.app)
+
+
+def main() -> None:
+    """Run one command; a setting that is wrong is named rather than traced."""
+    try:
+        app()
+    except ValidationError as error:
+        if error.title != "Settings":
+            raise
+        for problem in error.errors():
+            name = "_".join(str(part) for part in problem["loc"]).upper()
+            typer.echo(f"TUTTI_{name}: {problem['msg']} (it is {problem['input']!r})", err=True)
+        sys.exit(2)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,126 @@
+"""`tutti up`: everything on this machine, together."""
+
+from __future__ import annotations
+
+import asyncio
+import fcntl
+import os
+import signal
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from compose import parts
+from compose.supervise import StartFailed, Supervisor
+from nginx import gateway
+from tasks.engines import resolve
+from tasks.settings import Settings
+
+COLOURS = (36, 33, 32, 35, 34, 31, 96)  # ANSI, one a part
+
+
+class AlreadyRunning(Exception):
+    """Another `tutti up` uses this data folder."""
+
+
+@contextmanager
+def sole_owner(settings: Settings) -> Iterator[None]:
+    """Hold the data folder: two supervisors on one ledger would run two of each part.
+
+    Raises:
+        AlreadyRunning: another process holds it.
+    """
+    with (settings.run_path / "up.lock").open("w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise AlreadyRunning(
+                f"Tutti runs already on {settings.data.absolute()}. "
+                "A second copy needs its own folder and port: TUTTI_DATA=var2 TUTTI_PORT=8001 make run"
+            ) from None
+        yield
+
+
+def prepare(settings: Settings) -> None:
+    """Make the folders that the parts expect."""
+    for folder in (settings.data, settings.storage_path, settings.log_path):
+        folder.mkdir(parents=True, exist_ok=True)
+    settings.run_path.mkdir(parents=True, exist_ok=True, mode=0o700)
+    for stale in settings.run_path.glob("*.sock"):
+        stale.unlink(missing_ok=True)
+
+
+def up(settings: Settings) -> int:
+    """Run every part until SIGINT or SIGTERM; the answer is the exit code."""
+    settings.run_path.mkdir(parents=True, exist_ok=True, mode=0o700)
+    try:
+        with sole_owner(settings):
+            if not parts.port_is_free(settings):
+                print(_port_taken(settings), file=sys.stderr)  # noqa: T201
+                return 1
+            prepare(settings)
+            return asyncio.run(_run(settings))
+    except AlreadyRunning as error:
+        print(error, file=sys.stderr)  # noqa: T201
+        return 1
+
+
+async def _run(settings: Settings) -> int:
+    chosen = parts.parts(settings)
+    say = _speaker([part.name for part in chosen])
+    supervisor = Supervisor(chosen, say=say, grace=settings.drain_seconds + 5)
+    stop = asyncio.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    starting = asyncio.create_task(supervisor.start())
+    stopping = asyncio.create_task(stop.wait())
+    try:
+        await asyncio.wait({starting, stopping}, return_when=asyncio.FIRST_COMPLETED)
+        if starting.done():
+            starting.result()
+            _welcome(settings, say)
+            await stopping
+        say("tutti", "stopping ...")
+    except StartFailed as error:
+        say("tutti", str(error))
+        return 1
+    finally:
+        starting.cancel()
+        await supervisor.stop()
+    say("tutti", "stopped")
+    return 0
+
+
+def _speaker(names: list[str]) -> parts.Say:
+    """Prints each part's lines behind its name, in its colour on a terminal."""
+    width = max(map(len, names))
+    colours = dict(zip(names, COLOURS, strict=False)) if sys.stdout.isatty() and "NO_COLOR" not in os.environ else {}
+
+    def say(name: str, line: str) -> None:
+        label = f"{name:>{width}} |"
+        label = f"\033[{colours[name]}m{label}\033[0m" if name in colours else label
+        print(label, line, flush=True)  # noqa: T201
+
+    return say
+
+
+def _welcome(settings: Settings, say: parts.Say) -> None:
+    front = "nginx stands in front" if gateway.available() else "nginx is not installed: the web app serves the files itself"
+    for line in (
+        f"Tutti is ready: {settings.base_url}",
+        f"engine {resolve(settings)} · songs in {_short(settings.storage_path)} · logs in {_short(settings.log_path)}",
+        f"{front} · Flower: {settings.base_url}/flower/ · Ctrl-C stops everything",
+    ):
+        say("tutti", line)
+
+
+def _short(path: Path) -> str:
+    return os.path.relpath(path) if path.is_relative_to(Path.cwd()) else str(path)
+
+
+def _port_taken(settings: Settings) -> str:
+    return (
+        f"Port {settings.port} of {settings.host} is in use by another program. "
+        f"Choose another: TUTTI_PORT={settings.port + 1} make run"
+    )

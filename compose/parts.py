@@ -1,0 +1,122 @@
+"""The parts of Tutti on one machine: what each runs, when it is ready, and in which order they start."""
+
+from __future__ import annotations
+
+import asyncio
+import shutil
+import socket
+import sys
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import httpx
+
+from compose import broker
+from nginx import gateway
+from tasks.settings import Settings
+
+Check = Callable[[], Awaitable[bool]]
+Say = Callable[[str, str], None]
+"""Prints one line of one part: its name, then the line."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Part:
+    """One process. Parts of a stage start together; the next stage waits until all of them are ready."""
+
+    name: str
+    argv: list[str]
+    stage: int
+    ready: Check
+
+
+def parts(settings: Settings) -> list[Part]:
+    """The parts that these settings call for, in the order of their stages."""
+    run = settings.run_path
+    chosen = [
+        Part(name="web", argv=_web(settings), stage=1, ready=_web_answers(settings)),
+        Part(name="dispatch", argv=_tutti("dispatch"), stage=1, ready=_at_once),
+        Part(name="worker", argv=_tutti("worker"), stage=1, ready=_at_once),
+        Part(name="flower", argv=_tutti("flower"), stage=2, ready=_at_once),
+    ]
+    if settings.broker_url is None:
+        argv = broker.command(settings)
+        chosen.insert(0, Part(name="broker", argv=argv, stage=0, ready=_listens(run / "broker.sock")))
+    if gateway.available():
+        chosen.append(Part(name="gateway", argv=_tutti("gateway"), stage=2, ready=_answers(settings)))
+    if settings.elasticsearch_url:
+        chosen.append(Part(name="ship", argv=_tutti("ship"), stage=2, ready=_at_once))
+    return chosen
+
+
+def _tutti(*words: str) -> list[str]:
+    return [sys.executable, "-m", "compose.cli", *words]
+
+
+def _web(settings: Settings) -> list[str]:
+    """Behind nginx the web app listens on a socket; without it, it is what people reach."""
+    if gateway.available():
+        return _tutti("web", "--uds", str(settings.run_path / "web.sock"))
+    return _tutti("web")
+
+
+def _web_answers(settings: Settings) -> Check:
+    return _answers(settings, uds=settings.run_path / "web.sock") if gateway.available() else _answers(settings)
+
+
+async def _at_once() -> bool:
+    return True
+
+
+def _listens(path: Path) -> Check:
+    """Ready when a Redis-protocol server on this socket says PONG: it has read its append-only file by then."""
+
+    async def check() -> bool:
+        try:
+            reader, writer = await asyncio.open_unix_connection(path)
+        except OSError:
+            return False
+        writer.write(b"PING\r\n")
+        answer = await reader.readline()
+        writer.close()
+        return answer == b"+PONG\r\n"
+
+    return check
+
+
+def _answers(settings: Settings, *, uds: Path | None = None) -> Check:
+    """Ready when `/livez` answers 200 where people, or nginx, will ask."""
+    address = f"http://{_dial(settings.host)}:{settings.port}/livez"
+
+    async def check() -> bool:
+        transport = httpx.AsyncHTTPTransport(uds=str(uds) if uds else None, verify=False)
+        async with httpx.AsyncClient(transport=transport, timeout=2) as client:
+            try:
+                return (await client.get(address)).status_code == httpx.codes.OK
+            except httpx.HTTPError:
+                return False
+
+    return check
+
+
+def _dial(host: str) -> str:
+    """The address to reach a server that listens on `host`."""
+    return {"0.0.0.0": "127.0.0.1", "::": "[::1]"}.get(host, host)
+
+
+def port_is_free(settings: Settings) -> bool:
+    """Whether nobody listens where people will come. Ports of ended connections count as free."""
+    family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
+    with socket.socket(family, socket.SOCK_STREAM) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((settings.host, settings.port))
+        except OSError:
+            return False
+    return True
+
+
+def programs() -> dict[str, str | None]:
+    """The programs of this machine that Tutti uses where they are there."""
+    return {name: shutil.which(name) for name in ("nginx", "nvidia-smi", "ffmpeg")}
