@@ -1,4 +1,4 @@
-"""Flower on a socket in the run folder, never on a port: it can stop workers, so only a front may reach it."""
+"""Flower on a socket in the run folder, not on a port: it can stop workers, so only a front may reach it."""
 
 from __future__ import annotations
 

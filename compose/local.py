@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from compose import parts
-from compose.supervise import StartFailed, Supervisor
+from compose.supervise import Say, StartFailed, Supervisor
 from nginx import gateway
 from tasks.engines import resolve
 from tasks.settings import Settings
@@ -30,6 +30,7 @@ def sole_owner(settings: Settings) -> Iterator[None]:
 
     Raises:
         AlreadyRunning: another process holds it.
+
     """
     with (settings.run_path / "up.lock").open("w") as lock:
         try:
@@ -92,10 +93,14 @@ async def _run(settings: Settings) -> int:
     return 0
 
 
-def _speaker(names: list[str]) -> parts.Say:
+def _speaker(names: list[str]) -> Say:
     """Prints each part's lines behind its name, in its colour on a terminal."""
     width = max(map(len, names))
-    colours = dict(zip(names, COLOURS, strict=False)) if sys.stdout.isatty() and "NO_COLOR" not in os.environ else {}
+    colours = (
+        dict(zip(names, COLOURS, strict=False))
+        if sys.stdout.isatty() and "NO_COLOR" not in os.environ
+        else {}
+    )
 
     def say(name: str, line: str) -> None:
         label = f"{name:>{width}} |"
@@ -105,12 +110,12 @@ def _speaker(names: list[str]) -> parts.Say:
     return say
 
 
-def _welcome(settings: Settings, say: parts.Say) -> None:
-    front = "nginx stands in front" if gateway.available() else "nginx is not installed: the web app serves the files itself"
+def _welcome(settings: Settings, say: Say) -> None:
+    front = "nginx" if gateway.available() else "the web app itself (nginx is not installed)"
     for line in (
         f"Tutti is ready: {settings.base_url}",
-        f"engine {resolve(settings)} · songs in {_short(settings.storage_path)} · logs in {_short(settings.log_path)}",
-        f"{front} · Flower: {settings.base_url}/flower/ · Ctrl-C stops everything",
+        f"engine: {resolve(settings)} · in front: {front} · queue: {settings.base_url}/flower/",
+        f"songs: {_short(settings.storage_path)} · logs: {_short(settings.log_path)} · Ctrl-C stops everything",
     ):
         say("tutti", line)
 

@@ -6,29 +6,14 @@ import asyncio
 import shutil
 import socket
 import sys
-from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
 from pathlib import Path
 
 import httpx
 
 from compose import broker
+from compose.supervise import Check, Part
 from nginx import gateway
 from tasks.settings import Settings
-
-Check = Callable[[], Awaitable[bool]]
-Say = Callable[[str, str], None]
-"""Prints one line of one part: its name, then the line."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Part:
-    """One process. Parts of a stage start together; the next stage waits until all of them are ready."""
-
-    name: str
-    argv: list[str]
-    stage: int
-    ready: Check
 
 
 def parts(settings: Settings) -> list[Part]:
@@ -62,7 +47,9 @@ def _web(settings: Settings) -> list[str]:
 
 
 def _web_answers(settings: Settings) -> Check:
-    return _answers(settings, uds=settings.run_path / "web.sock") if gateway.available() else _answers(settings)
+    return (
+        _answers(settings, uds=settings.run_path / "web.sock") if gateway.available() else _answers(settings)
+    )
 
 
 async def _at_once() -> bool:
@@ -70,7 +57,7 @@ async def _at_once() -> bool:
 
 
 def _listens(path: Path) -> Check:
-    """Ready when a Redis-protocol server on this socket says PONG: it has read its append-only file by then."""
+    """Ready when a Redis-protocol server on this socket says PONG, its append-only file read."""
 
     async def check() -> bool:
         try:

@@ -13,14 +13,25 @@ import os
 import signal
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
-
-from compose.parts import Part, Say
 
 PR_SET_PDEATHSIG = 1
 STEADY_SECONDS = 30.0  # a process that lived so long starts its back-off anew
 BACK_OFF = (0.5, 1.0, 2.0, 4.0, 8.0, 15.0, 30.0)  # seconds
+Check = Callable[[], Awaitable[bool]]
+Say = Callable[[str, str], None]
+"""Prints one line of one part: its name, then the line."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Part:
+    """One process. Parts of a stage start together; the next stage waits until all of them are ready."""
+
+    name: str
+    argv: list[str]
+    stage: int
+    ready: Check
 
 
 class StartFailed(Exception):
@@ -51,13 +62,14 @@ class Supervisor:
         self._say = say
         self._grace = grace
         self._start_limit = start_limit
-        self._stopping = False
+        self._stop = asyncio.Event()
 
     async def start(self) -> None:
         """Start every stage and wait for its readiness.
 
         Raises:
             StartFailed: a part was not ready within the limit.
+
         """
         for stage in sorted({running.part.stage for running in self._running}):
             members = [running for running in self._running if running.part.stage == stage]
@@ -69,53 +81,66 @@ class Supervisor:
         deadline = time.monotonic() + self._start_limit
         while not await part.ready():
             if time.monotonic() > deadline:
-                raise StartFailed(f"{part.name} was not ready within {self._start_limit:.0f} s; its lines above say why")
+                raise StartFailed(
+                    f"{part.name} was not ready within {self._start_limit:.0f} s; its lines above say why"
+                )
             await asyncio.sleep(0.1)
 
     async def _keep(self, running: Running) -> None:
         """Run one part for ever: each crash in a row doubles the wait before the next start."""
-        while not self._stopping:
+        while not self._stop.is_set():
             started = time.monotonic()
             code = await self._run_once(running)
-            if self._stopping:
+            if self._stop.is_set():
                 return
             lived = time.monotonic() - started
             running.deaths = 1 if lived > STEADY_SECONDS else running.deaths + 1
             wait = BACK_OFF[min(running.deaths, len(BACK_OFF)) - 1]
-            self._say(running.part.name, f"ended {_how(code)} after {lived:.1f} s; starts again in {wait:g} s")
-            await asyncio.sleep(wait)
+            self._say(
+                running.part.name, f"ended {_how(code)} after {lived:.1f} s; starts again in {wait:g} s"
+            )
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._stop.wait(), wait)
 
     async def _run_once(self, running: Running) -> int:
+        # A pipe of our own: asyncio's would hold back the news of a death until its last child closes it.
+        reading, writing = os.pipe()
         running.process = process = await asyncio.create_subprocess_exec(
             *running.part.argv,
             stdin=asyncio.subprocess.DEVNULL,
-            stdout=asyncio.subprocess.PIPE,
+            stdout=writing,
             stderr=asyncio.subprocess.STDOUT,
             start_new_session=True,  # Ctrl-C reaches the supervisor alone, which stops the parts in order
-            preexec_fn=_die_with_parent,  # noqa: PLW1509 - only calls prctl, and no thread runs here yet
-            limit=2**20,
+            preexec_fn=_die_with_parent,  # only calls prctl, and no thread runs here
         )
-        copying = asyncio.create_task(self._copy_output(running.part.name, process))
+        os.close(writing)
+        copying = asyncio.create_task(self._copy_output(running.part.name, reading))
         code = await process.wait()
         _kill_group(process.pid)  # what it left behind holds its files, sockets and output
-        await asyncio.wait({copying}, timeout=1)
-        copying.cancel()
+        await copying
         return code
 
-    async def _copy_output(self, name: str, process: asyncio.subprocess.Process) -> None:
-        assert process.stdout is not None  # noqa: S101 - it was asked for as a pipe
-        while True:
-            try:
-                line = await process.stdout.readline()
-            except ValueError:  # a line longer than the limit: pass over it
-                continue
-            if not line:
-                return
-            self._say(name, line.decode(errors="replace").rstrip())
+    async def _copy_output(self, name: str, reading: int) -> None:
+        reader = asyncio.StreamReader(limit=2**20)
+        protocol = asyncio.StreamReaderProtocol(reader)
+        pipe = os.fdopen(reading, "rb")
+        transport, _ = await asyncio.get_running_loop().connect_read_pipe(lambda: protocol, pipe)
+        try:
+            while line := await self._line(reader):
+                self._say(name, line.decode(errors="replace").rstrip())
+        finally:
+            transport.close()
+
+    @staticmethod
+    async def _line(reader: asyncio.StreamReader) -> bytes:
+        try:
+            return await reader.readline()
+        except ValueError:  # longer than the limit; what was read of it is gone
+            return b"(a line of more than 1 MiB was left out)"
 
     async def stop(self) -> None:
         """Stop the parts in reverse order; what outlasts its grace is killed with all its children."""
-        self._stopping = True
+        self._stop.set()
         for stage in sorted({running.part.stage for running in self._running}, reverse=True):
             await asyncio.gather(*(self._end(r) for r in self._running if r.part.stage == stage))
 
@@ -130,8 +155,7 @@ class Supervisor:
                 self._say(running.part.name, f"did not stop within {self._grace:.0f} s and is killed")
             _kill_group(process.pid)
         if running.keeper:
-            running.keeper.cancel()
-            await asyncio.gather(running.keeper, return_exceptions=True)
+            await running.keeper
 
 
 def _kill_group(leader: int) -> None:

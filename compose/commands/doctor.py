@@ -47,7 +47,9 @@ def _port(current: Settings) -> Iterator[Finding]:
     if parts.port_is_free(current):
         yield Finding("ok", f"port {current.port} of {current.host} is free")
     else:
-        yield Finding("note", f"port {current.port} is in use: by Tutti itself, or choose another with TUTTI_PORT")
+        yield Finding(
+            "note", f"port {current.port} is in use: by Tutti itself, or choose another with TUTTI_PORT"
+        )
 
 
 def _storage(current: Settings) -> Iterator[Finding]:
@@ -62,7 +64,9 @@ def _storage(current: Settings) -> Iterator[Finding]:
         return
     free = shutil.disk_usage(folder).free
     level = "ok" if free > 5 * GIGABYTE else "note"
-    yield Finding(level, f"{folder}: {free / GIGABYTE:.0f} GB free, some {free // 11_520_000:,} minutes of WAV")
+    yield Finding(
+        level, f"{folder}: {free / GIGABYTE:.0f} GB free, some {free // 11_520_000:,} minutes of WAV"
+    )
 
 
 def _nginx(_: Settings) -> Iterator[Finding]:
@@ -71,7 +75,9 @@ def _nginx(_: Settings) -> Iterator[Finding]:
     if path := gateway.available():
         yield Finding("ok", f"nginx at {path} will stand in front")
     else:
-        yield Finding("note", "nginx is not installed: the web app serves the files itself (apt-get install nginx)")
+        yield Finding(
+            "note", "nginx is not installed: the web app serves the files itself (apt-get install nginx)"
+        )
 
 
 def _engine(current: Settings) -> Iterator[Finding]:
@@ -109,7 +115,9 @@ def _ledger(current: Settings) -> Iterator[Finding]:
         with create_engine(current.ledger).connect() as connection:
             connection.execute(text("SELECT 1"))
     except (SQLAlchemyError, ModuleNotFoundError) as error:
-        yield Finding("bad", f"the ledger cannot be opened ({type(error).__name__}): look at TUTTI_LEDGER_URL")
+        yield Finding(
+            "bad", f"the ledger cannot be opened ({type(error).__name__}): look at TUTTI_LEDGER_URL"
+        )
     else:
         yield Finding("ok", "the ledger opens")
 

@@ -24,20 +24,24 @@ app = typer.Typer()
 @app.command()
 def generate(
     prompt: Annotated[str, typer.Argument(help="What the music should be, in English or Chinese.")],
-    output: Annotated[Path, typer.Option("-o", "--output", help=".wav, .flac, .mp3 or .opus")] = Path("song.wav"),
+    output: Annotated[Path, typer.Option("-o", "--output", help=".wav, .flac, .mp3 or .opus")] = Path(
+        "song.wav"
+    ),
     midi: Annotated[Path | None, typer.Option(help="Write a sketch's score here, as MIDI.")] = None,
     duration: Annotated[float, typer.Option(help="Length in seconds, 5 to 600.")] = 60.0,
     bpm: Annotated[int | None, typer.Option(help="Beats a minute.")] = None,
     key: Annotated[str | None, typer.Option(help="Such as 'A minor'.")] = None,
     time_signature: Annotated[str | None, typer.Option(help="2/4, 3/4, 4/4 or 6/8.")] = None,
     seed: Annotated[int | None, typer.Option(help="The same seed gives the same song.")] = None,
-    lyrics: Annotated[Path | None, typer.Option(help="A text file; tags such as [verse] set the form.")] = None,
+    lyrics: Annotated[
+        Path | None, typer.Option(help="A text file; tags such as [verse] set the form.")
+    ] = None,
     steps: Annotated[int | None, typer.Option(help="Denoising steps (acestep).")] = None,
 ) -> None:
     """Make one song here, without any server."""
     fields = {
-        "prompt": prompt, "duration": duration, "bpm": bpm, "key_scale": key, "time_signature": time_signature,
-        "lyrics": _read(lyrics), "steps": steps, "format": _format_of(output),
+        "prompt": prompt, "duration": duration, "bpm": bpm, "key_scale": key,
+        "time_signature": time_signature, "lyrics": _read(lyrics), "steps": steps, "format": _format_of(output),
         "seed": secrets.randbelow(SEED_MAX) if seed is None else seed,
     }  # fmt: skip
     try:
@@ -87,7 +91,12 @@ def _make(song: Song) -> Audio:
 
     engine = load_engine(settings())
     console = Console(stderr=True)
-    columns = (TextColumn("{task.description:<28}"), BarColumn(), TextColumn("{task.percentage:>3.0f} %"), TimeRemainingColumn())
+    columns = (
+        TextColumn("{task.description:<28}"),
+        BarColumn(),
+        TextColumn("{task.percentage:>3.0f} %"),
+        TimeRemainingColumn(),
+    )
     with Progress(*columns, console=console, transient=True, disable=not sys.stderr.isatty()) as bar:
         task = bar.add_task("loading the engine", total=1.0)
         engine.load()

@@ -21,7 +21,9 @@ def up() -> None:
 
 
 @app.command()
-def web(uds: Annotated[Path | None, typer.Option(help="Listen on this Unix socket, behind nginx.")] = None) -> None:
+def web(
+    uds: Annotated[Path | None, typer.Option(help="Listen on this Unix socket, behind nginx.")] = None,
+) -> None:
     """Run the web app: the form, the API, the pages."""
     from web import server
 
