@@ -99,7 +99,7 @@ class JobRequest(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False, str_max_length=LYRICS_MAX)
 
-    prompt: Annotated[CleanText, StringConstraints(max_length=PROMPT_MAX)] = Field(
+    prompt: Annotated[CleanText, StringConstraints(min_length=PROMPT_MIN, max_length=PROMPT_MAX)] = Field(
         description="What the music should be, in English or Chinese.",
         examples=["A calm lo-fi beat with soft piano, 80 bpm"],
     )
@@ -141,14 +141,6 @@ class JobRequest(BaseModel):
             raise ValueError("source_audio goes with every task_type but text2music; upload the audio first")
         if self.repaint_end is not None and (self.repaint_start or 0.0) >= self.repaint_end:
             raise ValueError("repaint_start has to be before repaint_end")
-        return self
-
-    @model_validator(mode="after")
-    def _long_enough(self) -> Self:
-        if len(self.prompt) < PROMPT_MIN:
-            raise ValueError(
-                f"prompt needs at least {PROMPT_MIN} characters after trimming; describe the music"
-            )
         return self
 
 

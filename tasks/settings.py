@@ -58,6 +58,9 @@ class Settings(BaseSettings):
         pattern=r"^(off|\d+r/[sm]( burst=\d+)?)$",
         description="Job creation per address and per key; 'off' for load tests.",
     )
+    secret: SecretStr | None = Field(
+        None, min_length=16, description="Signs session cookies; default: one made and kept in DATA."
+    )
     keys: Literal["auto", "on", "off"] = Field("auto", description="API keys; auto: on beyond loopback.")
     max_queued: int = Field(100_000, ge=1, description="Jobs that may wait before new ones get 503.")
     max_attempts: int = Field(3, ge=1, le=20, description="Runs a job may lose before it fails.")
@@ -66,6 +69,14 @@ class Settings(BaseSettings):
     drain_seconds: float = Field(30.0, ge=0, description="Time to finish running jobs on SIGTERM.")
     keep_days: float = Field(30.0, gt=0, description="Days until a song expires.")
     keep_share: float = Field(0.9, gt=0, le=1, description="Share of the disk that songs may fill.")
+
+    # the gateway
+    trusted_proxies: str = Field(
+        "", description="Networks whose X-Forwarded-For is believed, such as '10.0.0.0/8, 192.0.2.7'."
+    )
+    admin_networks: str = Field(
+        "127.0.0.0/8, ::1", description="Networks that may open /flower, /metrics and the gateway's status."
+    )
 
     # making music
     engine: str = Field("auto", description="auto, sketch, acestep or an entry point of tutti.engines.")
