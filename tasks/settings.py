@@ -127,7 +127,7 @@ class Settings(BaseSettings):
 
     @property
     def run_path(self) -> Path:
-        """The folder of sockets and pid files; in the system's temporary folder where DATA's name is too long."""
+        """The folder of sockets and pid files; a temporary folder where DATA's name is too long."""
         path = (self.data / "run").absolute()
         if len(os.fsencode(path)) + len("/worker-00.sock") <= UNIX_PATH_MAX:
             return path
