@@ -1,0 +1,103 @@
+"""Puts the parts of a loaded model together, with the fastest ways that its device allows."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+
+from tasks.engines.acestep import attention
+from tasks.engines.acestep.capacity import Capacity, measure
+from tasks.engines.acestep.conditioning import Conditioner
+from tasks.engines.acestep.decoding import Decoder, Finisher, PlainDecoder
+from tasks.engines.acestep.dit import PackedDiT
+from tasks.engines.acestep.keys import KeyPool
+from tasks.engines.acestep.model import Model
+from tasks.engines.acestep.options import Options
+from tasks.engines.acestep.pack import Pack
+from tasks.engines.acestep.packing import Document
+
+
+@dataclass
+class Weights:
+    """One set of the transformer's weights: the checkpoint's own, or merged with an adapter."""
+
+    dit: PackedDiT
+    spare: Document  # where the null condition's keys lie
+
+
+@dataclass
+class Built:
+    """Everything that is on the device."""
+
+    model: Model
+    conditioner: Conditioner
+    weights: Weights
+    pool: KeyPool
+    pack: Pack
+    decoder: Decoder
+    finisher: Finisher
+    capacity: Capacity
+
+    def weigh(self, transformer: Any) -> Weights:
+        """Take another set of weights onto the device."""
+        base = self.weights.dit
+        dit = PackedDiT(transformer, base.attention, fp8=self.model.fp8, compiled=base.compiled)
+        return with_null(dit, self.model, self.pool)
+
+
+def with_null(dit: PackedDiT, model: Model, pool: KeyPool) -> Weights:
+    """These weights with the keys of the null condition in the pool.
+
+    diffusers repeats the null condition for every row; attention over equal rows is attention over one.
+
+    Raises:
+        MemoryError: The pool is full.
+
+    """
+    start = pool.take(1)
+    if start is None:
+        raise MemoryError("the pool of cross keys is full")
+    dit.remember(model.null_condition, pool, start)
+    return Weights(dit, Document(0, start, 1))
+
+
+def build(model: Model, options: Options) -> Built:
+    """Pack the weights, size the buffers by measurement, choose kernels."""
+    cuda = model.device.type == "cuda"
+    compiled = options.compiled if options.compiled is not None else cuda
+    way = attention.choose(model.device, model.dtype)
+    dit = PackedDiT(model.pipe.transformer, way, fp8=model.fp8, compiled=compiled)
+    model.forget_layers()
+    decoder = choose_decoder(model, options)
+    capacity = measure(dit, decoder, options)
+    shape = dit.shape
+    pool = KeyPool(len(dit.layers), capacity.key_rows, shape.key_heads, shape.width, like=dit.weight_in)
+    weights = with_null(dit, model, pool)
+    return Built(
+        model=model,
+        conditioner=choose_conditioner(model, compiled=compiled),
+        weights=weights,
+        pool=pool,
+        pack=Pack(dit, pool, capacity.tokens, 2 * options.places),
+        decoder=decoder,
+        finisher=Finisher(model.device),
+        capacity=capacity,
+    )
+
+
+def choose_decoder(model: Model, options: Options) -> Decoder:
+    """The fused decoder where its kernels were checked, else diffusers' own."""
+    return PlainDecoder(model.pipe.vae)
+
+
+def choose_conditioner(model: Model, *, compiled: bool) -> Conditioner:
+    """The packed conditioner where words are encoded on a GPU, else diffusers' own modules."""
+    return Conditioner(model)
+
+
+def synchronise(device: torch.device) -> None:
+    """Wait for the device."""
+    if device.type == "cuda":
+        torch.cuda.synchronize(device)

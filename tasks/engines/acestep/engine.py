@@ -1,0 +1,288 @@
+"""ACE-Step 1.5 as an engine: many songs at once, each as if it were alone.
+
+`step` does not wait for the device: it hands over one step's work and returns while the step before is still
+running, so the device always has work. A song's decoding is asked for as soon as its last denoising step is;
+the song is done once its sound has reached the host.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from collections import OrderedDict, deque
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from tasks.engines.acestep import lora
+from tasks.engines.acestep.brief import Brief, plan
+from tasks.engines.acestep.build import Built, build
+from tasks.engines.acestep.clock import mark, seconds
+from tasks.engines.acestep.conditioning import Words, tokenise
+from tasks.engines.acestep.guidance import Guidance
+from tasks.engines.acestep.model import load
+from tasks.engines.acestep.options import Options
+from tasks.engines.acestep.pack import tokens_of
+from tasks.engines.acestep.start import log_start, use_cache
+from tasks.engines.acestep.state import SongState
+from tasks.engines.engine import Audio, EngineOutOfMemory, Song
+from tasks.jobs import JobError
+from tasks.settings import settings
+
+AHEAD = 1
+"""Steps that may wait on the device while the next is prepared; more would delay songs that join."""
+
+PLANNED = 32  # plans kept between `fits` and `admit`
+
+
+class AceStepEngine:
+    """Implements `tasks.engines.engine.Engine`; see `packing` for why songs cannot hear each other."""
+
+    name = "acestep"
+    version = "1.5"
+
+    def __init__(self, options: Options | None = None) -> None:
+        self.options = options or Options.of(settings())
+        self._built: Built | None = None
+        self._members: list[SongState] = []
+        self._adapters: OrderedDict[str, Any] = OrderedDict()
+        self._planned: OrderedDict[tuple[str, int], tuple[Brief, Words]] = OrderedDict()
+        self._running: deque[torch.cuda.Event] = deque()
+
+    @property
+    def built(self) -> Built:
+        """What is on the device; loads it if nothing is."""
+        if self._built is None:
+            self.load()
+        if self._built is None:
+            raise RuntimeError("the model did not load")
+        return self._built
+
+    def load(self) -> None:
+        """Load the model and prepare its kernels; a second call does nothing."""
+        if self._built is not None:
+            return
+        start = time.perf_counter()
+        warm = use_cache(self.options.compiled_code)
+        model = load(self.options)
+        loaded = time.perf_counter()
+        self._built = build(model, self.options)
+        self.warm_up()
+        log_start(self._built, warm=warm, read=loaded - start, prepare=time.perf_counter() - loaded)
+
+    def warm_up(self) -> None:
+        """Compile and record what a first song would otherwise wait for."""
+
+    def unload(self) -> None:
+        """Free the device. Songs on their way are lost."""
+        self._built = None
+        self._members.clear()
+        self._adapters.clear()
+        self._planned.clear()
+        self._running.clear()
+        if torch.cuda.is_available():
+            torch.cuda.empty_cache()
+
+    # --- who may join
+
+    def fits(self, states: Sequence[SongState], song: Song) -> bool:
+        """Whether this song can join without running out of what was measured at load."""
+        try:
+            brief, words = self._plan(song)
+        except JobError:
+            return True  # `admit` says what is wrong with it
+        built, patch = self.built, self.built.weights.dit.patch
+        waiting = [state for state in states if state.audio is None]
+        tokens = brief.passes * math.ceil(brief.latents / patch)
+        tokens += sum(tokens_of(state, patch) for state in waiting)
+        pledged = sum(built.pool.blocks(state.words.rows) for state in waiting if state.key_start is None)
+        return (
+            len(waiting) < self.options.places
+            and (tokens <= built.capacity.tokens or not waiting)
+            and pledged + built.pool.blocks(words.rows) <= built.pool.room()
+        )
+
+    def admit(self, song: Song) -> SongState:
+        """Prepare a song; nothing of it is on the device before its first step.
+
+        Raises:
+            JobError: An upload, an adapter or the task cannot be used.
+            EngineOutOfMemory: It is too long for this device even alone.
+
+        """
+        brief, words = self._plan(song)
+        self._planned.pop((song.job_id, song.variation), None)
+        built = self.built
+        if brief.passes * math.ceil(brief.latents / built.weights.dit.patch) > built.capacity.tokens:
+            raise EngineOutOfMemory(
+                f"{brief.frames / built.model.sample_rate:.0f} s are too long for this device"
+            )
+        if brief.lora is not None:
+            lora.find(self.options.loras, brief.lora)
+        guidance = None if brief.guidance is None else Guidance(brief.guidance)
+        return SongState(song, brief, words, self._noise(brief), guidance)
+
+    def _plan(self, song: Song) -> tuple[Brief, Words]:
+        key = (song.job_id, song.variation)
+        if key not in self._planned:
+            brief = plan(song, self.built.model, self.options)
+            self._planned[key] = brief, tokenise(brief, self.built.model.pipe.tokenizer)
+            if len(self._planned) > PLANNED:
+                self._planned.popitem(last=False)
+        return self._planned[key]
+
+    def _noise(self, brief: Brief) -> Tensor:
+        """What the song starts from; drawn on the CPU, so that every device starts from the same."""
+        dit = self.built.weights.dit
+        generator = torch.Generator("cpu").manual_seed(brief.seed)
+        noise = torch.randn(1, brief.latents, dit.channels, generator=generator, dtype=dit.dtype)
+        return noise[0].to(dit.device)
+
+    # --- taking steps
+
+    @torch.inference_mode()
+    def step(self, states: Sequence[SongState]) -> None:
+        """Advance every song by one step; songs that are not named any more lose their place.
+
+        Raises:
+            EngineOutOfMemory: A song does not fit even alone; its `song` says which.
+
+        """
+        self._let_go([state for state in self._members if state not in states])
+        self._members = list(states)
+        self._hold_back()
+        self._condition([state for state in states if state.key_start is None and state.audio is None])
+        running = [state for state in states if state.audio is None]
+        for name, group in _by_adapter(running).items():
+            weights = self._adapter(name)
+            for part in self._parts(group):
+                self._advance(part, weights)
+        self._decode([state for state in running if state.denoised])
+        if running:
+            self._remember_step()
+        elif waiting := [state for state in states if not state.done]:
+            waiting[0].wait()
+
+    def _let_go(self, states: Sequence[SongState]) -> None:
+        for state in states:
+            self.built.pack.leave(state)
+            if state.key_start is not None:
+                self.built.pool.give(state.key_start)
+                state.key_start = None
+
+    def _hold_back(self) -> None:
+        """Wait until the device is no more than `AHEAD` steps behind."""
+        while len(self._running) > AHEAD:
+            self._running.popleft().synchronize()
+
+    def _remember_step(self) -> None:
+        if self.built.model.device.type == "cuda":
+            event = torch.cuda.Event(blocking=True)
+            event.record()
+            self._running.append(event)
+
+    def _condition(self, states: Sequence[SongState]) -> None:
+        """Encode the songs that are new, all in one go, and put their keys into the pool."""
+        if not states:
+            return
+        built = self.built
+        for state in states:
+            state.marks["start"] = mark(built.model.device)
+        conditions = built.conditioner.encode([s.brief for s in states], [s.words for s in states])
+        for state, condition in zip(states, conditions, strict=True):
+            start = built.pool.take(condition.shape[0])
+            if start is None:
+                raise EngineOutOfMemory("too many songs at once for this device's key pool", song=state.song)
+            state.key_start = start
+            self._adapter(state.brief.lora).dit.remember(condition, built.pool, start)
+            if state.context is None:
+                state.context = built.conditioner.context(state.brief)
+            state.marks["conditioned"] = mark(built.model.device)
+
+    def _parts(self, states: Sequence[SongState]) -> list[list[SongState]]:
+        """Split songs into packs that fit; one pack, unless more was asked for than `fits` allows."""
+        parts: list[list[SongState]] = [[]]
+        tokens, documents = 0, 0
+        patch = self.built.weights.dit.patch
+        for state in states:
+            tokens += tokens_of(state, patch)
+            documents += state.brief.passes
+            if parts[-1] and (tokens > self.built.capacity.tokens or documents > self.built.pack.places):
+                parts.append([])
+                tokens, documents = tokens_of(state, patch), state.brief.passes
+            parts[-1].append(state)
+        return [part for part in parts if part]
+
+    def _advance(self, states: Sequence[SongState], weights: Any) -> None:
+        """Take one step; where memory runs out after all, in halves, so that no neighbour pays for it."""
+        try:
+            self.built.pack.step(states, weights.dit, weights.spare)
+        except torch.OutOfMemoryError as error:
+            torch.cuda.empty_cache()
+            if len(states) == 1:
+                detail = "the device has no memory for a song of this length"
+                raise EngineOutOfMemory(detail, song=states[0].song) from error
+            half = len(states) // 2
+            self._advance(states[:half], weights)
+            self._advance(states[half:], weights)
+
+    def _adapter(self, name: str | None) -> Any:
+        """The weights that a song wants; an adapter's are merged at its first use."""
+        built = self.built
+        if name is None:
+            return built.weights
+        if name not in self._adapters:
+            self._drop_adapters()
+            file = lora.find(self.options.loras, name)
+            self._adapters[name] = built.weigh(lora.merged_transformer(built.model, self.options.model, file))
+        self._adapters.move_to_end(name)
+        return self._adapters[name]
+
+    def _drop_adapters(self) -> None:
+        """Make room for one more, if there are as many as are kept; never one that a song still uses."""
+        used = {state.brief.lora for state in self._members if state.audio is None}
+        for name in [name for name in self._adapters if name not in used]:
+            if len(self._adapters) < lora.KEPT:
+                return
+            weights = self._adapters.pop(name)
+            self.built.pack.forget(weights.dit)
+            self.built.pool.give(weights.spare.key_start)
+
+    # --- the end
+
+    def _decode(self, states: Sequence[SongState]) -> None:
+        if not states:
+            return
+        built = self.built
+        for state in states:
+            state.marks["denoised"] = mark(built.model.device)
+        self._let_go(states)
+        waves = built.decoder([state.latents for state in states])
+        for state, wave in zip(states, waves, strict=True):
+            state.audio = built.finisher(wave, state.brief.frames)
+            state.marks["decoded"] = mark(built.model.device)
+
+    def decode(self, state: SongState) -> Audio:
+        """The finished song.
+
+        Raises:
+            ValueError: Not every step is taken.
+
+        """
+        if state.audio is None:
+            raise ValueError("this song is not finished; take its remaining steps first")
+        samples = state.audio.samples()
+        stages = (("condition", "start", "conditioned"), ("denoise", "conditioned", "denoised"))
+        timings = {name: seconds(state.marks[a], state.marks[b]) for name, a, b in stages}
+        timings["decode"] = seconds(state.marks["denoised"], state.marks["decoded"])
+        return Audio(samples=samples, sample_rate=self.built.model.sample_rate, timings=timings)
+
+
+def _by_adapter(states: Sequence[SongState]) -> dict[str | None, list[SongState]]:
+    """Songs that share their weights, which share a pack."""
+    groups: dict[str | None, list[SongState]] = {}
+    for state in states:
+        groups.setdefault(state.brief.lora, []).append(state)
+    return groups
