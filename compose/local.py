@@ -115,7 +115,7 @@ def _welcome(settings: Settings, say: Say) -> None:
     for line in (
         f"Tutti is ready: {settings.base_url}",
         f"engine: {resolve(settings)} · in front: {front} · queue: {settings.base_url}/flower/",
-        f"songs: {_short(settings.storage_path)} · logs: {_short(settings.log_path)} · Ctrl-C stops everything",
+        f"songs: {_short(settings.storage_path)} · logs: {_short(settings.log_path)} · Ctrl-C stops all",
     ):
         say("tutti", line)
 

@@ -6,6 +6,7 @@ Each is an environment variable with the prefix `TUTTI_`; `tutti settings` print
 from __future__ import annotations
 
 import hashlib
+import ipaddress
 import os
 import re
 import socket
@@ -30,6 +31,14 @@ def _node_name(text: str) -> str:
 def _this_host() -> str:
     name = re.sub(r"[^a-z0-9-]+", "-", socket.gethostname().split(".")[0].lower()).strip("-")
     return name[:63].strip("-") or "localhost"
+
+
+def is_loopback(host: str) -> bool:
+    """Whether only this machine can reach a server that listens on `host`."""
+    try:
+        return ipaddress.ip_address(host.strip("[]")).is_loopback
+    except ValueError:
+        return host == "localhost"
 
 
 class Settings(BaseSettings):
@@ -71,12 +80,35 @@ class Settings(BaseSettings):
     keep_share: float = Field(0.9, gt=0, le=1, description="Share of the disk that songs may fill.")
 
     # the gateway
+    balance: Literal["least_conn", "ip_hash", "round_robin"] = Field(
+        "least_conn", description="How the gateway chooses among web nodes."
+    )
+    web_nodes: str = Field(
+        "",
+        description="Web nodes behind the gateway, such as '10.0.0.5:8001 weight=2, 10.0.0.6:8001 backup'; "
+        "empty: those that the ledger knows, else this machine's.",
+    )
     trusted_proxies: str = Field(
         "", description="Networks whose X-Forwarded-For is believed, such as '10.0.0.0/8, 192.0.2.7'."
     )
     admin_networks: str = Field(
         "127.0.0.0/8, ::1", description="Networks that may open /flower, /metrics and the gateway's status."
     )
+    connection_limit: int = Field(256, ge=0, description="Open requests an address may have; 0: any number.")
+    client_timeout: float = Field(
+        15.0, ge=1, description="Seconds a client may pause while it sends a request."
+    )
+    max_body_megabytes: int = Field(64, ge=1, description="Largest request body, uploads of audio included.")
+    gateway_user: str | None = Field(
+        None, description="Account of nginx's workers where root starts the gateway; default: root."
+    )
+    tls_certificate: Path | None = Field(None, description="PEM chain; with TLS_KEY it turns HTTPS on.")
+    tls_key: Path | None = Field(None, description="PEM private key of TLS_CERTIFICATE.")
+    tls_redirect_port: int | None = Field(
+        None, ge=1, le=65535, description="Port of plain HTTP that redirects to HTTPS, such as 80."
+    )
+    sign_output: bool = Field(False, description="Songs only by links that are signed and expire.")
+    link_seconds: int = Field(86_400, ge=60, description="How long a signed link to a song holds.")
 
     # making music
     engine: str = Field("auto", description="auto, sketch, acestep or an entry point of tutti.engines.")
@@ -127,7 +159,7 @@ class Settings(BaseSettings):
 
     @property
     def run_path(self) -> Path:
-        """The folder of sockets and pid files; in the system's temporary folder where DATA's name is too long."""
+        """The folder of sockets and pid files; a temporary folder where DATA's name is too long."""
         path = (self.data / "run").absolute()
         if len(os.fsencode(path)) + len("/worker-00.sock") <= UNIX_PATH_MAX:
             return path
@@ -149,9 +181,15 @@ class Settings(BaseSettings):
         return f"redis+socket://{self.run_path / 'broker.sock'}"
 
     @property
+    def keys_required(self) -> bool:
+        """Whether a request needs an API key: by default where others than this machine can reach it."""
+        return self.keys == "on" or (self.keys == "auto" and not is_loopback(self.host))
+
+    @property
     def base_url(self) -> str:
         """The address people open, without a slash at the end."""
-        return (self.public_url or f"http://{self.host}:{self.port}").rstrip("/")
+        scheme = "https" if self.tls_certificate else "http"
+        return (self.public_url or f"{scheme}://{self.host}:{self.port}").rstrip("/")
 
 
 @cache

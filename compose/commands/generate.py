@@ -41,7 +41,8 @@ def generate(
     """Make one song here, without any server."""
     fields = {
         "prompt": prompt, "duration": duration, "bpm": bpm, "key_scale": key,
-        "time_signature": time_signature, "lyrics": _read(lyrics), "steps": steps, "format": _format_of(output),
+        "time_signature": time_signature, "lyrics": _read(lyrics), "steps": steps,
+        "format": _format_of(output),
         "seed": secrets.randbelow(SEED_MAX) if seed is None else seed,
     }  # fmt: skip
     try:

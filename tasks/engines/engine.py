@@ -47,7 +47,8 @@ class State(Protocol):
     """One song on its way. The scheduler only looks at these three."""
 
     @property
-    def song(self) -> Song: ...
+    def song(self) -> Song:
+        """What is being made."""
 
     @property
     def done(self) -> bool:
@@ -65,14 +66,23 @@ class Engine(Protocol):
     name: str
     version: str
 
-    def load(self) -> None: ...
-    def admit(self, song: Song) -> State: ...
+    def load(self) -> None:
+        """Bring the model onto the device. Called once, before anything else."""
+
+    def admit(self, song: Song) -> State:
+        """Prepare one song: encode its prompt, draw its noise. Raises `JobError` if it cannot."""
+
     def fits(self, states: Sequence[State], song: Song) -> bool:
         """Whether `song` can join `states` within the device's memory."""
 
-    def step(self, states: Sequence[State]) -> None: ...
-    def decode(self, state: State) -> Audio: ...
-    def unload(self) -> None: ...
+    def step(self, states: Sequence[State]) -> None:
+        """Advance each of these songs by one step. Raises `EngineOutOfMemory` with nothing advanced."""
+
+    def decode(self, state: State) -> Audio:
+        """Turn a song that is `done` into audio, and forget it."""
+
+    def unload(self) -> None:
+        """Free the device."""
 
 
 @runtime_checkable
@@ -84,18 +94,19 @@ class SimpleEngine(Protocol):
             name, version = "beep", "1"
 
             def load(self) -> None: ...
-
             def generate(self, song: Song, progress: Progress) -> Audio:
                 frames = round(song.request.duration * 48_000)
                 return Audio(samples=np.zeros((2, frames), np.float32), sample_rate=48_000)
-
     """
 
     name: str
     version: str
 
-    def load(self) -> None: ...
-    def generate(self, song: Song, progress: Progress) -> Audio: ...
+    def load(self) -> None:
+        """Get ready: read fonts, models. Called once, before anything else."""
+
+    def generate(self, song: Song, progress: Progress) -> Audio:
+        """Make one song, calling `progress` often: it is also where a cancelled song stops."""
 
 
 class EngineOutOfMemory(MemoryError):

@@ -1,0 +1,54 @@
+"""The answers that nginx gives by itself: RFC 9457 problem documents for programs, short pages for people."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Problem:
+    """One error of nginx. `status` is what nginx found, `answer` what the client gets."""
+
+    status: int
+    slug: str
+    title: str
+    detail: str
+    answer: int = 0
+    retry: bool = False
+
+    @property
+    def code(self) -> int:
+        """The status code sent."""
+        return self.answer or self.status
+
+
+PROBLEMS = (
+    Problem(400, "bad_request", "Bad request", "The request cannot be read; check its line and headers."),
+    Problem(401, "unauthorized", "Key needed", "Send a valid key: 'Authorization: Bearer tutti_...'."),
+    Problem(403, "forbidden", "Not allowed", "This address is not open to you."),
+    Problem(404, "not_found", "Not found", "There is nothing here; check the address."),
+    Problem(405, "method_not_allowed", "Method not allowed", "This address does not take this method."),
+    Problem(408, "timeout", "Too slow", "The request did not arrive in time; send it again."),
+    Problem(
+        410, "link_expired", "Link expired", "This link has expired; ask for the job again to get a new one."
+    ),
+    Problem(413, "body_too_large", "Body too large", "The body is larger than this server takes; send less."),
+    Problem(414, "uri_too_long", "Address too long", "The address is too long; send long texts in the body."),
+    Problem(429, "rate_limited", "Too many requests", "Slow down and try again after a moment.", retry=True),
+    Problem(
+        494, "headers_too_large", "Headers too large", "The headers are too large; send less.", answer=431
+    ),
+    Problem(
+        495, "tls_certificate", "Bad certificate", "The client's certificate was not accepted.", answer=400
+    ),
+    Problem(
+        500, "unavailable", "Not available", "The server cannot check now; try again.", answer=503, retry=True
+    ),
+    Problem(
+        502, "unavailable", "Not available", "No web node answers now; try again.", answer=503, retry=True
+    ),
+    Problem(503, "unavailable", "Not available", "The server cannot take this now; try again.", retry=True),
+    Problem(
+        504, "timeout", "No answer in time", "The web node did not answer in time; try again.", retry=True
+    ),
+)

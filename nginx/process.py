@@ -1,0 +1,182 @@
+"""One nginx of our own, apart from the system's: its folders, its check, its start, reload and end."""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import os
+import re
+import resource
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+
+from nginx.render import Machine
+from tasks.settings import Settings
+
+PR_SET_PDEATHSIG = 1
+OLDEST = (1, 19, 5)  # the first that takes -e: an error log that needs no root
+MODULES = ("http_auth_request", "http_secure_link", "http_realip", "http_ssl", "http_v2", "http_stub_status")
+
+
+class GatewayError(Exception):
+    """nginx cannot run as asked. The text says what to do."""
+
+
+def available() -> Path | None:
+    """Find the nginx of this machine; None where it is missing, too old or built without what we need."""
+    path = shutil.which("nginx") or shutil.which("nginx", path="/usr/sbin:/usr/local/sbin:/opt/homebrew/bin")
+    if path is None:
+        return None
+    built = _build(Path(path))
+    if version(built) < OLDEST or any(f"--with-{module}_module" not in built for module in MODULES):
+        return None
+    return Path(path)
+
+
+def _build(program: Path) -> str:
+    try:
+        answer = subprocess.run([program, "-V"], capture_output=True, text=True, timeout=10, check=False)  # noqa: S603 - the path is nginx's own
+    except (OSError, subprocess.TimeoutExpired):
+        return ""
+    return answer.stderr
+
+
+def version(text: str) -> tuple[int, ...]:
+    """Read the version in the answer of `nginx -V`; (0,) where there is none."""
+    match = re.search(r"nginx/(\d+(?:\.\d+)*)", text)
+    return tuple(int(part) for part in match[1].split(".")) if match else (0,)
+
+
+def cache_folder(run_path: Path) -> Path | None:
+    """Name a folder in memory for cached answers about keys, which must not touch a disk; else None."""
+    memory = Path("/dev/shm")  # noqa: S108 - it is used because it is memory, with mode 0700
+    if not (sys.platform == "linux" and os.access(memory, os.W_OK)):
+        return None
+    name = re.sub(r"[^A-Za-z0-9]+", "-", str(run_path))[-64:].strip("-")
+    return memory / f"tutti-{os.getuid()}-{name}"
+
+
+def machine(settings: Settings, program: Path) -> Machine:
+    """Find out what this machine allows."""
+    files = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+    limit = 65_536 if files == resource.RLIM_INFINITY else files
+    return Machine(
+        user=(settings.gateway_user or "root") if os.getuid() == 0 else None,
+        workers=min(os.cpu_count() or 1, 8),
+        connections=max(256, min(16_384, limit // 2)),
+        version=version(_build(program)),
+        cache=cache_folder(settings.run_path) if settings.keys_required else None,
+    )
+
+
+def _die_with_parent() -> Callable[[], None] | None:
+    """Make the child get SIGTERM when we are killed, so that no nginx stays behind (Linux)."""
+    if sys.platform != "linux":
+        return None
+    prctl = ctypes.CDLL(None, use_errno=True).prctl
+    return lambda: prctl(PR_SET_PDEATHSIG, signal.SIGTERM, 0, 0, 0)
+
+
+class Nginx:
+    """A master process in the foreground, as our child.
+
+    Args:
+        settings: Where its folders lie.
+        program: The nginx to run.
+
+    """
+
+    def __init__(self, settings: Settings, program: Path) -> None:
+        self.program = program
+        self.prefix = settings.run_path / "nginx"
+        self.config = self.prefix / "nginx.conf"
+        self.error_log = settings.log_path / "nginx-error.log"
+        self.cache = cache_folder(settings.run_path)
+        self._child: subprocess.Popen[bytes] | None = None
+        for folder in (self.prefix, settings.log_path, settings.storage_path):
+            folder.mkdir(parents=True, exist_ok=True)
+
+    def check(self, text: str) -> None:
+        """Write the configuration where it takes effect at the next start or reload, if nginx finds it good.
+
+        Raises:
+            GatewayError: nginx refuses it; what ran before stays in force.
+
+        """
+        with tempfile.NamedTemporaryFile("w", dir=self.prefix, prefix="nginx.conf.", delete=False) as file:
+            file.write(text)  # mode 0600: it may hold the secret of signed links
+        try:
+            answer = self._run("-t", "-q", config=Path(file.name))
+            if answer.returncode:
+                raise GatewayError(f"nginx refuses its configuration:\n{answer.stderr.strip()}")
+            Path(file.name).replace(self.config)
+        finally:
+            Path(file.name).unlink(missing_ok=True)
+
+    def start(self) -> None:
+        """Start the master. It listens a moment later; `running` tells when it ended."""
+        if self.cache:
+            shutil.rmtree(self.cache, ignore_errors=True)
+            self.cache.mkdir(mode=0o700)
+        self._child = subprocess.Popen(  # noqa: S603 - our own arguments
+            self._arguments(self.config),
+            env=self._environment(),
+            preexec_fn=_die_with_parent(),  # noqa: PLW1509 - this process has one thread
+            stdin=subprocess.DEVNULL,
+        )
+
+    @property
+    def exit_code(self) -> int | None:
+        """How the master ended, or None while it runs."""
+        return self._child.poll() if self._child else None
+
+    def reload(self) -> None:
+        """Take the new configuration; requests under way end on the old one."""
+        self._signal(signal.SIGHUP)
+
+    def reopen_logs(self) -> None:
+        """Open the log files anew, after they were renamed."""
+        self._signal(signal.SIGUSR1)
+
+    def stop(self, patience: float) -> int:
+        """End it: first gently, after `patience` seconds at once.
+
+        Returns:
+            The exit code of the master.
+
+        """
+        if self._child is None:
+            return 0
+        for number, seconds in ((signal.SIGQUIT, patience), (signal.SIGTERM, 5.0), (signal.SIGKILL, 5.0)):
+            self._signal(number)
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                self._child.wait(seconds)
+                break
+        if self.cache:
+            shutil.rmtree(self.cache, ignore_errors=True)
+        return self._child.returncode or 0
+
+    def _signal(self, number: signal.Signals) -> None:
+        if self._child and self._child.poll() is None:
+            self._child.send_signal(number)
+
+    def _arguments(self, config: Path) -> list[str]:
+        return [str(self.program), "-p", f"{self.prefix}/", "-c", str(config), "-e", str(self.error_log)]
+
+    def _environment(self) -> dict[str, str]:
+        return {"TZ": "UTC", "PATH": "/usr/bin:/bin"}
+
+    def _run(self, *options: str, config: Path) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(  # noqa: S603 - our own arguments
+            [*self._arguments(config), *options],
+            env=self._environment(),
+            capture_output=True,
+            text=True,
+            timeout=30,
+            check=False,
+        )

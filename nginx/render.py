@@ -1,0 +1,169 @@
+"""Settings and live web nodes in, the text of one nginx.conf out. Nothing is read or written here."""
+
+from __future__ import annotations
+
+import ipaddress
+import math
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+import jinja2
+
+from nginx.node import Backends
+from nginx.problem import PROBLEMS
+from tasks.settings import Settings
+
+JOB_ID = "[a-z0-9]{1,4}_[0-9a-hjkmnp-tv-z]{26}"
+AUDIO_TYPES = {
+    "wav": "audio/wav",
+    "flac": "audio/flac",
+    "mp3": "audio/mpeg",
+    "opus": "audio/ogg",
+    "mid": "audio/midi",
+}
+CREATE_PATHS = ("/v1/jobs", "/generate")
+API_PREFIXES = ("/v1/", "/generate", "/output/", "/auth/", "/health", "/livez", "/readyz", "/metrics")
+CSP = (
+    "default-src 'self'; script-src 'self'; style-src 'self'; img-src 'self' data:; media-src 'self' blob:; "
+    "connect-src 'self'; object-src 'none'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
+)
+SECURITY_HEADERS = {
+    "X-Content-Type-Options": "nosniff",
+    "X-Frame-Options": "DENY",
+    "Referrer-Policy": "same-origin",
+    "Permissions-Policy": "camera=(), geolocation=(), microphone=()",
+    "Cross-Origin-Opener-Policy": "same-origin",
+}
+
+
+@dataclass(frozen=True)
+class Machine:
+    """What the machine allows: facts that the configuration needs and settings do not hold.
+
+    Attributes:
+        user: Account and group of the worker processes, or None where the master is not root.
+        workers: Worker processes.
+        connections: Connections of one worker.
+        version: Version of nginx.
+        cache: Folder in memory for the answers about keys, or None to keep none.
+
+    """
+
+    user: str | None = None
+    workers: int = 2
+    connections: int = 4096
+    version: tuple[int, ...] = (1, 22, 1)
+    cache: Path | None = None
+
+
+@dataclass(frozen=True)
+class RateLimit:
+    """TUTTI_RATE_LIMIT, read: `5r/s burst=10`."""
+
+    rate: str
+    burst: int
+    retry_after: int
+
+
+def rate_limit(text: str) -> RateLimit | None:
+    """Read TUTTI_RATE_LIMIT; None where it is off."""
+    match = re.fullmatch(r"(\d+)r/([sm])(?: burst=(\d+))?", text)
+    if match is None or int(match[1]) == 0:
+        return None
+    seconds = (1 if match[2] == "s" else 60) / int(match[1])
+    return RateLimit(f"{match[1]}r/{match[2]}", int(match[3] or 0), math.ceil(seconds))
+
+
+def quoted(value: object) -> str:
+    """Write a value as one nginx string.
+
+    Raises:
+        ValueError: It holds a dollar sign or a line break, which nginx cannot quote.
+
+    """
+    text = str(value)
+    if re.search(r"[$\x00-\x1f]", text):
+        raise ValueError(
+            f"{text!r} holds '$' or a control character, which nginx cannot quote; choose another name"
+        )
+    return '"' + text.replace("\\", "\\\\").replace('"', '\\"') + '"'
+
+
+def _bare(text: str) -> str:
+    """Check a value that stands in nginx's text without quotes."""
+    if re.search(r"""[\s$;{}"'\\]""", text):
+        raise ValueError(f"{text!r} is not a plain address")
+    return text
+
+
+def networks(text: str) -> list[str]:
+    """Read a list of networks separated by commas.
+
+    Raises:
+        ValueError: One is not an address or network.
+
+    """
+    return [str(ipaddress.ip_network(part.strip(), strict=False)) for part in text.split(",") if part.strip()]
+
+
+def listen(host: str, port: int) -> str:
+    """Write the address of a `listen` directive."""
+    bare = host.strip("[]")
+    return f"[{bare}]:{port}" if ":" in bare else f"{bare}:{port}"
+
+
+def _environment() -> jinja2.Environment:
+    environment = jinja2.Environment(  # noqa: S701 - nginx.conf is not HTML; values are quoted by the filter
+        loader=jinja2.PackageLoader("nginx", "templates"),
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+    )
+    environment.filters["quoted"] = quoted
+    return environment
+
+
+def render(settings: Settings, backends: Backends, machine: Machine, *, secret: str | None = None) -> str:
+    """Write the configuration.
+
+    Args:
+        settings: All settings.
+        backends: Web nodes and canary of this moment.
+        machine: Facts of the machine.
+        secret: The key that signs links; needed where `sign_output` is on.
+
+    Raises:
+        ValueError: A setting cannot be written for nginx; the text says which.
+
+    """
+    if settings.sign_output and not secret:
+        raise ValueError("TUTTI_SIGN_OUTPUT needs the secret that signs links")
+    if bool(settings.tls_certificate) != bool(settings.tls_key):
+        raise ValueError("TLS needs both TUTTI_TLS_CERTIFICATE and TUTTI_TLS_KEY")
+    return (
+        _environment()
+        .get_template("nginx.conf.j2")
+        .render(
+            settings=settings,
+            nodes=backends.usable(),
+            canary=backends.canary,
+            machine=machine,
+            secret=secret,
+            limit=rate_limit(settings.rate_limit),
+            listen=listen(settings.host, settings.port),
+            base_url=_bare(settings.base_url),
+            redirect=settings.tls_redirect_port and listen(settings.host, settings.tls_redirect_port),
+            trusted=networks(settings.trusted_proxies),
+            admins=networks(settings.admin_networks),
+            problems=PROBLEMS,
+            job_id=JOB_ID,
+            audio_types=AUDIO_TYPES,
+            create_paths=CREATE_PATHS,
+            api_prefixes=API_PREFIXES,
+            csp=CSP,
+            security_headers=SECURITY_HEADERS,
+            wait_seconds=math.ceil(settings.deadline_seconds) + 60,
+        )
+    )

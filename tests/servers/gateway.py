@@ -1,0 +1,198 @@
+"""A real nginx in front of real uvicorn processes, each in its own temporary folder."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import httpx
+
+from nginx.gateway import available
+from tests import needs
+
+START = """
+import json, sys
+from pathlib import Path
+from nginx.gateway import run
+from nginx.node import Backends, Canary, WebNode
+from tasks.settings import Settings
+
+BEFORE
+options, backends = json.loads(sys.argv[1]), Path(sys.argv[2])
+
+def now():
+    state = json.loads(backends.read_text())
+    nodes = tuple(WebNode(**node) for node in state["nodes"])
+    return Backends(nodes, Canary(state["canary"]) if state["canary"] else None)
+
+sys.exit(run(Settings(**options), backends=now if backends.exists() else None, secret="0123456789abcdef",
+             tick=0.05, settle=0.05, rest=0.1))
+"""
+
+
+def free_port(host: str = "127.0.0.1") -> int:
+    with socket.socket() as sock:
+        sock.bind((host, 0))
+        return int(sock.getsockname()[1])
+
+
+def until(holds: Callable[[], object], what: str, seconds: float = 20.0) -> Any:
+    """Poll until `holds()` is true and return its value."""
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        if value := holds():
+            return value
+        time.sleep(0.02)
+    raise AssertionError(f"not within {seconds:.0f} s: {what}")
+
+
+def answers(address: str) -> bool:
+    family = socket.AF_UNIX if address.startswith("unix:") else socket.AF_INET
+    host, _, port = address.rpartition(":")
+    target = address.removeprefix("unix:") if family == socket.AF_UNIX else (host, int(port))
+    with socket.socket(family) as sock:
+        sock.settimeout(1)
+        return sock.connect_ex(target) == 0
+
+
+@dataclass
+class Node:
+    address: str
+    process: subprocess.Popen[bytes]
+
+    def kill(self) -> None:
+        self.process.kill()
+        self.process.wait()
+
+
+@dataclass
+class House:
+    """A gateway with its nodes; everything ends with the test."""
+
+    folder: Path
+    options: dict[str, Any]
+    nodes: dict[str, Node] = field(default_factory=dict)
+    gateway: subprocess.Popen[bytes] | None = None
+
+    def add_node(self, name: str, address: str | None = None) -> Node:
+        address = address or f"unix:{self.folder}/{name}.sock"
+        environment = {
+            **os.environ,
+            "NODE_NAME": name,
+            "NODE_ADDRESS": address,
+            "NODE_FOLDER": str(self.folder),
+        }
+        process = subprocess.Popen([sys.executable, "-m", "tests.servers.gateway_nodes"], env=environment)
+        self.nodes[name] = Node(address, process)
+        until(lambda: answers(address), f"node {name} listens")
+        return self.nodes[name]
+
+    def tell(self, *states: dict[str, Any], canary: float = 0.0) -> None:
+        """Say who stands behind the gateway from now on."""
+        text = json.dumps({"nodes": states, "canary": canary})
+        (self.folder / "backends.new").write_text(text)
+        (self.folder / "backends.new").replace(self.folder / "backends")
+
+    def start(self, before: str = "") -> None:
+        script = START.replace("BEFORE", before)
+        arguments = [
+            sys.executable,
+            "-c",
+            script,
+            json.dumps(self.options, default=str),
+            str(self.folder / "backends"),
+        ]
+        self.gateway = subprocess.Popen(arguments, stderr=(self.folder / "gateway.err").open("wb"))
+        until(self._up, "the gateway listens")
+
+    def _up(self) -> bool:
+        assert self.gateway is not None
+        if self.gateway.poll() is not None:
+            raise AssertionError((self.folder / "gateway.err").read_text())
+        return answers(f"127.0.0.1:{self.port}")
+
+    def stop(self) -> int:
+        assert self.gateway is not None
+        self.gateway.send_signal(signal.SIGTERM)
+        return self.gateway.wait(30)
+
+    @property
+    def port(self) -> int:
+        return int(self.options["port"])
+
+    @property
+    def url(self) -> str:
+        return f"{'https' if 'tls_key' in self.options else 'http'}://127.0.0.1:{self.port}"
+
+    @property
+    def data(self) -> Path:
+        return Path(self.options["data"])
+
+    def client(self, source: str = "127.0.0.1", **more: Any) -> httpx.Client:
+        """A client; every address in 127.0.0.0/8 is another person."""
+        transport = httpx.HTTPTransport(local_address=source, verify=False)
+        return httpx.Client(base_url=self.url, transport=transport, timeout=20, **more)
+
+    def lines(self) -> list[dict[str, Any]]:
+        """What the access log holds so far, read as the shipper reads it."""
+        raw = (self.data / "log/nginx.jsonl").read_bytes()
+        return [json.loads(line.decode(errors="replace")) for line in raw.splitlines()]
+
+    def reopen(self) -> None:
+        assert self.gateway is not None
+        self.gateway.send_signal(signal.SIGUSR1)
+
+    def generations(self) -> set[int]:
+        """The pids of the worker processes of nginx."""
+        master = int((self.data / "run/nginx/nginx.pid").read_text())
+        children = Path(f"/proc/{master}/task/{master}/children").read_text().split()
+        return {int(pid) for pid in children}
+
+    def close(self) -> None:
+        for process in [self.gateway, *(node.process for node in self.nodes.values())]:
+            if process and process.poll() is None:
+                process.terminate()
+        for process in [self.gateway, *(node.process for node in self.nodes.values())]:
+            if process:
+                with contextlib.suppress(subprocess.TimeoutExpired):
+                    process.wait(10)
+                process.kill()
+                process.wait()
+
+
+@contextlib.contextmanager
+def house(folder: Path, **options: Any) -> Iterator[House]:
+    """A house with its settings; nodes and gateway are started by the test."""
+    if available() is None:
+        needs.missing("nginx", "apt-get install nginx")
+    built = House(folder, {"data": folder / "var", "port": free_port(), "drain_seconds": 5, **options})
+    try:
+        yield built
+    finally:
+        built.close()
+
+
+def standing(
+    folder: Path, nodes: int = 1, canary: float = 0.0, **options: Any
+) -> contextlib.AbstractContextManager[House]:
+    """A house that is up: `nodes` web nodes on unix sockets behind a gateway."""
+
+    @contextlib.contextmanager
+    def enter() -> Iterator[House]:
+        with house(folder, **options) as built:
+            states = [{"address": built.add_node(f"n{number}").address} for number in range(1, nodes + 1)]
+            built.tell(*states, canary=canary)
+            built.start()
+            yield built
+
+    return enter()
