@@ -1,0 +1,92 @@
+"""Which engine makes the music, found by name without loading it.
+
+An engine is an entry point of the group `tutti.engines`, or written out as `module:Class`.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+from dataclasses import dataclass
+from functools import cache
+from importlib.metadata import EntryPoint, entry_points
+from typing import Any, Final
+
+from tasks.engines.engine import Engine, SimpleEngine
+from tasks.settings import Settings
+
+GROUP: Final = "tutti.engines"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Model:
+    """What a job's shared queue is named after, and how many songs of it a device makes at once."""
+
+    name: str
+    version: str
+    songs: int
+
+
+# Said here as well, because to ask acestep itself means to import torch.
+KNOWN: Final = {
+    "sketch": Model(name="sketch", version="1", songs=1),
+    "acestep": Model(name="acestep", version="1.5", songs=64),
+}
+
+
+class UnknownEngine(ValueError):
+    """No engine has this name; the message lists those there are."""
+
+
+def resolve(chosen: Settings) -> str:
+    """The name of the engine to use: what is set, or what suits this machine."""
+    if chosen.engine != "auto":
+        return chosen.engine
+    return "acestep" if _has_gpu() and importlib.util.find_spec("diffusers") else "sketch"
+
+
+def model_of(chosen: Settings) -> Model:
+    """The model's name, version and size of batch; imports only engines that are not `KNOWN`."""
+    name = resolve(chosen)
+    model = KNOWN.get(name)
+    if model is None:
+        engine = _find(name)
+        songs = int(getattr(engine, "places", 1))
+        model = Model(name=engine.name, version=engine.version, songs=songs)
+    return model if not chosen.batch else Model(name=model.name, version=model.version, songs=chosen.batch)
+
+
+def load_engine(chosen: Settings) -> Engine:
+    """Make the engine, ready for its `load`; one that makes songs in a single go is adapted.
+
+    Raises:
+        UnknownEngine: There is none of that name.
+    """
+    engine = _find(resolve(chosen))()
+    if isinstance(engine, Engine):
+        return engine
+    if not isinstance(engine, SimpleEngine):
+        raise UnknownEngine(f"{chosen.engine} has neither `step` nor `generate`; see tasks.engines.engine")
+    from tasks.engines.simple import Stepwise
+
+    adapted: Engine = Stepwise(engine)
+    return adapted
+
+
+def _find(name: str) -> Any:
+    if ":" in name:
+        return EntryPoint(name=name, value=name, group=GROUP).load()
+    known = entry_points(group=GROUP)
+    if name not in known.names:
+        raise UnknownEngine(f"there is no engine {name!r}; there are: {', '.join(sorted(known.names))}")
+    return known[name].load()
+
+
+@cache
+def _has_gpu() -> bool:
+    import pynvml
+
+    try:
+        pynvml.nvmlInit()
+        return bool(pynvml.nvmlDeviceGetCount())
+    except pynvml.NVMLError:
+        return False
