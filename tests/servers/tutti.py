@@ -50,7 +50,9 @@ class Tutti:
         wanted = states or ("succeeded", "failed", "cancelled")
         deadline = time.monotonic() + limit
         while (job := self.job(job_id))["state"] not in wanted:
-            assert time.monotonic() < deadline, f"{job_id} is {job['state']} after {limit} s\n{self.printed[-4000:]}"
+            assert time.monotonic() < deadline, (
+                f"{job_id} is {job['state']} after {limit} s\n{self.printed[-4000:]}"
+            )
             time.sleep(0.1)
         return job
 

@@ -1,0 +1,159 @@
+"""The one way by which jobs enter, whichever door they came through."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from starlette.requests import Request
+
+from observability import metrics
+from observability.logging import get_logger
+from tasks.callbacks import CallbackRefused, check_url
+from tasks.jobs import JobRequest, new_job_id
+from tasks.ledger import Accepted, IdempotencyConflict, LedgerFull, LedgerUnavailable, NewJob, QuotaExceeded
+from web import client
+from web.api.auth import Owner, identify
+from web.api.problems import BAD_REQUEST, IDEMPOTENCY, INVALID, QUEUE_FULL, QUOTA, UNAVAILABLE, Problem
+from web.desk import Desk, desk_of
+from web.edge import Visit
+
+log = get_logger()
+
+IDEMPOTENCY_KEY = re.compile(r"^[\x21-\x7e]{1,255}$")
+FULL_AGAIN, AWAY_AGAIN, QUOTA_AGAIN = 30, 5, 60  # seconds of Retry-After
+
+
+async def accept(request: Request, wanted: JobRequest, body: bytes | None = None) -> Accepted:
+    """Put a job into the ledger.
+
+    Args:
+        request: the HTTP request, for who asks and the trace.
+        wanted: what is asked for.
+        body: the raw body, which a reused Idempotency-Key has to repeat.
+
+    Returns:
+        The job; it is on disk.
+
+    Raises:
+        Problem: with what to do instead.
+    """
+    desk, visit = desk_of(request), visit_of(request)
+    key = _idempotency_key(request)
+    owner = await identify(request)
+    if not client.through_gateway(request.scope, desk.trusted):
+        desk.gate.admit(client.bucket(owner.address), owner.key_id)
+    await _check(wanted)
+    new = NewJob(
+        id=new_job_id(desk.settings.cell),
+        request=wanted,
+        model_queue=desk.route.shared(),
+        owner=owner.id,
+        traceparent=visit.traceparent,
+        idempotency_key=key,
+        body_hash=hashlib.sha256(body).hexdigest() if key and body is not None else None,
+        source_ip_hash=client.hashed(owner.address),
+        quota=owner.quota,
+    )
+    accepted = await _write(desk, new)
+    _note(desk, visit, accepted, owner)
+    return accepted
+
+
+def visit_of(request: Request) -> Visit:
+    """The request's trace and clock, which the edge made."""
+    visit: Visit = request.state.visit
+    return visit
+
+
+def _idempotency_key(request: Request) -> str | None:
+    key = request.headers.get("idempotency-key")
+    if key is not None and not IDEMPOTENCY_KEY.match(key):
+        raise Problem(BAD_REQUEST, "Idempotency-Key has to be 1 to 255 visible ASCII characters.")
+    return key
+
+
+async def _check(wanted: JobRequest) -> None:
+    """What the model cannot see by itself."""
+    if wanted.callback_url is not None:
+        try:
+            await asyncio.to_thread(check_url, wanted.callback_url)
+        except CallbackRefused as error:
+            raise _field("callback_url", str(error).removeprefix("callback_url: ")) from error
+
+
+def _field(name: str, words: str) -> Problem:
+    return Problem(INVALID, f"{name} {words}.", errors=[{"field": name, "detail": words}])
+
+
+async def _write(desk: Desk, new: NewJob) -> Accepted:
+    try:
+        return await asyncio.wrap_future(desk.ledger.accept(new))
+    except IdempotencyConflict as error:
+        raise Problem(
+            IDEMPOTENCY, "This Idempotency-Key came before with another body. Use a new one."
+        ) from error
+    except LedgerFull as error:
+        raise Problem(QUEUE_FULL, f"{error}", headers=_again(FULL_AGAIN)) from error
+    except QuotaExceeded as error:
+        raise Problem(QUOTA, f"{error}", headers=_again(QUOTA_AGAIN)) from error
+    except LedgerUnavailable as error:
+        detail = "The ledger cannot be written now, so nothing was accepted. Try again."
+        raise Problem(UNAVAILABLE, detail, headers=_again(AWAY_AGAIN), reason="ledger_unavailable") from error
+
+
+def _again(seconds: int) -> dict[str, str]:
+    return {"retry-after": str(seconds)}
+
+
+def _note(desk: Desk, visit: Visit, accepted: Accepted, owner: Owner) -> None:
+    job = accepted.job
+    if accepted.created:
+        metrics.jobs_accepted.inc()
+    log.info(
+        "job.accepted",
+        message=f"accepted {job.id}" if accepted.created else f"accepted {job.id} again",
+        event={"outcome": "success"},
+        trace={"id": visit.trace_id},
+        source={"ip": owner.address},
+        tutti={
+            "job": {"id": job.id, "created": accepted.created},
+            "audio": {"seconds": job.request.duration},
+            "variations": job.request.variations,
+            "lane": job.lane,
+            **_lengths(desk, job.request),
+            **({"key": {"id": owner.key_id}} if owner.key_id else {}),
+        },
+    )
+
+
+def _lengths(desk: Desk, wanted: JobRequest) -> dict[str, Any]:
+    """What the log may know of the text: how long it is, and whether two are the same."""
+    return {
+        "prompt": {"chars": len(wanted.prompt), "hmac": desk.seal.token("prompt", wanted.prompt)},
+        "lyrics": {"chars": len(wanted.lyrics)},
+    }
+
+
+@contextmanager
+def refusals(request: Request) -> Iterator[dict[str, int]]:
+    """Leave a job.refused line for what is refused in the block; it yields a place for the prompt's length."""
+    lengths: dict[str, int] = {}
+    try:
+        yield lengths
+    except Problem as problem:
+        visit = visit_of(request)
+        metrics.jobs_refused.labels(problem.reason).inc()
+        log.info(
+            "job.refused",
+            message=f"refused: {problem.kind.title}",
+            event={"outcome": "failure"},
+            trace={"id": visit.trace_id},
+            source={"ip": visit.address},
+            tutti={"reason": problem.reason, "prompt": {"chars": lengths.get("prompt")}},
+        )
+        raise

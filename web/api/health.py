@@ -1,0 +1,142 @@
+"""Whether this process lives, can take jobs, and what the devices do."""
+
+from __future__ import annotations
+
+import asyncio
+import shutil
+import time
+from typing import Any
+
+import anyio
+from fastapi import APIRouter
+from pydantic import BaseModel
+from starlette.requests import Request
+from starlette.responses import PlainTextResponse, Response
+
+from observability import metrics
+from tasks.jobs import JobError
+from tasks.ledger import WorkerView
+from web import client
+from web.api.jobs import answer
+from web.api.problems import FORBIDDEN, NOT_READY, Problem
+from web.desk import FILES, Desk, desk_of
+
+router = APIRouter(tags=["health"])
+
+PATIENCE = 3.0  # seconds
+FRESH = 1.0  # seconds that an answer is good for, however many ask
+
+
+class Health(BaseModel):
+    """What the devices do."""
+
+    status: str
+    model_loaded: bool
+    gpu_memory_used: int
+    gpu_memory_total: int
+    workers: int
+    queued: int
+
+
+@router.get("/livez", responses={200: {"content": {"text/plain": {}}}})
+async def livez() -> Response:
+    """This process answers."""
+    return PlainTextResponse("ok\n", headers={"cache-control": "no-store"})
+
+
+@router.get("/health", response_model=Health)
+async def health(request: Request) -> Response:
+    """The devices' state: `healthy` where a worker lives, else `degraded`."""
+    desk = desk_of(request)
+    alive = [worker for worker in desk.route.workers if worker.alive]
+    reason = await reason_not_ready(desk)
+    content = {
+        "status": "unavailable" if reason else "healthy" if alive else "degraded",
+        "model_loaded": any(worker.model_loaded for worker in alive),
+        "gpu_memory_used": sum(worker.gpu_memory_used or 0 for worker in alive),
+        "gpu_memory_total": sum(worker.gpu_memory_total or 0 for worker in alive),
+        "workers": len(alive),
+        "queued": desk.pulse.queued,
+        "devices": [_device(worker) for worker in alive],
+    } | ({"reason": reason} if reason else {})
+    return answer(content, 503 if reason else 200)
+
+
+def _device(worker: WorkerView) -> dict[str, Any]:
+    return {
+        "worker": worker.id,
+        "device": worker.device,
+        "engine": worker.engine,
+        "model_version": worker.model_version,
+        "model_loaded": worker.model_loaded,
+        "gpu_memory_used": worker.gpu_memory_used,
+        "gpu_busy": worker.gpu_busy,
+        "temperature": worker.temperature,
+        "running": worker.running,
+    }
+
+
+@router.get("/readyz", responses={200: {"content": {"text/plain": {}}}})
+async def readyz(request: Request) -> Response:
+    """Whether this process can take jobs: the ledger answers, the storage is writable, the queue has room."""
+    reason = await reason_not_ready(desk_of(request))
+    if reason:
+        raise Problem(NOT_READY, reason, headers={"retry-after": "5"})
+    return PlainTextResponse("ready\n", headers={"cache-control": "no-store"})
+
+
+@router.get("/metrics", responses={200: {"content": {"text/plain": {}}}})
+async def prometheus(request: Request) -> Response:
+    """Prometheus' text format, for TUTTI_ADMIN_NETWORKS only."""
+    desk = desk_of(request)
+    require_admin(request, desk)
+    await asyncio.to_thread(_measure, desk)
+    body, media_type = metrics.render()
+    return Response(body, headers={"content-type": media_type, "cache-control": "no-store"})
+
+
+def require_admin(request: Request, desk: Desk) -> None:
+    """Refuse whoever does not come from TUTTI_ADMIN_NETWORKS.
+
+    Raises:
+        Problem: 403.
+    """
+    if not client.within(client.address(request.scope, desk.trusted), desk.admins):
+        raise Problem(FORBIDDEN, "This is open to TUTTI_ADMIN_NETWORKS only.")
+
+
+async def reason_not_ready(desk: Desk) -> str | None:
+    """Why no job can be taken now, or None. Asked once a second, however many want to know."""
+    async with desk.pulse.lock:
+        if time.monotonic() - desk.pulse.at > FRESH:
+            desk.pulse.reason = await _look(desk)
+            desk.pulse.at = time.monotonic()
+    return desk.pulse.reason
+
+
+async def _look(desk: Desk) -> str | None:
+    try:
+        async with asyncio.timeout(PATIENCE):
+            counters = await asyncio.to_thread(desk.ledger.counters)
+    except Exception:
+        return "The ledger does not answer."
+    desk.pulse.queued = int(counters.get("queued", 0))
+    if desk.pulse.queued >= desk.settings.max_queued:
+        return f"{desk.pulse.queued:,} songs are waiting, which is as many as may."
+    try:
+        await anyio.to_thread.run_sync(desk.storage.check, limiter=FILES)
+    except JobError as error:
+        return f"{error.detail[0].upper()}{error.detail[1:]}."
+    return None
+
+
+def _measure(desk: Desk) -> None:
+    """Bring the gauges that this process answers for up to date."""
+    for view in desk.ledger.queues():
+        metrics.queue_depth.labels(view.name).set(view.waiting + view.released)
+        metrics.oldest_queued_seconds.labels(view.name).set(view.oldest_seconds)
+    for worker in desk.ledger.workers():
+        metrics.worker_heartbeat_timestamp_seconds.labels(worker.id).set(worker.seen_at)
+    usage = shutil.disk_usage(desk.settings.storage_path)
+    metrics.storage_free_bytes.set(usage.free)
+    metrics.storage_total_bytes.set(usage.total)

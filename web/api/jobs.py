@@ -1,0 +1,209 @@
+"""`/v1/jobs`: ask for music, look at it, listen to its progress, cancel it, try it again."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Annotated, Any
+
+import orjson
+from fastapi import APIRouter, Query
+from pydantic import ValidationError
+from sse_starlette import EventSourceResponse
+from starlette.requests import Request
+from starlette.responses import Response
+
+from tasks.jobs import JOB_ID, Job, JobRequest, JobState
+from tasks.ledger import Accepted
+from web.api import body, events, views, words
+from web.api.accept import accept, refusals
+from web.api.auth import identify
+from web.api.problems import FORBIDDEN, INVALID, UNKNOWN_JOB, WRONG_STATE, Problem
+from web.desk import desk_of
+from web.session import refuse_foreign_site
+
+router = APIRouter(prefix="/v1/jobs", tags=["jobs"])
+
+EXAMPLES = {
+    "a prompt": {"value": {"prompt": "A calm lo-fi beat with soft piano, 80 bpm"}},
+    "a song": {
+        "value": {
+            "prompt": "Bossa nova with nylon guitar and brushes, warm and slow",
+            "duration": 90,
+            "key_scale": "D minor",
+            "seed": 7,
+            "variations": 2,
+            "format": "flac",
+        }
+    },
+}
+BODY_OF_A_JOB = {
+    "requestBody": {
+        "required": True,
+        "content": {
+            "application/json": {"schema": {"$ref": "#/components/schemas/JobRequest"}, "examples": EXAMPLES}
+        },
+    },
+    "parameters": [
+        {
+            "name": "Idempotency-Key",
+            "in": "header",
+            "required": False,
+            "description": "Sent again with the same body, it names the same job.",
+            "schema": {"type": "string", "pattern": "^[!-~]{1,255}$"},
+        }
+    ],
+}
+
+
+def answer(content: Any, status: int = 200, headers: dict[str, str] | None = None) -> Response:
+    """A JSON answer that nobody may cache."""
+    known = {"cache-control": "no-store"} | (headers or {})
+    return Response(orjson.dumps(content), status, known, media_type="application/json")
+
+
+def parse(raw: bytes) -> JobRequest:
+    """The job that a JSON body asks for. Types are not guessed: "60" is not 60.
+
+    Raises:
+        Problem: 400 or 422.
+    """
+    try:
+        return JobRequest.model_validate_json(raw, strict=True)
+    except ValidationError as error:
+        raise words.problem_of(error) from error
+
+
+async def submit(request: Request) -> Accepted:
+    """Read, check and accept the job in a request's JSON body."""
+    with refusals(request) as lengths:
+        refuse_foreign_site(request)
+        raw = await body.read_json(request)
+        wanted = parse(raw)
+        lengths["prompt"] = len(wanted.prompt)
+        return await accept(request, wanted, raw)
+
+
+@router.post("", status_code=202, response_model=views.AcceptedView, openapi_extra=BODY_OF_A_JOB)
+async def create(request: Request) -> Response:
+    """Ask for music. The answer 202 means that the job is on disk and will not be lost."""
+    accepted = await submit(request)
+    headers = {"location": f"/v1/jobs/{accepted.job.id}"}
+    if not accepted.created:
+        headers["idempotency-replayed"] = "true"
+    return answer(views.of_accepted(accepted), 202, headers)
+
+
+@router.get("", response_model=views.PageView)
+async def index(
+    request: Request,
+    cursor: Annotated[
+        str | None, Query(max_length=200, description="`next_cursor` of the page before.")
+    ] = None,
+    state: Annotated[JobState | None, Query(description="Only jobs in this state.")] = None,
+    limit: Annotated[int, Query(ge=1, le=100)] = 20,
+) -> Response:
+    """Your jobs, newest first: your key's, your session's or your address's."""
+    desk, owner = desk_of(request), await identify(request)
+    try:
+        page = await asyncio.to_thread(
+            desk.ledger.list, owner=owner.id, state=state, cursor=cursor, limit=limit
+        )
+    except ValueError as error:
+        raise Problem(INVALID, "cursor is not one of ours; begin again without it.") from error
+    return answer({"jobs": [views.of_job(job) for job in page.jobs], "next_cursor": page.next_cursor})
+
+
+@router.get("/{job_id}", response_model=views.JobView)
+async def show(request: Request, job_id: str) -> Response:
+    """One job. Whoever knows its id may see it."""
+    job = await find(request, job_id)
+    return answer(await full_view(request, job))
+
+
+@router.get(
+    "/{job_id}/events",
+    responses={
+        200: {"content": {"text/event-stream": {}}, "description": "Server-sent events until it ends."}
+    },
+)
+async def follow(request: Request, job_id: str) -> Response:
+    """Progress as server-sent events: `queued`, `running`; last `succeeded`, `failed` or `cancelled`."""
+    job = await find(request, job_id)
+    seen = request.headers.get("last-event-id")
+    if job.state.final and seen == events.LAST:
+        return Response(status_code=204)  # tells an EventSource that reconnects to stop
+    stream = events.stream(desk_of(request), job_id, seen)
+    headers = {"cache-control": "no-store", "x-accel-buffering": "no"}
+    return EventSourceResponse(stream, ping=events.HEARTBEAT, headers=headers)
+
+
+@router.post("/{job_id}/cancel", response_model=views.JobView)
+async def cancel(request: Request, job_id: str) -> Response:
+    """Cancel a job: at once while it waits, within one step while it runs."""
+    return answer(await full_view(request, await cancel_job(request, job_id)))
+
+
+@router.post("/{job_id}/retry", status_code=202, response_model=views.AcceptedView)
+async def retry(request: Request, job_id: str) -> Response:
+    """Ask again for what a failed or cancelled job asked for; it is a new job."""
+    accepted = await retry_job(request, job_id)
+    return answer(views.of_accepted(accepted), 202, {"location": f"/v1/jobs/{accepted.job.id}"})
+
+
+async def find(request: Request, job_id: str) -> Job:
+    """The job of that id.
+
+    Raises:
+        Problem: 404.
+    """
+    job = await asyncio.to_thread(desk_of(request).ledger.get, job_id) if JOB_ID.match(job_id) else None
+    if job is None:
+        raise _unknown()
+    return job
+
+
+def _unknown() -> Problem:
+    return Problem(UNKNOWN_JOB, "There is no job of this id. It may be misspelt, or it has expired.")
+
+
+async def full_view(request: Request, job: Job) -> dict[str, Any]:
+    """All about a job, with its place in the queue if it waits."""
+    snapshots = {}
+    if not job.state.final:
+        snapshots = await asyncio.to_thread(desk_of(request).ledger.watch, [job.id])
+    return views.of_job(job, snapshots.get(job.id))
+
+
+async def cancel_job(request: Request, job_id: str) -> Job:
+    """Cancel, if it is theirs and not finished.
+
+    Raises:
+        Problem: 403, 404 or 409.
+    """
+    job = await _own(request, job_id)
+    if job.state in {JobState.SUCCEEDED, JobState.FAILED}:
+        raise Problem(WRONG_STATE, f"The job has {job.state} already; there is nothing to cancel.")
+    return await asyncio.to_thread(desk_of(request).ledger.cancel, job_id)
+
+
+async def retry_job(request: Request, job_id: str) -> Accepted:
+    """Make a new job of a failed or cancelled one.
+
+    Raises:
+        Problem: 403, 404, 409 or 429.
+    """
+    with refusals(request):
+        job = await _own(request, job_id)
+        if job.state not in {JobState.FAILED, JobState.CANCELLED}:
+            raise Problem(
+                WRONG_STATE, f"The job is {job.state}; only failed or cancelled ones are tried again."
+            )
+        return await accept(request, job.request)
+
+
+async def _own(request: Request, job_id: str) -> Job:
+    refuse_foreign_site(request)
+    job = await find(request, job_id)
+    if not (await identify(request)).owns(job):
+        raise Problem(FORBIDDEN, "This job belongs to someone else.")
+    return job

@@ -1,0 +1,112 @@
+"""`/output/<name>`: finished files, where no nginx stands in front to serve them from the disk itself."""
+
+from __future__ import annotations
+
+import os
+import re
+import stat
+from pathlib import Path
+
+import anyio
+from starlette.requests import Request
+from starlette.responses import FileResponse, Response
+
+from web.api.problems import NOT_FOUND, RANGE, UNAVAILABLE, Problem
+from web.desk import FILES, desk_of
+
+NAME = re.compile(
+    r"^(?P<id>[a-z0-9]{1,4}_[0-9a-hjkmnp-tv-z]{26})(?:-[2-8])?\.(?P<extension>wav|flac|mp3|opus|mid)$"
+)
+RANGES = re.compile(r"^bytes=\d*-\d*(?:\s*,\s*\d*-\d*){0,15}$")
+TYPES = {
+    "wav": "audio/wav",
+    "flac": "audio/flac",
+    "mp3": "audio/mpeg",
+    "opus": "audio/ogg; codecs=opus",
+    "mid": "audio/midi",
+}
+IMMUTABLE = "public, max-age=31536000, immutable"
+PATIENCE = 10.0  # seconds for a NAS that hangs
+
+
+async def serve(request: Request) -> Response:
+    """The file that the path names."""
+    return await send(request, request.path_params["name"])
+
+
+async def send(request: Request, name: str) -> Response:
+    """One finished file, whole or in ranges.
+
+    Raises:
+        Problem: 404 for whatever is not a published file's name; 503 where the storage does not answer.
+    """
+    match = NAME.match(name)
+    if match is None:
+        raise _nothing()
+    path = desk_of(request).settings.storage_path / name
+    status = await _status_of(path)
+    headers = {"cache-control": IMMUTABLE, "etag": etag(status)}
+    if _unchanged(request, headers["etag"]):
+        return Response(status_code=304, headers=headers)
+    _check_range(request, status.st_size)
+    return FileResponse(
+        path,
+        headers=headers,
+        media_type=TYPES[match["extension"]],
+        filename=name,
+        content_disposition_type="attachment" if "download" in request.query_params else "inline",
+        stat_result=status,
+    )
+
+
+def _nothing() -> Problem:
+    return Problem(NOT_FOUND, "There is no such file; the song may not be finished, or has expired.")
+
+
+async def _status_of(path: Path) -> os.stat_result:
+    """What the disk says of a regular file; a symlink is not one."""
+    try:
+        with anyio.fail_after(PATIENCE):  # a thread that hangs on the NAS is left behind
+            status = await anyio.to_thread.run_sync(os.lstat, path, abandon_on_cancel=True, limiter=FILES)
+    except (FileNotFoundError, NotADirectoryError) as error:
+        raise _nothing() from error
+    except (OSError, TimeoutError) as error:
+        headers = {"retry-after": "5"}
+        raise Problem(UNAVAILABLE, "The storage does not answer; try again.", headers=headers) from error
+    if not stat.S_ISREG(status.st_mode):
+        raise _nothing()
+    return status
+
+
+def etag(status: os.stat_result) -> str:
+    """Nginx's own ETag, so that a cache keeps its copy when a gateway is put in front."""
+    return f'"{int(status.st_mtime):x}-{status.st_size:x}"'
+
+
+def _unchanged(request: Request, tag: str) -> bool:
+    known = request.headers.get("if-none-match")
+    if known is None:
+        return False
+    tags = {item.strip().removeprefix("W/") for item in known.split(",")}
+    return "*" in tags or tag in tags
+
+
+def _check_range(request: Request, size: int) -> None:
+    """Refuse ranges that the file cannot satisfy, as a problem document (Starlette answers plain text).
+
+    Raises:
+        Problem: 416.
+    """
+    ranges = request.headers.get("range")
+    if ranges is None or "if-range" in request.headers:
+        return
+    parts = [part.strip().partition("-") for part in ranges.removeprefix("bytes=").split(",")]
+    if not RANGES.match(ranges) or not any(_within(start, end, size) for start, _, end in parts):
+        detail = f"The file has {size:,} bytes; ask for some of them, such as bytes=0-1023."
+        raise Problem(RANGE, detail, headers={"content-range": f"bytes */{size}"})
+
+
+def _within(start: str, end: str, size: int) -> bool:
+    if not start:
+        return bool(end) and int(end) > 0
+    return int(start) < size and (not end or int(start) <= int(end))

@@ -1,0 +1,68 @@
+"""A song's waveform as a few hundred numbers, for the player to draw."""
+
+from __future__ import annotations
+
+import asyncio
+from functools import lru_cache
+from pathlib import Path
+
+from fastapi import APIRouter
+from pydantic import BaseModel
+from starlette.requests import Request
+from starlette.responses import Response
+
+from web.api import views
+from web.api.jobs import answer, find
+from web.api.output import IMMUTABLE
+from web.api.problems import NOT_FOUND, UNAVAILABLE, Problem
+from web.desk import desk_of
+
+router = APIRouter(prefix="/v1/jobs", tags=["jobs"])
+
+COUNT = 480
+BLOCK = 1 << 18  # frames read at once, so that ten minutes need no more memory than ten seconds
+_turn = asyncio.Semaphore(1)  # decoding is work; one song at a time leaves the other core to requests
+
+
+class Peaks(BaseModel):
+    """The waveform."""
+
+    seconds: float
+    peaks: list[float]
+
+
+@router.get("/{job_id}/peaks/{variation}", response_model=Peaks)
+async def show(request: Request, job_id: str, variation: int) -> Response:
+    """The loudest sample of each of 480 equal parts of a song, 0..1."""
+    job = await find(request, job_id)
+    song = next(
+        (item for item in views.outputs(job) if item["variation"] == variation and item["format"] != "mid"),
+        None,
+    )
+    if song is None:
+        raise Problem(NOT_FOUND, "There is no such variation, or it is not finished.")
+    try:
+        async with _turn:
+            peaks = await asyncio.to_thread(_peaks, desk_of(request).settings.storage_path / song["name"])
+    except (OSError, RuntimeError) as error:
+        raise Problem(
+            UNAVAILABLE, "The song's file cannot be read now.", headers={"retry-after": "5"}
+        ) from error
+    return answer({"seconds": song["seconds"], "peaks": peaks}, headers={"cache-control": IMMUTABLE})
+
+
+@lru_cache(maxsize=256)
+def _peaks(path: Path) -> list[float]:
+    """Peaks of a file; it never changes, so neither do they."""
+    import numpy as np
+    import soundfile
+
+    with soundfile.SoundFile(path) as file:
+        highest = np.zeros(COUNT, np.float32)
+        position = 0
+        for block in file.blocks(BLOCK, dtype="float32", always_2d=True):
+            loud = np.abs(block).max(axis=1)
+            places = (np.arange(position, position + len(loud)) * COUNT // file.frames).clip(max=COUNT - 1)
+            np.maximum.at(highest, places, loud)
+            position += len(loud)
+    return [round(float(value), 3) for value in highest.clip(max=1.0)]

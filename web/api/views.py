@@ -1,0 +1,133 @@
+"""How jobs look to those who ask: the models of the answers, and how they are made."""
+
+from __future__ import annotations
+
+import datetime as dt
+import re
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from tasks.jobs import Failure, Job, JobRequest, JobState, Lane, Timings
+from tasks.ledger import Accepted, Snapshot
+
+VARIATION = re.compile(r"-(\d)\.\w+$")
+SHOWN = {
+    "id", "state", "attempt", "progress", "stage", "request", "timings", "error", "lane", "cache_hit",
+    "created_at", "started_at", "finished_at",
+}  # fmt: skip
+EXAMPLE_ID = "a_01kav3f6y8q2m4n6p8r0s2t4v6"
+
+
+class Links(BaseModel):
+    """Where the job's other things are."""
+
+    self: str
+    events: str
+    cancel: str
+    retry: str
+    page: str
+
+
+class OutputView(BaseModel):
+    """One finished file."""
+
+    url: str = Field(examples=[f"/output/{EXAMPLE_ID}.wav"])
+    name: str
+    format: str
+    seconds: float
+    bytes: int
+    sha256: str
+    seed: int | None = None
+    variation: int = 1
+
+
+class AcceptedView(BaseModel):
+    """The answer to a new job: it is in the ledger and will end in exactly one final state."""
+
+    id: str
+    state: JobState
+    position: int | None = Field(None, description="Place in the queue, from 1.")
+    eta_seconds: float | None = Field(None, description="Seconds until it is probably finished.")
+    trace_id: str | None = None
+    links: Links
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [{"id": EXAMPLE_ID, "state": "queued", "position": 1, "eta_seconds": 9.5}]
+        }
+    )
+
+
+class JobView(AcceptedView):
+    """One job and all that is known of it."""
+
+    attempt: int
+    progress: float = Field(description="Share done of the running attempt, 0..1.")
+    stage: str | None = None
+    request: JobRequest
+    outputs: list[OutputView]
+    timings: Timings
+    error: Failure | None = None
+    lane: Lane = "stable"
+    cache_hit: bool = False
+    created_at: dt.datetime
+    started_at: dt.datetime | None = None
+    finished_at: dt.datetime | None = None
+
+
+class PageView(BaseModel):
+    """Jobs, newest first."""
+
+    jobs: list[JobView]
+    next_cursor: str | None = Field(None, description="Pass it as `cursor` for the next page.")
+
+
+def links(job_id: str) -> dict[str, str]:
+    """The addresses of a job's other things."""
+    root = f"/v1/jobs/{job_id}"
+    return {
+        "self": root,
+        "events": f"{root}/events",
+        "cancel": f"{root}/cancel",
+        "retry": f"{root}/retry",
+        "page": f"/songs/{job_id}",
+    }
+
+
+def outputs(job: Job) -> list[dict[str, Any]]:
+    """The job's finished files with their addresses."""
+    return [
+        output.model_dump() | {"url": f"/output/{output.name}", "variation": _variation(output.name)}
+        for output in job.outputs
+    ]
+
+
+def _variation(name: str) -> int:
+    match = VARIATION.search(name)
+    return int(match[1]) if match else 1
+
+
+def of_accepted(accepted: Accepted, eta_seconds: float | None = None) -> dict[str, Any]:
+    """The answer 202."""
+    job = accepted.job
+    return {
+        "id": job.id,
+        "state": job.state,
+        "position": accepted.position,
+        "eta_seconds": eta_seconds,
+        "trace_id": job.trace_id,
+        "links": links(job.id),
+    }
+
+
+def of_job(job: Job, snapshot: Snapshot | None = None) -> dict[str, Any]:
+    """Everything about a job; `snapshot` adds its place in the queue."""
+    known = job.model_dump(mode="json", by_alias=True, include=SHOWN)
+    return known | {
+        "position": snapshot.position if snapshot else None,
+        "eta_seconds": snapshot.eta_seconds if snapshot else None,
+        "outputs": outputs(job),
+        "trace_id": job.trace_id,
+        "links": links(job.id),
+    }

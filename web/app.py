@@ -1,0 +1,105 @@
+"""The web application: the API, the pages, and what is around them."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
+from importlib.metadata import version
+
+from fastapi import FastAPI
+from starlette.routing import Route as PathRoute
+
+from tasks.ledger import Ledger
+from tasks.settings import Settings
+from tasks.storage import Storage
+from web import errors, flower, pages, presence
+from web.api import acestep, generate, health, jobs, output, peaks, schema
+from web.api.limits import Gate
+from web.client import networks
+from web.desk import Desk
+from web.edge import Edge
+from web.route import Route
+from web.seal import Seal, secret_of
+from web.watch import Watcher
+
+DESCRIPTION = "Ask for music in words; get songs. Every error is a problem document (RFC 9457)."
+
+THREADS = 16  # that wait for the ledger; asyncio's default is too few for two cores
+
+
+def create_app(settings: Settings, *, address: str | None = None) -> FastAPI:
+    """Build the application.
+
+    Args:
+        settings: all settings.
+        address: where a gateway reaches this process (`unix:/path` or `host:port`); None for no gateway.
+    """
+    app = FastAPI(
+        title="Tutti",
+        version=version("tutti"),
+        description=DESCRIPTION,
+        lifespan=_lifespan(settings, address),
+        docs_url=None,  # FastAPI's pages load scripts from elsewhere
+        redoc_url=None,
+        redirect_slashes=False,
+    )
+    # The fast path: FastAPI's own route costs a third of the accepts a second; its twin only describes it.
+    app.router.routes.insert(0, PathRoute("/v1/jobs", jobs.create, methods=["POST"]))
+    for router in (jobs.router, peaks.router, generate.router, acestep.router, health.router):
+        app.include_router(router)
+    app.add_route("/output/{name}", output.serve, methods=["GET"], include_in_schema=False)
+    app.add_route("/flower", flower.proxy, methods=flower.METHODS, include_in_schema=False)
+    app.add_route("/flower/{path:path}", flower.proxy, methods=flower.METHODS, include_in_schema=False)
+    pages.install(app)
+    errors.install(app)
+    schema.install(app)
+    app.add_middleware(Edge, trusted=networks(settings.trusted_proxies))
+    return app
+
+
+def _desk(settings: Settings) -> Desk:
+    ledger = Ledger(settings.ledger)
+    return Desk(
+        settings=settings,
+        ledger=ledger,
+        storage=_storage(settings),
+        watcher=Watcher(ledger),
+        route=Route(ledger, default="sketch@1"),
+        gate=Gate(settings.rate_limit),
+        seal=Seal(secret_of(settings)),
+        trusted=networks(settings.trusted_proxies),
+        admins=networks(settings.admin_networks),
+    )
+
+
+def _storage(settings: Settings) -> Storage:
+    """The storage; a folder of our own is made here, a NAS has to be there."""
+    storage = Storage(settings.storage_path, timeout=health.PATIENCE)
+    if settings.storage is None:
+        storage.prepare()
+    return storage
+
+
+def _lifespan(
+    settings: Settings, address: str | None
+) -> Callable[[FastAPI], AbstractAsyncContextManager[None]]:
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor(THREADS, "ledger"))
+        desk = app.state.desk = await asyncio.to_thread(_desk, settings)
+        with suppress(Exception):
+            await desk.route.look()
+        chores = [asyncio.create_task(desk.watcher.run()), asyncio.create_task(desk.route.run())]
+        if address is not None:
+            chores.append(asyncio.create_task(presence.run(desk, address)))
+        try:
+            yield
+        finally:
+            for chore in chores:
+                chore.cancel()
+            await asyncio.gather(*chores, return_exceptions=True)
+            await asyncio.to_thread(desk.ledger.close)
+
+    return lifespan

@@ -1,0 +1,53 @@
+"""What every handler needs at hand."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass, field
+
+import anyio
+from starlette.requests import Request
+
+from tasks.ledger import Ledger
+from tasks.settings import Settings
+from tasks.storage import Storage
+from web.api.limits import Gate
+from web.client import Networks
+from web.route import Route
+from web.seal import Seal
+from web.watch import Watcher
+
+FILES = anyio.CapacityLimiter(16)
+"""Threads that may wait for the NAS. They are kept apart, so that a NAS that hangs stops nothing else."""
+
+
+@dataclass
+class Pulse:
+    """The last look at whether jobs can be taken; see `web.api.health`."""
+
+    at: float = float("-inf")
+    reason: str | None = None
+    queued: int = 0
+    lock: asyncio.Lock = field(default_factory=asyncio.Lock)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Desk:
+    """One web process's settings, ledger, watcher of jobs, rate limits and signatures."""
+
+    settings: Settings
+    ledger: Ledger
+    storage: Storage
+    watcher: Watcher
+    route: Route
+    gate: Gate
+    seal: Seal
+    trusted: Networks
+    admins: Networks
+    pulse: Pulse = field(default_factory=Pulse)
+
+
+def desk_of(request: Request) -> Desk:
+    """The desk of the application that answers this request."""
+    desk: Desk = request.app.state.desk
+    return desk

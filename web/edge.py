@@ -1,0 +1,143 @@
+"""The outermost layer: every request gets a trace, a log line, security headers, and never a bare traceback.
+
+Pure ASGI: Starlette's BaseHTTPMiddleware costs a task and two queues a request.
+"""
+
+from __future__ import annotations
+
+import re
+import secrets
+import time
+import traceback
+from collections.abc import Mapping
+from typing import Any
+
+from starlette.datastructures import Headers
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from observability import metrics
+from observability.logging import get_logger
+from observability.tracing import accept_or_new, trace_id
+from web.api.problems import INTERNAL, Problem
+from web.client import Networks, address
+
+log = get_logger()
+
+REQUEST_ID = re.compile(r"^[A-Za-z0-9_-]{8,64}$")
+CONTENT_SECURITY_POLICY = (
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; media-src 'self' blob:; "
+    "connect-src 'self'; font-src 'self'; form-action 'self'; frame-ancestors 'none'; base-uri 'none'"
+)
+SECURITY_HEADERS: Mapping[str, str] = {
+    "content-security-policy": CONTENT_SECURITY_POLICY,
+    "x-content-type-options": "nosniff",
+    "x-frame-options": "DENY",
+    "referrer-policy": "same-origin",
+    "permissions-policy": "camera=(), microphone=(), geolocation=()",
+    "cross-origin-opener-policy": "same-origin",
+}
+_RAW_SECURITY = [(name.encode(), value.encode()) for name, value in SECURITY_HEADERS.items()]
+
+
+class Edge:
+    """Wraps the whole application; see the module."""
+
+    def __init__(self, app: ASGIApp, *, trusted: Networks = ()) -> None:
+        self.app = app
+        self.trusted = trusted
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one request; whatever breaks becomes an answer 500."""
+        if scope["type"] != "http":
+            await self.app(scope, receive, send)
+            return
+        visit = Visit(scope, send, self.trusted)
+        try:
+            await self.app(scope, receive, visit.send)
+        except Exception as error:
+            await visit.broke(error)
+        finally:
+            visit.note()
+
+
+class Visit:
+    """One request on its way through: what its answer was and how long it took."""
+
+    def __init__(self, scope: Scope, send: Send, trusted: Networks) -> None:
+        headers = Headers(scope=scope)
+        self._scope, self._send, self._headers = scope, send, headers
+        self._began = time.perf_counter_ns()
+        self._status, self._bytes = 0, 0
+        self._error: Exception | None = None
+        given = headers.get("x-request-id", "")
+        self.request_id = given if REQUEST_ID.match(given) else secrets.token_hex(16)
+        self.traceparent = accept_or_new(headers.get("traceparent"), self.request_id)
+        self.trace_id = trace_id(self.traceparent) or ""
+        self.address = address(scope, trusted)
+        scope.setdefault("state", {})["visit"] = self
+
+    async def send(self, message: Message) -> None:
+        """Pass one message of the answer on, with our headers."""
+        if message["type"] == "http.response.start":
+            self._status = message["status"]
+            message["headers"] = self._with_ours(message.get("headers", []))
+        elif message["type"] == "http.response.body":
+            self._bytes += len(message.get("body", b""))
+        await self._send(message)
+
+    def _with_ours(self, headers: Any) -> list[tuple[bytes, bytes]]:
+        given = list(headers)
+        names = {name.lower() for name, _ in given}
+        ours = [pair for pair in _RAW_SECURITY if pair[0] not in names]
+        ids = [(b"x-request-id", self.request_id.encode()), (b"x-trace-id", self.trace_id.encode())]
+        return given + ours + ids
+
+    async def broke(self, error: Exception) -> None:
+        """Answer 500 if nothing was sent yet; the traceback goes to the log."""
+        self._error = error
+        log.error(
+            "http.error",
+            message=f"{type(error).__name__} while answering {self._scope['method']} {self.path}",
+            trace={"id": self.trace_id},
+            error={
+                "type": type(error).__name__,
+                "stack_trace": "".join(traceback.format_exception(error)),
+            },
+        )
+        if self._status:
+            return  # the answer had begun; closing the connection is all that is left
+        problem = Problem(INTERNAL, "The server made a mistake. It has been logged under this trace id.")
+        response = problem.response(path=self.path, trace_id=self.trace_id)
+        await response(self._scope, _no_body, self.send)
+
+    @property
+    def path(self) -> str:
+        """The path, without what cannot be written as UTF-8."""
+        return str(self._scope["path"]).encode("utf-8", "replace").decode()
+
+    def note(self) -> None:
+        """Leave the line http.request, and count. The query is left out: it may be signed."""
+        route = getattr(self._scope.get("route"), "path", "none")
+        metrics.http_requests.labels(self._scope["method"], route, self._status or 499).inc()
+        metrics.http_seconds.labels(route).observe((time.perf_counter_ns() - self._began) / 1e9)
+        agent = self._headers.get("user-agent")
+        log.info(
+            "http.request",
+            message=f"{self._scope['method']} {self.path} {self._status or 499}",
+            event={
+                "outcome": "success" if 0 < self._status < 500 and self._error is None else "failure",
+                "duration": time.perf_counter_ns() - self._began,
+            },
+            http={
+                "request": {"id": self.request_id, "method": self._scope["method"]},
+                "response": {"status_code": self._status or 499, "body": {"bytes": self._bytes}},
+            },
+            url={"path": self.path},
+            source={"ip": self.address},
+            trace={"id": self.trace_id},
+            **({"user_agent": {"original": agent[:512]}} if agent else {}),
+        )
+
+
+async def _no_body() -> Message:
+    return {"type": "http.request", "body": b"", "more_body": False}

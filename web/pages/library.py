@@ -1,0 +1,31 @@
+"""The songs of this browser, newest first."""
+
+from __future__ import annotations
+
+import asyncio
+
+from starlette.requests import Request
+from starlette.responses import Response
+
+from web import session
+from web.api import views
+from web.api.auth import identify
+from web.api.problems import BAD_REQUEST, Problem
+from web.desk import desk_of
+from web.pages.render import page
+
+PAGE = 20
+
+
+async def show(request: Request) -> Response:
+    """One page of the list."""
+    desk = desk_of(request)
+    session.current_or_new(request, desk.seal)  # never the address's: a list belongs to one browser
+    owner = await identify(request)
+    cursor = request.query_params.get("cursor")
+    try:
+        found = await asyncio.to_thread(desk.ledger.list, owner=owner.id, cursor=cursor, limit=PAGE)
+    except ValueError as error:
+        raise Problem(BAD_REQUEST, "This page of the list does not exist; begin with the newest.") from error
+    files = {job.id: views.outputs(job) for job in found.jobs}
+    return page(request, "library.html", found=found, files=files, first=cursor is None)

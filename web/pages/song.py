@@ -1,0 +1,71 @@
+"""A song's page: progress while it is made, then the player."""
+
+from __future__ import annotations
+
+import asyncio
+
+from starlette.requests import Request
+from starlette.responses import RedirectResponse, Response
+
+from tasks.jobs import ErrorClass, JobState
+from web import session
+from web.api import body, views
+from web.api.accept import accept, refusals
+from web.api.auth import identify
+from web.api.jobs import cancel_job, find
+from web.desk import desk_of
+from web.pages.render import page
+
+MENDING = {
+    ErrorClass.INVALID_REQUEST: "Change the settings and try again.",
+    ErrorClass.OUT_OF_MEMORY: "It was too large for the device. A shorter song or fewer variations may fit.",
+    ErrorClass.DEADLINE: "It took too long. A shorter song is made faster.",
+    ErrorClass.STORAGE_FULL: "There is no room for songs now. Whoever runs this server has to make some.",
+    ErrorClass.STORAGE_UNAVAILABLE: "The place where songs are kept is away. Try again in a few minutes.",
+}
+
+
+async def show(request: Request) -> Response:
+    """The page of one song, in whatever state it is."""
+    desk = desk_of(request)
+    job = await find(request, request.path_params["job_id"])
+    snapshot = None
+    if not job.state.final:
+        snapshot = (await asyncio.to_thread(desk.ledger.watch, [job.id])).get(job.id)
+    files = views.outputs(job)
+    return page(
+        request,
+        "song.html",
+        job=job,
+        snapshot=snapshot,
+        songs=[item for item in files if item["format"] != "mid"],
+        scores={item["variation"]: item for item in files if item["format"] == "mid"},
+        mending=MENDING.get(job.error.error_class, "Try again.") if job.error else "",
+        mine=(await identify(request)).owns(job),
+        JobState=JobState,
+    )
+
+
+async def cancel(request: Request) -> Response:
+    """Cancel, and show the page again."""
+    await _checked(request)
+    job_id = request.path_params["job_id"]
+    await cancel_job(request, job_id)
+    return RedirectResponse(f"/songs/{job_id}", 303)
+
+
+async def again(request: Request) -> Response:
+    """Make another song with the same settings; it gets a seed of its own, so it is another piece."""
+    with refusals(request):
+        await _checked(request)
+        job = await find(request, request.path_params["job_id"])
+        wanted = job.request if job.error else job.request.model_copy(update={"seed": None})
+        accepted = await accept(request, wanted)
+    return RedirectResponse(f"/songs/{accepted.job.id}", 303)
+
+
+async def _checked(request: Request) -> None:
+    session.refuse_foreign_site(request)
+    seal = desk_of(request).seal
+    given = await body.read_form(request)
+    session.require_token(session.current(request, seal), given.get("token", ""), seal)

@@ -1,0 +1,71 @@
+"""Signing: the anonymous session's cookie and the tokens against forged forms.
+
+One value in one cookie needs no library: it is HMAC-SHA256 of the standard library.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import hmac
+import os
+import secrets
+import tempfile
+from pathlib import Path
+
+from tasks.settings import Settings
+
+SECRET_BYTES = 32
+
+
+def secret_of(settings: Settings) -> bytes:
+    """The key that signs: TUTTI_SECRET, or one made at the first start and kept in DATA."""
+    if settings.secret:
+        return settings.secret.get_secret_value().encode()
+    path = settings.data.absolute() / "secret"
+    try:
+        return path.read_bytes()
+    except FileNotFoundError:
+        return _make(path)
+
+
+def _make(path: Path) -> bytes:
+    """Write a new secret; of two processes that start at once, both take the one that was first."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, name = tempfile.mkstemp(dir=path.parent, prefix=".secret-")  # of mode 0600
+    with os.fdopen(handle, "wb") as file:
+        file.write(secrets.token_bytes(SECRET_BYTES))
+        file.flush()
+        os.fsync(file.fileno())
+    try:
+        Path(path).hardlink_to(name)
+    except FileExistsError:
+        pass
+    finally:
+        Path(name).unlink()
+    return path.read_bytes()
+
+
+class Seal:
+    """Signs short texts, each for one purpose, and opens them again."""
+
+    def __init__(self, secret: bytes) -> None:
+        self._secret = secret
+
+    def token(self, purpose: str, text: str) -> str:
+        """A signature of `text` that holds for this purpose only."""
+        digest = hmac.new(self._secret, f"{purpose}\0{text}".encode(), hashlib.sha256).digest()
+        return base64.urlsafe_b64encode(digest[:18]).decode()
+
+    def holds(self, purpose: str, text: str, token: str) -> bool:
+        """Whether `token` is the signature of `text`."""
+        return hmac.compare_digest(self.token(purpose, text).encode(), token.encode("utf-8", "replace"))
+
+    def sign(self, purpose: str, text: str) -> str:
+        """`text` with its signature behind a dot."""
+        return f"{text}.{self.token(purpose, text)}"
+
+    def open(self, purpose: str, signed: str) -> str | None:
+        """The text of `sign`, or None where it was not signed here."""
+        text, _, token = signed.rpartition(".")
+        return text if text and self.holds(purpose, text, token) else None

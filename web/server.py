@@ -1,0 +1,60 @@
+"""The web process: uvicorn with the application, on the socket behind nginx or on the port itself."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import uvicorn
+
+from observability.logging import configure
+from tasks.settings import Settings
+from web.app import create_app
+
+BACKLOG = 2048
+KEEP_ALIVE = 75  # seconds; longer than nginx keeps its connections, so that nginx closes them first
+
+
+def run(settings: Settings, *, uds: Path | None = None) -> int:
+    """Serve until SIGTERM or SIGINT.
+
+    Args:
+        settings: all settings.
+        uds: the socket to listen on, where nginx stands in front; else HOST:PORT.
+
+    Returns:
+        The exit code.
+    """
+    settings.log_path.mkdir(parents=True, exist_ok=True)
+    configure(service="tutti-web", path=settings.log_path / "web.jsonl", level=settings.log_level)
+    server = uvicorn.Server(_configuration(settings, uds))
+    try:
+        server.run()
+    finally:
+        if uds is not None:
+            uds.unlink(missing_ok=True)
+    return 0 if server.started else 1
+
+
+def _configuration(settings: Settings, uds: Path | None) -> uvicorn.Config:
+    address = f"unix:{uds}" if uds else f"{settings.host}:{settings.port}"
+    if uds is not None:
+        uds.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        uds.unlink(missing_ok=True)
+    return uvicorn.Config(
+        create_app(settings, address=address),
+        host=settings.host,
+        port=settings.port,
+        uds=os.fspath(uds) if uds else None,
+        loop="uvloop",
+        http="httptools",
+        ws="none",
+        backlog=BACKLOG,
+        timeout_keep_alive=KEEP_ALIVE,
+        timeout_graceful_shutdown=int(settings.drain_seconds) or None,
+        proxy_headers=False,  # web.client decides whom to believe
+        server_header=False,
+        date_header=True,
+        access_log=False,  # web.edge writes a line of ours for each request
+        log_config=None,
+    )
