@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import queue
 import signal
 import time
@@ -11,6 +10,8 @@ from collections.abc import Callable
 from nginx.node import Backends, WebNode, parse_nodes
 from nginx.process import GatewayError, Nginx, available, machine
 from nginx.render import render
+from observability.logging import configure, get_logger
+from observability.rotation import Bounds, rotate
 from tasks.settings import Settings
 
 __all__ = ["GatewayError", "Watch", "available", "run"]
@@ -19,7 +20,8 @@ TICK = 1.0
 SETTLE = 0.5
 REST = 2.0
 
-log = logging.getLogger("tutti.gateway")
+log = get_logger()
+LOGS = ("nginx.jsonl", "nginx-error.log")
 
 
 def own_node(settings: Settings) -> Backends:
@@ -77,7 +79,9 @@ class Gateway:
         try:
             return self._backends()
         except Exception:  # the ledger may be away; the gateway goes on with what it knows
-            log.warning("The web nodes cannot be read; the last known ones stay.", exc_info=True)
+            log.warning(
+                "gateway.blind", message="the web nodes cannot be read; the last known stay", exc_info=True
+            )
             return last
 
     def serve(
@@ -96,6 +100,7 @@ class Gateway:
                     self._nginx.reopen_logs()
                 case signal.SIGHUP:
                     self._renew(watch.serving)
+            self._rotate()
             if watch.due(self.look(watch.serving), time.monotonic()):
                 self._renew(watch.serving)
         return self._nginx.exit_code
@@ -104,9 +109,22 @@ class Gateway:
         try:
             self.write(backends)
         except GatewayError:
-            log.exception("The old configuration stays in force.")
-        else:
-            self._nginx.reload()
+            log.exception("gateway.refused", message="the old configuration stays in force")
+            return
+        self._nginx.reload()
+        log.info("gateway.reloaded", message=_described(backends), event={"outcome": "success"})
+
+    def _rotate(self) -> None:
+        """Rename log files that have grown; nginx writes on into new ones."""
+        renamed = [rotate(self._settings.log_path / name, Bounds()) for name in LOGS]
+        if any(renamed):
+            self._nginx.reopen_logs()
+
+
+def _described(backends: Backends) -> str:
+    names = ", ".join(f"{node.address}{'' if node.healthy else ' (unwell)'}" for node in backends.nodes)
+    share = f"; canary {backends.canary.percent:g} %" if backends.canary else ""
+    return f"web nodes: {names or 'none'}{share}"
 
 
 def _next(signals: queue.SimpleQueue[signal.Signals], seconds: float) -> signal.Signals | None:
@@ -157,5 +175,8 @@ def run(
             "nginx 1.19.5 or newer is not installed; install it (apt-get install nginx) or run `tutti web`"
         )
     signals = _receive()
+    configure(
+        "tutti-gateway", settings.log_path / "nginx.jsonl", settings.log_level, settings.node, bounds=None
+    )
     gateway = Gateway(settings, Nginx(settings, program), backends or (lambda: own_node(settings)), secret)
     return gateway.serve(signals, tick=tick, settle=settle, rest=rest)

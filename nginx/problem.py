@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+UNREADABLE = {400, 414, 494, 495}
+
 
 @dataclass(frozen=True)
 class Problem:
@@ -15,6 +17,11 @@ class Problem:
     detail: str
     answer: int = 0
     retry: bool = False
+
+    @property
+    def place(self) -> str:
+        """Where nginx finds the answer. Without a readable address it cannot enter a named location."""
+        return f"/-/problem/{self.status}" if self.status in UNREADABLE else f"@$tutti_error-{self.status}"
 
     @property
     def code(self) -> int:
@@ -33,14 +40,10 @@ PROBLEMS = (
         410, "link_expired", "Link expired", "This link has expired; ask for the job again to get a new one."
     ),
     Problem(413, "body_too_large", "Body too large", "The body is larger than this server takes; send less."),
-    Problem(414, "uri_too_long", "Address too long", "The address is too long; send long texts in the body."),
+    Problem(414, "bad_request", "Address too long", "The address is too long; send long texts in the body."),
     Problem(429, "rate_limited", "Too many requests", "Slow down and try again after a moment.", retry=True),
-    Problem(
-        494, "headers_too_large", "Headers too large", "The headers are too large; send less.", answer=431
-    ),
-    Problem(
-        495, "tls_certificate", "Bad certificate", "The client's certificate was not accepted.", answer=400
-    ),
+    Problem(494, "bad_request", "Headers too large", "The headers are too large; send less.", answer=431),
+    Problem(495, "bad_request", "Bad certificate", "The client's certificate was not accepted.", answer=400),
     Problem(
         500, "unavailable", "Not available", "The server cannot check now; try again.", answer=503, retry=True
     ),
@@ -49,6 +52,6 @@ PROBLEMS = (
     ),
     Problem(503, "unavailable", "Not available", "The server cannot take this now; try again.", retry=True),
     Problem(
-        504, "timeout", "No answer in time", "The web node did not answer in time; try again.", retry=True
+        504, "unavailable", "No answer in time", "The web node did not answer in time; try again.", retry=True
     ),
 )

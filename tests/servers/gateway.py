@@ -40,6 +40,14 @@ sys.exit(run(Settings(**options), backends=now if backends.exists() else None, s
 """
 
 
+def certificate(folder: Path) -> tuple[Path, Path]:
+    """A self-signed certificate for localhost and its key."""
+    chain, key = folder / "chain.pem", folder / "key.pem"
+    command = "openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 2 -subj /CN=localhost"
+    subprocess.run([*command.split(), "-keyout", key, "-out", chain], check=True, capture_output=True)
+    return chain, key
+
+
 def free_port(host: str = "127.0.0.1") -> int:
     with socket.socket() as sock:
         sock.bind((host, 0))
@@ -54,6 +62,13 @@ def until(holds: Callable[[], object], what: str, seconds: float = 20.0) -> Any:
             return value
         time.sleep(0.02)
     raise AssertionError(f"not within {seconds:.0f} s: {what}")
+
+
+def member(line: dict[str, Any], path: str) -> Any:
+    """A member of a nested line: `url__path` is line["url"]["path"]."""
+    for name in path.split("__"):
+        line = line[name]
+    return line
 
 
 def answers(address: str) -> bool:
@@ -143,10 +158,29 @@ class House:
         transport = httpx.HTTPTransport(local_address=source, verify=False)
         return httpx.Client(base_url=self.url, transport=transport, timeout=20, **more)
 
+    def raw(self, request: bytes) -> bytes:
+        """Send bytes as they are and read until the end of the connection."""
+        with socket.create_connection(("127.0.0.1", self.port), timeout=20) as raw:
+            raw.sendall(request)
+            answer = b""
+            with contextlib.suppress(ConnectionResetError):
+                while part := raw.recv(65536):
+                    answer += part
+        return answer
+
     def lines(self) -> list[dict[str, Any]]:
         """What the access log holds so far, read as the shipper reads it."""
         raw = (self.data / "log/nginx.jsonl").read_bytes()
-        return [json.loads(line.decode(errors="replace")) for line in raw.splitlines()]
+        return [json.loads(line.decode(errors="replace")) for line in raw.split(b"\n") if line]
+
+    def line(self, action: str = "http.request", **holds: Any) -> dict[str, Any]:
+        """Wait for the line of one request: by its path, its status or any other member, dots for depth."""
+
+        def found() -> dict[str, Any] | None:
+            fitting = (one for one in self.lines() if one["event"]["action"] == action)
+            return next((one for one in fitting if all(member(one, k) == v for k, v in holds.items())), None)
+
+        return until(found, f"a line {action} with {holds}")
 
     def reopen(self) -> None:
         assert self.gateway is not None

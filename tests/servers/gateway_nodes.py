@@ -68,6 +68,12 @@ async def page(request: Request) -> Response:
     return PlainTextResponse("page", headers={"X-Frame-Options": "SAMEORIGIN"})
 
 
+async def policy(request: Request) -> Response:
+    return PlainTextResponse(
+        "own", headers={"Content-Security-Policy": "default-src 'none'; script-src 'nonce-1'"}
+    )
+
+
 async def anything(request: Request) -> Response:
     return JSONResponse(seen(request))
 
@@ -80,6 +86,7 @@ app = Starlette(
         Route("/v1/jobs/{id}/events", events),
         Route("/fail", fail),
         Route("/", page),
+        Route("/policy", policy),
         Route("/{rest:path}", anything, methods=["GET", "HEAD", "PUT", "DELETE", "POST"]),
     ]
 )

@@ -1,0 +1,158 @@
+"""Every variant of the configuration is accepted by nginx and found clean by gixy."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from nginx.node import Backends, Canary, WebNode, parse_nodes
+from nginx.process import Nginx, available, machine
+from nginx.render import Machine, RateLimit, networks, quoted, rate_limit, render
+from tasks.settings import Settings
+from tests import needs
+from tests.servers.gateway import certificate
+
+ONE = Backends((WebNode("unix:/tmp/web.sock"),))
+TWO = Backends((WebNode("127.0.0.1:8001", weight=3), WebNode("127.0.0.1:8002", backup=True)))
+SICK = Backends((WebNode("127.0.0.1:8001"), WebNode("[::1]:8002", healthy=False)), Canary(12.5))
+
+VARIANTS = {
+    "embedded": ({}, ONE),
+    "no node at all": ({}, Backends()),
+    "keys and signed links": ({"keys": "on", "sign_output": True}, SICK),
+    "no limits": ({"rate_limit": "off", "connection_limit": 0}, TWO),
+    "limit without burst": ({"rate_limit": "30r/m"}, ONE),
+    "ip hash, IPv6": ({"balance": "ip_hash", "host": "::1"}, TWO),
+    "round robin, whole canary": ({"balance": "round_robin"}, Backends(ONE.nodes, Canary(100))),
+    "behind a balancer": ({"trusted_proxies": "10.0.0.0/8, 2001:db8::/32", "host": "0.0.0.0"}, TWO),
+    "TLS": ({"tls": True}, TWO),
+    "TLS with a redirect, keys": ({"tls": True, "keys": "on", "tls_redirect_port": 18080}, TWO),
+}
+
+
+def settings_of(folder: Path, options: dict[str, object]) -> Settings:
+    options = {"data": folder / 'a "b" c', "port": 18000, **options}
+    if options.pop("tls", False):
+        options["tls_certificate"], options["tls_key"] = certificate(folder)
+    return Settings(**options)
+
+
+@pytest.mark.parametrize("name", VARIANTS)
+def test_nginx_and_gixy_accept(name: str, tmp_path: Path) -> None:
+    program = available()
+    if program is None:
+        needs.missing("nginx", "apt-get install nginx")
+    options, backends = VARIANTS[name]
+    settings = settings_of(tmp_path, options)
+    nginx = Nginx(settings, program)
+    nginx.check(render(settings, backends, machine(settings, program), secret="0123456789abcdef"))
+    assert nginx.config.stat().st_mode & 0o077 == 0
+    gixy = subprocess.run(
+        [Path(sys.executable).with_name("gixy"), nginx.config], capture_output=True, text=True, check=False
+    )
+    assert gixy.returncode == 0, gixy.stdout
+
+
+def test_gixy_would_find_a_fault(tmp_path: Path) -> None:
+    text = render(settings_of(tmp_path, {}), ONE, Machine())
+    bad = tmp_path / "bad.conf"
+    bad.write_text(text.replace("location / {", 'location / {\n            add_header X-Trap "$uri";'))
+    gixy = [Path(sys.executable).with_name("gixy"), bad]
+    assert subprocess.run(gixy, capture_output=True, check=False).returncode == 1
+
+
+def text_of(
+    tmp_path: Path, backends: Backends = ONE, version: tuple[int, ...] = (1, 22), **options: object
+) -> str:
+    return render(settings_of(tmp_path, options), backends, Machine(version=version), secret="s" * 16)
+
+
+def test_weight_backup_and_down_reach_the_upstream(tmp_path: Path) -> None:
+    assert 'server "127.0.0.1:8001" weight=3 max_fails=3 fail_timeout=5s;' in text_of(tmp_path, TWO)
+    assert 'server "127.0.0.1:8002" weight=1 max_fails=3 fail_timeout=5s backup;' in text_of(tmp_path, TWO)
+    assert "fail_timeout=5s down;" in text_of(tmp_path, SICK)
+
+
+def test_all_nodes_are_asked_when_all_are_unwell(tmp_path: Path) -> None:
+    sick = Backends((WebNode("a:1", healthy=False), WebNode("b:1", healthy=False)))
+    assert " down;" not in text_of(tmp_path, sick)
+
+
+def test_newer_nginx_gets_http2_as_its_own_directive(tmp_path: Path) -> None:
+    assert "ssl http2 backlog" in text_of(tmp_path, tls=True)
+    newer = text_of(tmp_path, version=(1, 26, 0), tls=True)
+    assert "http2 on;" in newer
+    assert "ssl http2" not in newer
+
+
+def test_waiting_on_generate_outlasts_the_deadline(tmp_path: Path) -> None:
+    assert "proxy_read_timeout 1260s;" in text_of(tmp_path, deadline_seconds=1200)
+
+
+def test_equal_backends_give_equal_text(tmp_path: Path) -> None:
+    assert text_of(tmp_path, SICK) == text_of(tmp_path, SICK)
+
+
+@pytest.mark.parametrize(
+    ("text", "limit"),
+    [
+        ("5r/s burst=10", RateLimit("5r/s", 10, 1)),
+        ("6r/m", RateLimit("6r/m", 0, 10)),
+        ("off", None),
+        ("0r/s", None),
+    ],
+)
+def test_rate_limit_is_read(text: str, limit: RateLimit | None) -> None:
+    assert rate_limit(text) == limit
+
+
+def test_nodes_are_read_from_the_setting() -> None:
+    assert parse_nodes("10.0.0.5:8001 weight=2, unix:/run/a.sock backup") == (
+        WebNode("10.0.0.5:8001", weight=2),
+        WebNode("unix:/run/a.sock", backup=True),
+    )
+    assert parse_nodes(" ") == ()
+
+
+@pytest.mark.parametrize(
+    "text", ["10.0.0.5", "a:1; }", "a:1 weight=0", "a:1 down", "unix:/a$b", "http://a:1"]
+)
+def test_a_node_that_cannot_be_one_is_refused(text: str) -> None:
+    with pytest.raises(ValueError, match="web node"):
+        parse_nodes(text)
+
+
+def test_quoting_keeps_a_value_one_string() -> None:
+    assert quoted('a "b" \\ c;') == '"a \\"b\\" \\\\ c;"'
+    for bad in ("a$b", "a\nb"):
+        with pytest.raises(ValueError, match="cannot quote"):
+            quoted(bad)
+
+
+def test_networks_are_checked() -> None:
+    assert networks("10.1.2.3/8, ::1") == ["10.0.0.0/8", "::1/128"]
+    with pytest.raises(ValueError, match="evil"):
+        networks("10.0.0.0/8, evil; }")
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ({"tls_certificate": "c.pem"}, "TLS needs both"),
+        ({"public_url": "http://a; }"}, "plain address"),
+        ({"data": "a$b"}, "cannot quote"),
+    ],
+)
+def test_settings_that_nginx_cannot_take_are_named(
+    options: dict[str, object], words: str, tmp_path: Path
+) -> None:
+    with pytest.raises(ValueError, match=words):
+        text_of(tmp_path, **options)
+
+
+def test_signed_links_need_a_secret(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="secret"):
+        render(settings_of(tmp_path, {"sign_output": True}), ONE, Machine())
