@@ -51,6 +51,7 @@ class Score:
     seconds: float
     bpm: float
     beats_per_bar: int
+    time_signature: str = "4/4"  # in 6/8 a beat is a dotted quarter, two to a bar
     key: str  # such as "A minor"
     genre: str
     sections: list[Section] = field(default_factory=list)
