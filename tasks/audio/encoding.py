@@ -1,0 +1,124 @@
+"""Samples to a file: wav, flac, mp3 or opus, by libsndfile.
+
+Everything is written in blocks: libsndfile 1.2.2 crashes on a minute of Vorbis handed over in one call, and
+blocks let the caller show progress and stop.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, Any, Final
+
+import numpy as np
+import numpy.typing as npt
+import soundfile
+
+from tasks.audio import ogg
+from tasks.jobs import AudioFormat
+
+Samples = npt.NDArray[np.float32] | npt.NDArray[np.int16]
+
+BLOCK: Final = 65_536  # frames
+SOFTWARE: Final = "Tutti"
+FULL_SCALE: Final = 32_767
+OPUS_RATES: Final = frozenset({8_000, 12_000, 16_000, 24_000, 48_000})
+MP3_RATES: Final = frozenset({8_000, 11_025, 12_000, 16_000, 22_050, 24_000, 32_000, 44_100, 48_000})
+
+
+@dataclass(frozen=True, kw_only=True)
+class Codec:
+    """How libsndfile calls a format, and the quality we take of it."""
+
+    container: str
+    subtype: str
+    rates: frozenset[int] | None = None  # those it can carry; None: any
+    options: dict[str, Any]
+
+
+CODECS: Final[dict[AudioFormat, Codec]] = {
+    "wav": Codec(container="WAV", subtype="PCM_16", options={}),
+    "flac": Codec(container="FLAC", subtype="PCM_16", options={"compression_level": 0.5}),
+    # 0.0 is 320 kbit/s: the song is an original, nothing better is kept of it
+    "mp3": Codec(
+        container="MP3",
+        subtype="MPEG_LAYER_III",
+        rates=MP3_RATES,
+        options={"compression_level": 0.0, "bitrate_mode": "CONSTANT"},
+    ),
+    # 0.65 is about 190 kbit/s, beyond which listeners hear no difference
+    "opus": Codec(container="OGG", subtype="OPUS", rates=OPUS_RATES, options={"compression_level": 0.65}),
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Encoded:
+    """What was written."""
+
+    frames: int
+    seconds: float
+
+
+class EncodingError(ValueError):
+    """These samples cannot be written in this format."""
+
+
+def encode(
+    samples: Samples,
+    rate: int,
+    target: Path | IO[bytes],
+    audio_format: AudioFormat,
+    *,
+    title: str = "",
+    progress: Callable[[float], None] = lambda _: None,
+) -> Encoded:
+    """Write audio to a file.
+
+    Args:
+        samples: [channels, frames], float32 in -1..1 (rounded to 16 bits, without dither, so that equal
+            samples give equal files) or int16.
+        rate: Hz; opus and mp3 carry only their own rates.
+        target: where to; a binary file object has to be readable and seekable too.
+        audio_format: wav, flac, mp3 or opus.
+        title: kept in the file where the format can.
+        progress: called with the share done after each block; what it raises stops the writing.
+
+    Raises:
+        EncodingError: the format cannot carry this rate or shape.
+        OSError: the file cannot be written.
+
+    """
+    codec = CODECS[audio_format]
+    _check(samples, rate, audio_format, codec)
+    if isinstance(target, Path):
+        with target.open("w+b") as file:
+            return encode(samples, rate, file, audio_format, title=title, progress=progress)
+    channels, frames = samples.shape
+    with soundfile.SoundFile(
+        target, "w", rate, channels, codec.subtype, format=codec.container, **codec.options
+    ) as file:
+        file.software = SOFTWARE
+        if title:
+            file.title = title
+        for at in range(0, frames, BLOCK):
+            file.write(np.ascontiguousarray(_pcm(samples[:, at : at + BLOCK]).T))
+            progress(min(at + BLOCK, frames) / frames)
+    if audio_format == "opus":
+        ogg.renumber(target)
+    return Encoded(frames=frames, seconds=frames / rate)
+
+
+def _check(samples: Samples, rate: int, audio_format: AudioFormat, codec: Codec) -> None:
+    if samples.ndim != 2 or samples.shape[0] not in {1, 2} or not samples.shape[1]:
+        raise EncodingError(f"audio has to be [1 or 2 channels, frames], not {list(samples.shape)}")
+    if codec.rates is not None and rate not in codec.rates:
+        raise EncodingError(f"{audio_format} cannot carry {rate} Hz; resample to 48000")
+
+
+def _pcm(block: Samples) -> npt.NDArray[np.int16]:
+    """Round to 16 bits. NaN has no sound: it becomes silence."""
+    if block.dtype == np.int16:
+        return block.astype(np.int16, copy=False)
+    scaled = np.rint(np.nan_to_num(block, nan=0.0, posinf=1.0, neginf=-1.0) * FULL_SCALE)
+    return np.asarray(np.clip(scaled, -FULL_SCALE, FULL_SCALE), dtype=np.int16)
