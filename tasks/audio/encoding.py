@@ -95,6 +95,7 @@ def encode(
         with target.open("w+b") as file:
             return encode(samples, rate, file, audio_format, title=title, progress=progress)
     channels, frames = samples.shape
+    samples_of = _rounded if codec.subtype == "PCM_16" else _floating
     with soundfile.SoundFile(
         target, "w", rate, channels, codec.subtype, format=codec.container, **codec.options
     ) as file:
@@ -102,7 +103,7 @@ def encode(
         if title:
             file.title = title
         for at in range(0, frames, BLOCK):
-            file.write(np.ascontiguousarray(_pcm(samples[:, at : at + BLOCK]).T))
+            file.write(np.ascontiguousarray(samples_of(samples[:, at : at + BLOCK]).T))
             progress(min(at + BLOCK, frames) / frames)
     if audio_format == "opus":
         ogg.renumber(target)
@@ -116,9 +117,17 @@ def _check(samples: Samples, rate: int, audio_format: AudioFormat, codec: Codec)
         raise EncodingError(f"{audio_format} cannot carry {rate} Hz; resample to 48000")
 
 
-def _pcm(block: Samples) -> npt.NDArray[np.int16]:
-    """Round to 16 bits. NaN has no sound: it becomes silence."""
+def _rounded(block: Samples) -> npt.NDArray[np.int16]:
+    """[channels, frames] as 16 bits. NaN has no sound: it becomes silence."""
     if block.dtype == np.int16:
         return block.astype(np.int16, copy=False)
     scaled = np.rint(np.nan_to_num(block, nan=0.0, posinf=1.0, neginf=-1.0) * FULL_SCALE)
     return np.asarray(np.clip(scaled, -FULL_SCALE, FULL_SCALE), dtype=np.int16)
+
+
+def _floating(block: Samples) -> npt.NDArray[np.float32]:
+    """[channels, frames] in -1..1: libsndfile's mp3 encoder garbles the 16-bit samples it is given."""
+    if block.dtype == np.int16:
+        return np.asarray(block.astype(np.float32) / (FULL_SCALE + 1), dtype=np.float32)
+    whole = np.nan_to_num(block, nan=0.0, posinf=1.0, neginf=-1.0)
+    return np.asarray(np.clip(whole, -1, 1), dtype=np.float32)

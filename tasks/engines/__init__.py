@@ -68,7 +68,7 @@ def load_engine(chosen: Settings) -> Engine:
         raise UnknownEngine(f"{chosen.engine} has neither `step` nor `generate`; see tasks.engines.engine")
     from tasks.engines.simple import Stepwise
 
-    adapted: Engine = Stepwise(engine)
+    adapted: Engine = Stepwise(engine, together=model_of(chosen).songs)
     return adapted
 
 

@@ -22,6 +22,7 @@ class Run:
 
     def __init__(self, engine: SimpleEngine, song: Song) -> None:
         self.progress, self.finished, self.dropped = 0.0, False, False
+        self.stage = ""
         self.audio: Audio | None = None
         self.error: BaseException | None = None
         self._engine, self._song = engine, song
@@ -54,7 +55,8 @@ class Run:
         self.finished, self.progress = True, 1.0
         self._stopped.release()
 
-    def _report(self, share: float, words: str) -> None:  # noqa: ARG002 - the contract's words for a person
+    def _report(self, share: float, words: str) -> None:
+        self.stage = words
         self.progress = min(max(share, self.progress), 1.0)
         self._stopped.release()
         self._turn()
@@ -83,6 +85,11 @@ class SongState:
     def progress(self) -> float:
         """Share done, 0..1, as the engine reports it."""
         return self.run.progress
+
+    @property
+    def stage(self) -> str:
+        """What is being done now, in words for a person."""
+        return self.run.stage
 
 
 class Stepwise(Engine):
