@@ -1,0 +1,251 @@
+"""The host's side of the engine process: starts it on demand, hears it, and notices when it dies.
+
+One thread, the keeper, lives as long as the worker: it starts the child, because Linux kills a child when the
+*thread* that started it ends, and it reads the pipe, whose end is the first sign of a death.
+"""
+
+from __future__ import annotations
+
+import itertools
+import os
+import signal
+import socket
+import subprocess
+import sys
+import threading
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from multiprocessing.connection import Connection
+from typing import Final
+
+from tasks.engines.engine import Song
+from tasks.settings import Settings
+from tasks.worker.messages import (
+    Broke,
+    Died,
+    FromEngine,
+    Joined,
+    Leave,
+    Left,
+    Loaded,
+    LoadFailed,
+    Made,
+    Make,
+    Moved,
+    Setup,
+    Stop,
+)
+from tasks.worker.wire import Wire
+
+Told = Joined | Moved | Made | Broke | Left | Died
+Tell = Callable[[Told], None]
+
+STOP_PATIENCE: Final = 10.0  # seconds for the child to free the device when it is asked to
+
+
+@dataclass(kw_only=True)
+class Flight:
+    """One run in the child: its songs still to come, and which of them are in the batch."""
+
+    songs: dict[int, Song]
+    alone: bool
+    tell: Tell
+    joined: set[int] = field(default_factory=set)
+
+
+class EngineProcess:
+    """The one child that owns the device. Methods may be called from any thread."""
+
+    def __init__(self, chosen: Settings, environment: Mapping[str, str] | None = None) -> None:
+        self._settings = chosen.model_copy(
+            update={"ledger_url": None, "broker_url": None}
+        )  # not its business
+        self._environment = {**os.environ, **(environment or {})}
+        self._changed = threading.Condition()
+        self._numbers = itertools.count(1)
+        self._flights: dict[int, Flight] = {}
+        self._child: subprocess.Popen[bytes] | None = None
+        self._wire: Wire | None = None
+        self._loaded: Loaded | None = None
+        self._wanted = self._closing = self._asked_to_end = False
+        self.load_error: str | None = None
+        self._keeper = threading.Thread(target=self._keep, name="engine-keeper", daemon=True)
+        self._keeper.start()
+
+    @property
+    def loaded(self) -> Loaded | None:
+        """What the child said when its model was ready; None while there is none."""
+        return self._loaded
+
+    @property
+    def pid(self) -> int | None:
+        """The child's process id, while it lives."""
+        child = self._child
+        return child.pid if child else None
+
+    @property
+    def busy(self) -> bool:
+        """Whether any run is in the child or waits for it."""
+        return bool(self._flights)
+
+    def load(self) -> None:
+        """Start the child now rather than at the first song."""
+        with self._changed:
+            self._wanted = True
+            self._changed.notify_all()
+
+    def make(self, songs: Sequence[Song], tell: Tell, *, alone: bool = False) -> int:
+        """Have songs made. What happens to them is told from the keeper's thread.
+
+        Returns:
+            The run's number, for `leave`.
+        """
+        flight = Flight(songs={song.variation: song for song in songs}, alone=alone, tell=tell)
+        with self._changed:
+            run = next(self._numbers)
+            self._flights[run] = flight
+            self._wanted = True
+            self._changed.notify_all()
+            if self._loaded:
+                self._send_songs(run, flight)
+        return run
+
+    def leave(self, run: int) -> bool:
+        """Stop a run's songs; False if none were with the child, so that no `Left` will come."""
+        with self._changed:
+            if run not in self._flights:
+                return False
+            if not self._loaded:
+                del self._flights[run]
+                return False
+            self._send(Leave(run=run))
+            return True
+
+    def kill(self) -> None:
+        """End the child at once; its runs are told, and none is a suspect. Waits for no lock."""
+        self._asked_to_end = True
+        if child := self._child:
+            child.kill()
+
+    def unload(self) -> None:
+        """Let the child free the device and end, if nothing is in it."""
+        with self._changed:
+            if not self._flights and self._loaded:
+                self._asked_to_end, self._wanted = True, False
+                self._send(Stop())
+
+    def close(self) -> None:
+        """End the child and this object, and wait for both."""
+        with self._changed:
+            self._closing = True
+            self._changed.notify_all()
+        self.kill()
+        self._keeper.join(STOP_PATIENCE)
+
+    # --- the keeper's thread
+
+    def _keep(self) -> None:
+        while self._next_child_is_wanted():
+            with self._changed:
+                if self._closing:
+                    return
+                self._start()
+            self._hear()
+            self._bury()
+
+    def _next_child_is_wanted(self) -> bool:
+        with self._changed:
+            self._changed.wait_for(lambda: self._closing or self._wanted)
+            return not self._closing
+
+    def _start(self) -> None:
+        ours, theirs = socket.socketpair()
+        self._asked_to_end = False
+        with theirs:
+            self._child = subprocess.Popen(  # noqa: S603 - this program's own module
+                [sys.executable, "-m", "tasks.worker.child", str(theirs.fileno()), str(os.getpid())],
+                pass_fds=[theirs.fileno()],
+                env=self._environment,
+                stdin=subprocess.DEVNULL,
+                process_group=0,  # Ctrl-C in a terminal is for the worker to act on
+            )
+        self._wire = Wire(Connection(ours.detach()))
+        self._send(Setup(settings=self._settings))
+
+    def _hear(self) -> None:
+        wire = self._wire
+        while wire is not None:
+            try:
+                self._take(wire.receive())
+            except EOFError:
+                return
+
+    def _take(self, message: FromEngine) -> None:
+        match message:
+            case Loaded():
+                with self._changed:
+                    self._loaded, self.load_error = message, None
+                    for run, flight in self._flights.items():
+                        self._send_songs(run, flight)
+            case LoadFailed(detail=detail):
+                self.load_error = detail
+            case _:
+                self._pass_on(message)
+
+    def _pass_on(self, message: Joined | Moved | Made | Broke | Left) -> None:
+        with self._changed:
+            flight = self._flights.get(message.run)
+            if flight is None:  # it left before this was said
+                return
+            self._note(message, flight)
+        flight.tell(message)
+
+    def _note(self, message: Joined | Moved | Made | Broke | Left, flight: Flight) -> None:
+        match message:
+            case Joined(variation=variation):
+                flight.joined.add(variation)
+            case Made(variation=variation) | Broke(variation=variation):
+                flight.songs.pop(variation, None)
+                flight.joined.discard(variation)
+            case Left():
+                flight.songs.clear()
+        if not flight.songs:
+            del self._flights[message.run]
+
+    def _bury(self) -> None:
+        child, wire = self._child, self._wire
+        assert child is not None and wire is not None  # noqa: S101, PT018 - for the type checker
+        child.kill()  # it hung up, so it is of no use any more
+        detail = _cause_of_death(child.wait())
+        with self._changed:
+            flights, self._flights = self._flights, {}
+            loading, asked = self._loaded is None, self._asked_to_end
+            self._child = self._wire = self._loaded = None
+            self._wanted = False
+            wire.close()
+        inside = [flight for flight in flights.values() if flight.joined]
+        for flight in flights.values():
+            suspect = bool(flight.joined) and not asked
+            flight.tell(
+                Died(
+                    suspect=suspect,
+                    alone=len(inside) == 1,
+                    loading=loading and not asked,
+                    detail=self.load_error or detail if loading else detail,
+                )
+            )
+
+    def _send_songs(self, run: int, flight: Flight) -> None:
+        for song in flight.songs.values():
+            self._send(Make(run=run, song=song, alone=flight.alone))
+
+    def _send(self, message: object) -> None:
+        try:
+            if self._wire:
+                self._wire.send(message)
+        except OSError:
+            pass  # the keeper is about to read of its death, and tells those whom it concerns
+
+
+def _cause_of_death(code: int) -> str:
+    return signal.Signals(-code).name if code < 0 else f"exit code {code}"

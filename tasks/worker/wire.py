@@ -1,0 +1,97 @@
+"""The pipe between host and engine process: pickled messages, and sound past them in shared memory.
+
+Samples travel as the descriptor of an unnamed memory file (`memfd_create(2)`): nothing is copied through the
+pipe, and nothing is left behind whoever dies.
+"""
+
+from __future__ import annotations
+
+import mmap
+import os
+import tempfile
+import threading
+from dataclasses import replace
+from multiprocessing import reduction
+from multiprocessing.connection import Connection
+from typing import Any, TypeVar, cast
+
+import numpy as np
+
+from tasks.engines.engine import Samples
+from tasks.worker.messages import Made
+
+M = TypeVar("M")
+
+NOTHING: Samples = np.empty((0, 0), np.float32)
+
+
+class Wire:
+    """One end of the pipe. Any thread may send; one thread receives."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+        self._sending = threading.Lock()
+
+    def send(self, message: object) -> None:
+        """Send a message.
+
+        Raises:
+            OSError: The other side is gone.
+        """
+        with self._sending:
+            if isinstance(message, Made):
+                self._send_made(message)
+            else:
+                self._connection.send(message)
+
+    def receive(self) -> Any:
+        """Wait for a message.
+
+        Raises:
+            EOFError: The other side is gone.
+        """
+        try:
+            message = self._connection.recv()
+            return self._with_samples(*message) if isinstance(message, tuple) else message
+        except OSError as error:  # reset while sending
+            raise EOFError from error
+
+    def waiting(self, seconds: float | None) -> bool:
+        """Whether there is something to receive within so many seconds; None: wait for it."""
+        return self._connection.poll(seconds)
+
+    def close(self) -> None:
+        """Hang up."""
+        self._connection.close()
+
+    def _send_made(self, message: Made) -> None:
+        samples = np.ascontiguousarray(message.audio.samples)
+        descriptor = _in_memory(samples)
+        try:
+            plain = replace(message, audio=replace(message.audio, samples=NOTHING))
+            self._connection.send((plain, samples.shape, samples.dtype.str))
+            reduction.send_handle(self._connection, descriptor, cast("int", None))
+        finally:
+            os.close(descriptor)
+
+    def _with_samples(self, message: Made, shape: tuple[int, ...], dtype: str) -> Made:
+        descriptor = reduction.recv_handle(self._connection)
+        try:
+            memory = mmap.mmap(descriptor, 0, access=mmap.ACCESS_READ)
+        finally:
+            os.close(descriptor)
+        samples = np.frombuffer(memory, np.dtype(dtype)).reshape(shape)
+        return replace(message, audio=replace(message.audio, samples=samples))
+
+
+def _in_memory(samples: Samples) -> int:
+    """The descriptor of an unnamed file that holds the samples, in memory where the system can."""
+    if hasattr(os, "memfd_create"):
+        descriptor = os.memfd_create("song", os.MFD_CLOEXEC)
+    else:
+        with tempfile.TemporaryFile() as file:
+            descriptor = os.dup(file.fileno())
+    os.ftruncate(descriptor, samples.nbytes)
+    with mmap.mmap(descriptor, samples.nbytes) as memory:
+        memory[:] = samples.reshape(-1).view(np.uint8).data
+    return descriptor
