@@ -22,8 +22,45 @@ AUDIO_TYPES = {
     "opus": '"audio/ogg; codecs=opus"',
     "mid": "audio/midi",
 }
-CREATE_PATHS = ("/v1/jobs", "/generate")
-API_PREFIXES = ("/v1/", "/generate", "/output/", "/auth/", "/health", "/livez", "/readyz", "/metrics")
+
+
+@dataclass(frozen=True)
+class Door:
+    """One address at which jobs enter; the limits hold for its POSTs.
+
+    Attributes:
+        location: As an nginx location names it.
+        pattern: The same as a regular expression.
+        waits: The answer comes only when the song is finished.
+        page: It belongs to the pages, where a browser's session takes the place of a key.
+    """
+
+    location: str
+    pattern: str
+    waits: bool = False
+    page: bool = False
+
+
+DOORS = (
+    Door("= /v1/jobs", "/v1/jobs"),
+    Door("~ ^/v1/jobs/[^/]+/retry$", "/v1/jobs/[^/]+/retry"),
+    Door("= /generate", "/generate", waits=True),
+    Door("= /release_task", "/release_task"),
+    Door("= /songs", "/songs", page=True),
+    Door("~ ^/songs/[^/]+/again$", "/songs/[^/]+/again", page=True),
+)
+API_PREFIXES = (
+    "/v1/",
+    "/generate",
+    "/release_task",
+    "/query_result",
+    "/output/",
+    "/auth/",
+    "/health",
+    "/livez",
+    "/readyz",
+    "/metrics",
+)
 CSP = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; media-src 'self' blob:; "
     "connect-src 'self'; font-src 'self'; form-action 'self'; frame-ancestors 'none'; base-uri 'none'"
@@ -160,10 +197,10 @@ def render(settings: Settings, backends: Backends, machine: Machine, *, secret: 
             problems=PROBLEMS,
             job_id=JOB_ID,
             audio_types=AUDIO_TYPES,
-            create_paths=CREATE_PATHS,
+            doors=DOORS,
             api_prefixes=API_PREFIXES,
             csp=CSP,
             security_headers=SECURITY_HEADERS,
-            wait_seconds=math.ceil(settings.deadline_seconds) + 60,
+            wait_seconds=math.ceil(settings.deadline_seconds) + 120,
         )
     )

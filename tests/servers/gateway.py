@@ -43,7 +43,8 @@ sys.exit(run(Settings(**options), backends=now if backends.exists() else None, s
 def certificate(folder: Path) -> tuple[Path, Path]:
     """A self-signed certificate for localhost and its key."""
     chain, key = folder / "chain.pem", folder / "key.pem"
-    command = "openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 2 -subj /CN=localhost"
+    kind = "-newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes"
+    command = f"openssl req -x509 {kind} -days 2 -subj /CN=localhost"
     subprocess.run([*command.split(), "-keyout", key, "-out", chain], check=True, capture_output=True)
     return chain, key
 

@@ -89,7 +89,7 @@ def test_newer_nginx_gets_http2_as_its_own_directive(tmp_path: Path) -> None:
 
 
 def test_waiting_on_generate_outlasts_the_deadline(tmp_path: Path) -> None:
-    assert "proxy_read_timeout 1260s;" in text_of(tmp_path, deadline_seconds=1200)
+    assert "proxy_read_timeout 1320s;" in text_of(tmp_path, deadline_seconds=1200)
 
 
 def test_equal_backends_give_equal_text(tmp_path: Path) -> None:
