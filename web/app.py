@@ -11,11 +11,13 @@ from importlib.metadata import version
 from fastapi import FastAPI
 from starlette.routing import Route as PathRoute
 
+from tasks.engines import model_of
 from tasks.ledger import Ledger
+from tasks.queues import model_queue
 from tasks.settings import Settings
 from tasks.storage import Storage
 from web import errors, flower, pages, presence
-from web.api import acestep, generate, health, jobs, output, peaks, schema
+from web.api import acestep, convert, generate, health, jobs, output, peaks, schema, uploads
 from web.api.limits import Gate
 from web.client import networks
 from web.desk import Desk
@@ -47,7 +49,15 @@ def create_app(settings: Settings, *, address: str | None = None) -> FastAPI:
     )
     # The fast path: FastAPI's own route costs a third of the accepts a second; its twin only describes it.
     app.router.routes.insert(0, PathRoute("/v1/jobs", jobs.create, methods=["POST"]))
-    for router in (jobs.router, peaks.router, generate.router, acestep.router, health.router):
+    for router in (
+        jobs.router,
+        uploads.router,
+        peaks.router,
+        convert.router,
+        generate.router,
+        acestep.router,
+        health.router,
+    ):
         app.include_router(router)
     app.add_route("/output/{name}", output.serve, methods=["GET"], include_in_schema=False)
     app.add_route("/flower", flower.proxy, methods=flower.METHODS, include_in_schema=False)
@@ -60,13 +70,13 @@ def create_app(settings: Settings, *, address: str | None = None) -> FastAPI:
 
 
 def _desk(settings: Settings) -> Desk:
-    ledger = Ledger(settings.ledger)
+    ledger, model = Ledger(settings.ledger), model_of(settings)
     return Desk(
         settings=settings,
         ledger=ledger,
         storage=_storage(settings),
         watcher=Watcher(ledger),
-        route=Route(ledger, default="sketch@1"),
+        route=Route(ledger, default=model_queue(model.name, model.version)),
         gate=Gate(settings.rate_limit),
         seal=Seal(secret_of(settings)),
         trusted=networks(settings.trusted_proxies),

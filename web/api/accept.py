@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
+import anyio
 from starlette.requests import Request
 
 from observability import metrics
@@ -47,7 +48,7 @@ async def accept(request: Request, wanted: JobRequest, body: bytes | None = None
     owner = await identify(request)
     if not client.through_gateway(request.scope, desk.trusted):
         desk.gate.admit(client.bucket(owner.address), owner.key_id)
-    await _check(wanted)
+    await _check(desk, wanted)
     new = NewJob(
         id=new_job_id(desk.settings.cell),
         request=wanted,
@@ -77,8 +78,12 @@ def _idempotency_key(request: Request) -> str | None:
     return key
 
 
-async def _check(wanted: JobRequest) -> None:
+async def _check(desk: Desk, wanted: JobRequest) -> None:
     """What the model cannot see by itself."""
+    for name in ("source_audio", "reference_audio"):
+        upload = getattr(wanted, name)
+        if upload and not await anyio.to_thread.run_sync(desk.settings.upload_path.joinpath(upload).is_file):
+            raise _field(name, "is not here; upload it first: POST /v1/uploads")
     if wanted.callback_url is not None:
         try:
             await asyncio.to_thread(check_url, wanted.callback_url)
@@ -141,7 +146,7 @@ def _lengths(desk: Desk, wanted: JobRequest) -> dict[str, Any]:
 
 @contextmanager
 def refusals(request: Request) -> Iterator[dict[str, int]]:
-    """Leave a job.refused line for what is refused in the block; it yields a place for the prompt's length."""
+    """Leave a job.refused line for what is refused in the block; yields a place for the prompt's length."""
     lengths: dict[str, int] = {}
     try:
         yield lengths

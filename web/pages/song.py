@@ -9,7 +9,7 @@ from starlette.responses import RedirectResponse, Response
 
 from tasks.jobs import ErrorClass, JobState
 from web import session
-from web.api import body, views
+from web.api import body, convert, views
 from web.api.accept import accept, refusals
 from web.api.auth import identify
 from web.api.jobs import cancel_job, find
@@ -40,6 +40,7 @@ async def show(request: Request) -> Response:
         snapshot=snapshot,
         songs=[item for item in files if item["format"] != "mid"],
         scores={item["variation"]: item for item in files if item["format"] == "mid"},
+        others={item["name"]: convert.formats(item) for item in files if item["format"] != "mid"},
         mending=MENDING.get(job.error.error_class, "Try again.") if job.error else "",
         mine=(await identify(request)).owns(job),
         JobState=JobState,
