@@ -76,6 +76,14 @@ class Settings(BaseSettings):
     deadline_seconds: float = Field(900.0, gt=0, description="Longest run of one job.")
     lease_seconds: float = Field(10.0, ge=2, description="A worker silent for so long is taken for dead.")
     drain_seconds: float = Field(30.0, ge=0, description="Time to finish running jobs on SIGTERM.")
+    storage_timeout: float = Field(
+        30.0, gt=0, description="A write to the NAS that takes longer counts as hung."
+    )
+    storage_wait: float = Field(
+        120.0,
+        ge=0,
+        description="Seconds that a finished song waits for a full or missing NAS, then its job fails.",
+    )
     keep_days: float = Field(30.0, gt=0, description="Days until a song expires.")
     keep_share: float = Field(0.9, gt=0, le=1, description="Share of the disk that songs may fill.")
 

@@ -59,7 +59,9 @@ class Storage:
         """Make the folder and mark it as a storage; to be called once at start, with the NAS mounted."""
         self._call(lambda _: self._mark())
 
-    def publish(self, name: str, attempt: int, data: bytes, *, seconds: float | None = None) -> Stored:
+    def publish(
+        self, name: str, attempt: int, data: bytes | memoryview, *, seconds: float | None = None
+    ) -> Stored:
         """Put `data` under `name`, unless a file of that name is there: then that one stands.
 
         Args:
@@ -111,7 +113,7 @@ class Storage:
         (self.folder / MARK).touch()
 
     def _publish(
-        self, temporary: Path, name: str, data: bytes, seconds: float | None, ticket: Ticket
+        self, temporary: Path, name: str, data: bytes | memoryview, seconds: float | None, ticket: Ticket
     ) -> Stored:
         final = self._path(name)
         self._room_for(len(data))
@@ -180,7 +182,7 @@ def _unavailable(why: str) -> JobError:
     return JobError(ErrorClass.STORAGE_UNAVAILABLE, f"the storage cannot be written: {why}; check the NAS")
 
 
-def _write(path: Path, data: bytes, ticket: Ticket) -> str:
+def _write(path: Path, data: bytes | memoryview, ticket: Ticket) -> str:
     digest = hashlib.sha256()
     with path.open("xb", buffering=0) as file:
         for start in range(0, len(data), CHUNK):

@@ -81,6 +81,7 @@ class Made:
 
     run: int
     variation: int
+    seed: int
     audio: Audio
     batch: int = 1  # most songs that were advanced together while this one was in
 

@@ -180,7 +180,10 @@ class Scheduler:
                 yield from self._failed(place, error)
             else:
                 self._batch.remove(place)
-                yield Made(run=place.run, variation=place.song.variation, audio=audio, batch=place.batch)
+                song = place.song
+                yield Made(
+                    run=place.run, variation=song.variation, seed=song.seed, audio=audio, batch=place.batch
+                )
 
     def _states(self) -> list[State]:
         return [place.state for place in self._batch if place.state is not None]
