@@ -11,7 +11,6 @@ from importlib.metadata import version
 from fastapi import FastAPI
 from starlette.routing import Route as PathRoute
 
-from tasks.engines import model_of
 from tasks.ledger import Ledger
 from tasks.queues import model_queue
 from tasks.settings import Settings
@@ -70,6 +69,8 @@ def create_app(settings: Settings, *, address: str | None = None) -> FastAPI:
 
 
 def _desk(settings: Settings) -> Desk:
+    from tasks.engines import model_of
+
     ledger, model = Ledger(settings.ledger), model_of(settings)
     return Desk(
         settings=settings,

@@ -9,11 +9,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
+from urllib.parse import quote
 
 import orjson
 from starlette.responses import Response
 
 MEDIA_TYPE = "application/problem+json"
+PATH_SAFE = "/-._~!$&'()*+,;=:@"  # RFC 3986: what a path may hold as it is
 
 
 @dataclass(frozen=True)
@@ -100,7 +102,7 @@ class Problem(Exception):
             "title": self.kind.title,
             "status": self.kind.status,
             "detail": self.detail,
-            "instance": path,
+            "instance": quote(path, safe=PATH_SAFE),
         }
         return members | ({"trace_id": trace_id} if trace_id else {}) | self.extra
 

@@ -29,7 +29,10 @@ router = APIRouter(prefix="/v1/uploads", tags=["jobs"])
 
 PATIENCE = 300.0  # seconds for a whole upload
 SECONDS_MAX = 600.0
-BINARY = {"content": {"audio/*": {"schema": {"type": "string", "format": "binary"}}}, "required": True}
+BINARY = {
+    "content": {"application/octet-stream": {"schema": {"type": "string", "format": "binary"}}},
+    "required": True,
+}
 
 
 class Upload(BaseModel):
