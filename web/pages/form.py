@@ -37,6 +37,11 @@ LANGUAGES = {
     "en": "English", "zh": "Chinese", "ja": "Japanese", "ko": "Korean", "es": "Spanish", "fr": "French",
     "de": "German", "it": "Italian", "pt": "Portuguese", "ru": "Russian",
 }  # fmt: skip
+LABELS = {
+    "prompt": "The description", "lyrics": "The lyrics", "duration": "The length", "bpm": "The tempo",
+    "key_scale": "The key", "time_signature": "The metre", "vocal_language": "The language", "seed": "The seed",
+    "variations": "The number of variations", "format": "The file format",
+}  # fmt: skip
 FORMATS = {"wav": "WAV", "flac": "FLAC", "mp3": "MP3", "opus": "Opus"}
 FIELDS = ("prompt", "lyrics", "duration", "bpm", "key_scale", "time_signature", "vocal_language", "seed",
           "variations", "format")  # fmt: skip
@@ -112,6 +117,8 @@ def values_of(wanted: JobRequest) -> dict[str, str]:
 
 def _form(request: Request, values: dict[str, str], faults: dict[str, str], status: int = 200) -> Response:
     context: dict[str, Any] = {
+        "path": "/",
+        "labels": LABELS,
         "values": values,
         "faults": faults,
         "examples": EXAMPLES,
