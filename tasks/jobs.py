@@ -8,6 +8,9 @@ from __future__ import annotations
 
 import datetime as dt
 import re
+import secrets
+import threading
+import time
 import unicodedata
 from enum import StrEnum
 from typing import Annotated, Any, Literal, Self
@@ -29,7 +32,37 @@ ALLOWED_CONTROLS = frozenset("\n\t")
 UPLOAD_ID = r"^[0-9a-f]{64}$"
 """An upload is named by the SHA-256 of its bytes, so that equal requests have equal fingerprints."""
 
+BASE32 = "0123456789abcdefghjkmnpqrstvwxyz"  # Crockford's, without i, l, o and u
+JOB_ID = re.compile(r"^[a-z0-9]{1,4}_[0-9a-hjkmnp-tv-z]{26}$")
 KEY_SCALE = re.compile(r"^[A-G][#b♯♭]?(?: (?:major|minor))?$", re.IGNORECASE)
+
+
+class _Ulids:
+    """Time-sortable numbers of 128 bits; within one process each is greater than the one before.
+
+    Source: https://github.com/ulid/spec (48 bits of milliseconds, 80 bits of randomness).
+    """
+
+    def __init__(self) -> None:
+        self._last = 0
+        self._lock = threading.Lock()
+
+    def next(self) -> int:
+        fresh = (time.time_ns() // 1_000_000 << 80) | secrets.randbits(80)
+        with self._lock:
+            if fresh >> 80 <= self._last >> 80:
+                fresh = self._last + 1
+            self._last = fresh
+        return fresh
+
+
+_ulids = _Ulids()
+
+
+def new_job_id(cell: str) -> str:
+    """A job's id: the cell's name and 26 characters that sort by time, such as `a_01kb...`."""
+    number = _ulids.next()
+    return f"{cell}_" + "".join(BASE32[number >> shift & 31] for shift in range(125, -1, -5))
 
 
 class JobState(StrEnum):

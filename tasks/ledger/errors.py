@@ -1,0 +1,27 @@
+"""What the ledger refuses, and why."""
+
+from __future__ import annotations
+
+
+class LedgerError(Exception):
+    """The ledger cannot do what was asked; the message says what to do."""
+
+
+class IdempotencyConflict(LedgerError):
+    """The idempotency key was used before with another body."""
+
+
+class LedgerFull(LedgerError):
+    """As many jobs wait as may wait, or the disk is nearly full; later there is room again."""
+
+
+class LedgerUnavailable(LedgerError):
+    """The ledger's database or disk cannot be reached or written now."""
+
+
+class QuotaExceeded(LedgerError):
+    """The owner has used up what its key allows."""
+
+
+class UnknownJob(LedgerError):
+    """No job has this id."""

@@ -1,0 +1,173 @@
+"""What goes into the ledger and what comes out of it, as plain data. Times are Unix seconds."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from tasks.jobs import Job, JobRequest, JobState, Lane
+
+
+@dataclass(frozen=True, kw_only=True)
+class Quota:
+    """What a key's owner may use; None is without bound."""
+
+    concurrent: int | None = None
+    jobs_a_day: int | None = None
+    seconds_a_day: float | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class NewJob:
+    """A job that asks to be accepted."""
+
+    id: str
+    request: JobRequest
+    model_queue: str  # `<model>@<version>`: the shared queue of those who can make it
+    owner: str = "anonymous"
+    lane: Lane = "stable"
+    preferred_queue: str | None = None
+    traceparent: str | None = None
+    idempotency_key: str | None = None
+    body_hash: str | None = None
+    source_ip_hash: str | None = None
+    quota: Quota | None = None
+    start_within: float | None = None  # seconds the job may wait before it fails with `deadline`
+
+
+@dataclass(frozen=True, kw_only=True)
+class Accepted:
+    """The answer to a NewJob; `created` is False where an idempotency key named an earlier job."""
+
+    job: Job
+    created: bool
+    position: int | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Page:
+    """Jobs, newest first, and where the next page begins."""
+
+    jobs: list[Job]
+    next_cursor: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Snapshot:
+    """What a person who waits wants to know; position counts from 1, for queued jobs."""
+
+    state: JobState
+    attempt: int = 0
+    progress: float = 0.0
+    stage: str | None = None
+    position: int | None = None
+    eta_seconds: float | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class QueueView:
+    """One queue: `waiting` in the ledger, `released` to the broker and unclaimed, `running`."""
+
+    name: str
+    waiting: int = 0
+    released: int = 0
+    running: int = 0
+    oldest_seconds: float = 0.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class WorkerInfo:
+    """Who a worker is when it registers; `slots` is how many jobs it runs at once."""
+
+    id: str
+    node: str
+    queues: tuple[str, ...]
+    engine: str
+    model_version: str
+    device: str = "cpu"
+    slots: int = 1
+
+
+@dataclass(frozen=True, kw_only=True)
+class Vitals:
+    """A worker's device as it was last measured; memory in bytes, busy as a share, degrees Celsius."""
+
+    model_loaded: bool = False
+    gpu_memory_used: int | None = None
+    gpu_memory_total: int | None = None
+    gpu_busy: float | None = None
+    temperature: float | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class WorkerView:
+    """A worker as the ledger knows it."""
+
+    id: str
+    node: str
+    device: str
+    queues: tuple[str, ...]
+    engine: str
+    model_version: str
+    slots: int
+    epoch: int
+    running: int
+    seen_at: float
+    alive: bool
+    model_loaded: bool = False
+    gpu_memory_used: int | None = None
+    gpu_memory_total: int | None = None
+    gpu_busy: float | None = None
+    temperature: float | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Renewal:
+    """The answer to a worker's sign of life. Not `alive`: its lease is lost, its jobs are others'."""
+
+    alive: bool
+    cancelled: frozenset[str] = field(default_factory=frozenset)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Release:
+    """A job to be published: one message to `queue`."""
+
+    job_id: str
+    queue: str
+    traceparent: str | None = None
+    owner: str = "anonymous"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Freed:
+    """A job taken back from a worker; `failed` where it had no attempt left."""
+
+    job_id: str
+    attempt: int
+    worker: str | None
+    failed: bool
+    traceparent: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class WebNode:
+    """A web process as the gateway sees it."""
+
+    node: str
+    address: str
+    healthy: bool
+    reason: str | None
+    seen_at: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class Transition:
+    """One line of a job's history."""
+
+    job_id: str
+    at: float
+    state: JobState
+    attempt: int
+    worker: str | None = None
+    epoch: int | None = None
+    reason: str | None = None

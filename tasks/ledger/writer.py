@@ -1,0 +1,144 @@
+"""Group commit: one thread writes for the whole process, and one commit serves all who wait."""
+
+from __future__ import annotations
+
+import queue
+import threading
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+import sqlalchemy as sa
+
+from tasks.ledger.accept import accept_all
+from tasks.ledger.database import Database
+from tasks.ledger.errors import LedgerError, LedgerUnavailable
+from tasks.ledger.records import Accepted, NewJob
+
+T = TypeVar("T")
+Change = Callable[[sa.Connection, float], T]
+"""What one caller wants written: called with the transaction and the time."""
+
+BATCH_MAX = 500
+TRIES = 3  # PostgreSQL may pick a transaction as a deadlock's victim
+
+
+@dataclass(frozen=True)
+class _Item:
+    future: Future[Any]
+    change: Change[Any] | None = None
+    new: NewJob | None = None
+
+
+class Writer:
+    """Runs changes in the order they come, as many as wait in one transaction.
+
+    A future is resolved only after its commit. A change that raises undoes its whole transaction, after
+    which each of the batch is tried in a transaction of its own.
+    """
+
+    def __init__(self, database: Database, now: Callable[[], float], shard: int) -> None:
+        self._database = database
+        self._now = now
+        self._shard = shard
+        self._queue: queue.SimpleQueue[_Item | None] = queue.SimpleQueue()
+        self._starting = threading.Lock()
+        self._thread: threading.Thread | None = None
+
+    def submit(self, change: Change[T]) -> Future[T]:
+        """Write `change`; the future carries what it returns."""
+        future: Future[T] = Future()
+        self._put(_Item(future, change=change))
+        return future
+
+    def accept(self, new: NewJob) -> Future[Accepted]:
+        """Accept a job, together with all others that wait."""
+        future: Future[Accepted] = Future()
+        self._put(_Item(future, new=new))
+        return future
+
+    def close(self) -> None:
+        """Write what waits, then end the thread."""
+        with self._starting:
+            thread, self._thread = self._thread, None
+        if thread:
+            self._queue.put(None)
+            thread.join()
+
+    def _put(self, item: _Item) -> None:
+        if self._thread is None:
+            with self._starting:
+                if self._thread is None:
+                    self._thread = threading.Thread(target=self._run, name="ledger-writer", daemon=True)
+                    self._thread.start()
+        self._queue.put(item)
+
+    def _run(self) -> None:
+        while (item := self._queue.get()) is not None:
+            batch, ended = self._gather(item)
+            self._write(batch)
+            if ended:
+                return
+
+    def _gather(self, first: _Item) -> tuple[list[_Item], bool]:
+        """All that wait, and whether the end is among them."""
+        batch = [first]
+        while len(batch) < BATCH_MAX:
+            try:
+                item = self._queue.get_nowait()
+            except queue.Empty:
+                break
+            if item is None:
+                return batch, True
+            batch.append(item)
+        return batch, False
+
+    def _write(self, batch: Sequence[_Item]) -> None:
+        try:
+            results = self._commit(batch)
+        except Exception as error:  # noqa: BLE001 - whatever it is belongs to the callers who wait
+            if len(batch) == 1:
+                self._give_up(batch[0], error)
+            else:
+                for item in batch:
+                    self._write([item])
+            return
+        for item, result in zip(batch, results, strict=True):
+            _resolve(item.future, result)
+
+    def _give_up(self, item: _Item, error: Exception) -> None:
+        _resolve(item.future, error)
+
+    def _commit(self, batch: Sequence[_Item]) -> list[Any]:
+        for tries_left in reversed(range(TRIES)):
+            try:
+                with self._database.write() as connection:
+                    return self._apply(connection, batch)
+            except LedgerUnavailable as error:
+                if not (tries_left and _deadlock(error)):
+                    raise
+        raise AssertionError("unreachable")
+
+    def _apply(self, connection: sa.Connection, batch: Sequence[_Item]) -> list[Any]:
+        now = self._now()
+        new = [item.new for item in batch if item.new]
+        accepted = iter(accept_all(connection, now, self._shard, new) if new else [])
+        return [item.change(connection, now) if item.change else next(accepted) for item in batch]
+
+
+def _deadlock(error: LedgerUnavailable) -> bool:
+    state = getattr(getattr(error.__cause__, "orig", None), "sqlstate", None)
+    return state in {"40P01", "40001"}
+
+
+def _resolve(future: Future[Any], result: Any) -> None:
+    if not future.set_running_or_notify_cancel():
+        return
+    if isinstance(result, Exception):
+        future.set_exception(result)
+    else:
+        future.set_result(result)
+
+
+__all__ = ["Change", "LedgerError", "Writer"]
