@@ -163,7 +163,14 @@ def as_rows(rows: Sequence[Sequence[object]]) -> str:
     return json.dumps(rows, ensure_ascii=False, separators=(",", ":"))
 
 
-def insert_given(connection: sa.Connection, table: sa.Table, names: Sequence[str], rows: Sequence[Sequence[object]], *, ignore: bool = False) -> None:
+def insert_given(
+    connection: sa.Connection,
+    table: sa.Table,
+    names: Sequence[str],
+    rows: Sequence[Sequence[object]],
+    *,
+    ignore: bool = False,
+) -> None:
     """Insert rows set-based; with `ignore` those whose key is there already are left out."""
     if not rows:
         return

@@ -55,7 +55,13 @@ jobs = Table(
     Column("details", Text),
 )
 Index("jobs_by_owner", jobs.c.owner, jobs.c.id)
-Index("jobs_ended", jobs.c.state, jobs.c.id, sqlite_where=jobs.c.state.isnot(None), postgresql_where=jobs.c.state.isnot(None))
+Index(
+    "jobs_ended",
+    jobs.c.state,
+    jobs.c.id,
+    sqlite_where=jobs.c.state.isnot(None),
+    postgresql_where=jobs.c.state.isnot(None),
+)
 _kept = jobs.c.outputs.isnot(None) & jobs.c.expired_at.is_(None)
 Index("jobs_kept", jobs.c.used_at, sqlite_where=_kept, postgresql_where=_kept)
 

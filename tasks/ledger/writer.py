@@ -11,14 +11,15 @@ from typing import Any, TypeVar
 
 import sqlalchemy as sa
 
-from tasks.ledger.accept import accept_all
 from tasks.ledger.database import Database
-from tasks.ledger.errors import LedgerError, LedgerUnavailable
+from tasks.ledger.errors import LedgerUnavailable
 from tasks.ledger.records import Accepted, NewJob
 
 T = TypeVar("T")
 Change = Callable[[sa.Connection, float], T]
 """What one caller wants written: called with the transaction and the time."""
+AcceptAll = Callable[[sa.Connection, float, Sequence[NewJob]], list[Any]]
+"""Writes many new jobs at once; the answers, or refusals, come in their order."""
 
 BATCH_MAX = 500
 TRIES = 3  # PostgreSQL may pick a transaction as a deadlock's victim
@@ -38,10 +39,10 @@ class Writer:
     which each of the batch is tried in a transaction of its own.
     """
 
-    def __init__(self, database: Database, now: Callable[[], float], shard: int) -> None:
+    def __init__(self, database: Database, now: Callable[[], float], accept_all: AcceptAll) -> None:
         self._database = database
         self._now = now
-        self._shard = shard
+        self._accept_all = accept_all
         self._queue: queue.SimpleQueue[_Item | None] = queue.SimpleQueue()
         self._starting = threading.Lock()
         self._thread: threading.Thread | None = None
@@ -97,18 +98,15 @@ class Writer:
     def _write(self, batch: Sequence[_Item]) -> None:
         try:
             results = self._commit(batch)
-        except Exception as error:  # noqa: BLE001 - whatever it is belongs to the callers who wait
+        except Exception as error:
             if len(batch) == 1:
-                self._give_up(batch[0], error)
+                _resolve(batch[0].future, error)
             else:
                 for item in batch:
                     self._write([item])
             return
         for item, result in zip(batch, results, strict=True):
             _resolve(item.future, result)
-
-    def _give_up(self, item: _Item, error: Exception) -> None:
-        _resolve(item.future, error)
 
     def _commit(self, batch: Sequence[_Item]) -> list[Any]:
         for tries_left in reversed(range(TRIES)):
@@ -123,7 +121,7 @@ class Writer:
     def _apply(self, connection: sa.Connection, batch: Sequence[_Item]) -> list[Any]:
         now = self._now()
         new = [item.new for item in batch if item.new]
-        accepted = iter(accept_all(connection, now, self._shard, new) if new else [])
+        accepted = iter(self._accept_all(connection, now, new) if new else [])
         return [item.change(connection, now) if item.change else next(accepted) for item in batch]
 
 
@@ -139,6 +137,3 @@ def _resolve(future: Future[Any], result: Any) -> None:
         future.set_exception(result)
     else:
         future.set_result(result)
-
-
-__all__ = ["Change", "LedgerError", "Writer"]

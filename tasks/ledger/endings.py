@@ -1,0 +1,81 @@
+"""How a job leaves the live ones: one place writes every final state."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from dataclasses import dataclass, field
+from typing import Any
+
+import sqlalchemy as sa
+
+from tasks.jobs import ErrorClass, JobState
+from tasks.ledger import history, sharing
+from tasks.ledger.records import Transition
+from tasks.ledger.schema import jobs, live, outbox
+
+
+@dataclass(frozen=True, kw_only=True)
+class Ending:
+    """What is written down when a job ends."""
+
+    state: JobState
+    error_class: ErrorClass | None = None
+    detail: str | None = None
+    outputs: str | None = None  # JSON
+    timings: str | None = None  # JSON
+    details: dict[str, Any] = field(default_factory=dict)
+
+
+def end(connection: sa.Connection, now: float, job: sa.RowMapping, ending: Ending) -> Counter[str]:
+    """End a job whose row of `live` was just deleted (`job`); the change of the counters comes back.
+
+    Followers of a job that succeeded or failed share its fate; those of a cancelled one go on.
+    """
+    _write(connection, now, job, ending)
+    changes = history.moved(job["state"], ending.state)
+    if ending.error_class:
+        changes[f"failed.{ending.error_class}"] += 1
+    changes.update(_settle_followers(connection, now, job, ending))  # `+` would drop what is negative
+    return changes
+
+
+def _write(connection: sa.Connection, now: float, job: sa.RowMapping, ending: Ending) -> None:
+    connection.execute(sa.delete(outbox).where(outbox.c.job_id == job["job_id"]))
+    connection.execute(
+        sa.update(jobs)
+        .where(jobs.c.id == job["job_id"])
+        .values(
+            state=ending.state, attempt=job["attempt"], worker=job["worker"], outputs=ending.outputs,
+            timings=ending.timings, error_class=ending.error_class, detail=ending.detail,
+            started_at=job["started_at"], finished_at=now, used_at=now,
+            details=json.dumps(ending.details) if ending.details else None,
+        )
+    )  # fmt: skip
+    line = Transition(
+        job_id=job["job_id"], at=now, state=ending.state, attempt=job["attempt"], worker=job["worker"],
+        epoch=job["epoch"], reason=ending.error_class,
+    )  # fmt: skip
+    history.record(connection, [line])
+
+
+def _settle_followers(
+    connection: sa.Connection, now: float, job: sa.RowMapping, ending: Ending
+) -> Counter[str]:
+    if not job["fingerprint"] or job["leader"]:
+        return Counter()
+    leader = job["job_id"]
+    sharing.hold_song(connection, leader)
+    if ending.state is JobState.SUCCEEDED:
+        return history.moved(JobState.QUEUED, ending.state, sharing.finished(connection, now, leader))
+    if ending.state is JobState.CANCELLED:
+        sharing.abandoned(connection, leader)
+        return Counter()
+    return _fail_followers(connection, now, leader, ending)
+
+
+def _fail_followers(connection: sa.Connection, now: float, leader: str, ending: Ending) -> Counter[str]:
+    statement = sa.delete(live).where(live.c.leader == leader).returning(*live.c)
+    waiting = connection.execute(statement).mappings().all()
+    sharing.abandoned(connection, leader)  # none is left: the fingerprint is free again
+    return history.total(end(connection, now, follower, ending) for follower in waiting)

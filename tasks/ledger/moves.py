@@ -1,0 +1,208 @@
+"""A job's moves by its worker and by people: each a compare-and-set that names what it expects."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from typing import Any
+
+import sqlalchemy as sa
+
+from tasks.jobs import ErrorClass, Job, JobState, Output, Timings
+from tasks.ledger import history, queries
+from tasks.ledger.database import insert
+from tasks.ledger.endings import Ending, end
+from tasks.ledger.errors import UnknownJob
+from tasks.ledger.records import Transition
+from tasks.ledger.schema import live, outbox, pace, workers
+
+PACE_WEIGHT = 0.2  # of the newest run in the running mean
+
+
+def claim(
+    connection: sa.Connection, now: float, shard: int, job_id: str, worker: str, epoch: int
+) -> Job | None:
+    """Queued to running, for a worker whose lease holds; None where that is not to be."""
+    holds = sa.exists().where(workers.c.id == worker, workers.c.epoch == epoch, workers.c.lease_until > now)
+    free = (live.c.state == JobState.QUEUED) & live.c.leader.is_(None) & live.c.cancel.is_(False)
+    in_time = live.c.expires_at.is_(None) | (live.c.expires_at > now)
+    statement = (
+        sa.update(live)
+        .where(live.c.job_id == job_id, free, in_time, holds)
+        .values(
+            state=JobState.RUNNING, attempt=live.c.attempt + 1, worker=worker, epoch=epoch, started_at=now,
+            progress=0.0, stage=None, released_at=sa.func.coalesce(live.c.released_at, now),
+        )
+        .returning(live.c.attempt)
+    )  # fmt: skip
+    attempt = connection.scalar(statement)
+    if attempt is None:
+        return None
+    connection.execute(sa.delete(outbox).where(outbox.c.job_id == job_id))
+    line = Transition(
+        job_id=job_id, at=now, state=JobState.RUNNING, attempt=attempt, worker=worker, epoch=epoch
+    )
+    history.record(connection, [line])
+    history.count(connection, shard, history.moved(JobState.QUEUED, JobState.RUNNING))
+    return queries.get_one(connection, job_id)
+
+
+def _mine(job_id: str, attempt: int, worker: str, epoch: int) -> sa.ColumnElement[bool]:
+    return sa.and_(
+        live.c.job_id == job_id,
+        live.c.state == JobState.RUNNING,
+        live.c.attempt == attempt,
+        live.c.worker == worker,
+        live.c.epoch == epoch,
+    )
+
+
+def take(connection: sa.Connection, condition: sa.ColumnElement[bool]) -> sa.RowMapping | None:
+    """Remove the one row of `live` that meets `condition`, so that nobody else can end that job."""
+    return connection.execute(sa.delete(live).where(condition).returning(*live.c)).mappings().first()
+
+
+def finish(
+    connection: sa.Connection,
+    now: float,
+    shard: int,
+    mine: tuple[str, int, str, int],
+    outputs: Sequence[Output],
+    timings: Timings,
+    details: dict[str, Any],
+) -> bool:
+    """Running to succeeded; False where the job is no longer this worker's."""
+    job = take(connection, _mine(*mine))
+    if job is None:
+        return False
+    ending = Ending(
+        state=JobState.SUCCEEDED,
+        outputs=json.dumps([output.model_dump() for output in outputs]),
+        timings=timings.model_dump_json(),
+        details=details,
+    )
+    history.count(connection, shard, end(connection, now, job, ending))
+    _learn_pace(connection, job["model_queue"], now - job["started_at"])
+    return True
+
+
+def fail(
+    connection: sa.Connection,
+    now: float,
+    shard: int,
+    mine: tuple[str, int, str, int],
+    error_class: ErrorClass,
+    detail: str,
+) -> bool:
+    """Running to failed, or to cancelled where a person asked for that."""
+    job = take(connection, _mine(*mine))
+    if job is None:
+        return False
+    cancelled = error_class is ErrorClass.CANCELLED_BY_USER
+    state = JobState.CANCELLED if cancelled else JobState.FAILED
+    ending = Ending(state=state, error_class=error_class, detail=detail)
+    history.count(connection, shard, end(connection, now, job, ending))
+    return True
+
+
+def requeue(
+    connection: sa.Connection, now: float, job: sa.RowMapping, reason: str, *, charged: bool, alone: bool
+) -> None:
+    """Running to queued and unreleased; `job` is its row of `live`, which the caller has made sure of."""
+    back_to = job["model_queue"]
+    connection.execute(
+        sa.update(live)
+        .where(live.c.job_id == job["job_id"])
+        .values(
+            state=JobState.QUEUED, worker=None, epoch=None, started_at=None, progress=0.0, stage=None,
+            released_at=None, queue=back_to, charged=live.c.charged + int(charged),
+            alone=sa.true() if alone else live.c.alone,
+        )
+    )  # fmt: skip
+    row = {"job_id": job["job_id"], "queue": back_to, "owner": job["owner"], "rank": job["rank"]}
+    connection.execute(insert(connection, outbox).values(row).on_conflict_do_nothing())
+    line = Transition(
+        job_id=job["job_id"], at=now, state=JobState.QUEUED, attempt=job["attempt"], worker=job["worker"],
+        epoch=job["epoch"], reason=reason,
+    )  # fmt: skip
+    history.record(connection, [line])
+
+
+def hand_back(
+    connection: sa.Connection,
+    now: float,
+    shard: int,
+    mine: tuple[str, int, str, int],
+    *,
+    reason: str,
+    charged: bool,
+    alone: bool,
+    max_attempts: int,
+) -> bool:
+    """Running to queued, or to its end where it was cancelled meanwhile or has lost its last attempt."""
+    statement = sa.select(live).where(_mine(*mine)).with_for_update()
+    job = connection.execute(statement).mappings().first()
+    if job is None:
+        return False
+    give_back(connection, now, shard, job, reason, charged=charged, alone=alone, max_attempts=max_attempts)
+    return True
+
+
+def give_back(
+    connection: sa.Connection,
+    now: float,
+    shard: int,
+    job: sa.RowMapping,
+    reason: str,
+    *,
+    charged: bool,
+    alone: bool,
+    max_attempts: int,
+) -> bool:
+    """Free a running job; whether it ended by that comes back."""
+    ending = _last_ending(job, reason, charged=charged, max_attempts=max_attempts)
+    if ending is None:
+        requeue(connection, now, job, reason, charged=charged, alone=alone)
+        changes = history.moved(JobState.RUNNING, JobState.QUEUED)
+        changes["requeued"] += 1
+    else:
+        connection.execute(sa.delete(live).where(live.c.job_id == job["job_id"]))
+        changes = end(connection, now, job, ending)
+    history.count(connection, shard, changes)
+    return ending is not None
+
+
+def _last_ending(job: sa.RowMapping, reason: str, *, charged: bool, max_attempts: int) -> Ending | None:
+    if job["cancel"]:
+        return cancelled()
+    if not charged or job["charged"] + 1 < max_attempts:
+        return None
+    known = reason in ErrorClass.__members__.values()
+    error_class = ErrorClass(reason) if known else ErrorClass.WORKER_LOST
+    detail = f"all {max_attempts} attempts were lost ({reason}); retry the job, or change the request"
+    return Ending(state=JobState.FAILED, error_class=error_class, detail=detail)
+
+
+def cancelled() -> Ending:
+    """The ending of a job that a person cancelled."""
+    detail = "cancelled by the person who asked for it"
+    return Ending(state=JobState.CANCELLED, error_class=ErrorClass.CANCELLED_BY_USER, detail=detail)
+
+
+def cancel(connection: sa.Connection, now: float, shard: int, job_id: str) -> Job:
+    """Queued to cancelled at once; a running job's worker is told."""
+    job = take(connection, (live.c.job_id == job_id) & (live.c.state == JobState.QUEUED))
+    if job:
+        history.count(connection, shard, end(connection, now, job, cancelled()))
+    else:
+        connection.execute(sa.update(live).where(live.c.job_id == job_id).values(cancel=True))
+    found = queries.get(connection, job_id)
+    if found is None:
+        raise UnknownJob(f"there is no job {job_id}")
+    return found
+
+
+def _learn_pace(connection: sa.Connection, queue: str, seconds: float) -> None:
+    statement = insert(connection, pace).values(queue=queue, seconds=seconds)
+    mean = pace.c.seconds * (1 - PACE_WEIGHT) + statement.excluded.seconds * PACE_WEIGHT
+    connection.execute(statement.on_conflict_do_update(index_elements=["queue"], set_={"seconds": mean}))

@@ -1,0 +1,116 @@
+"""Reading jobs: one, a page, and what the people who wait want to know."""
+
+from __future__ import annotations
+
+import datetime as dt
+import json
+from collections.abc import Collection
+from typing import Any
+
+import sqlalchemy as sa
+
+from tasks.jobs import ErrorClass, Failure, Job, JobRequest, JobState, Output, Timings
+from tasks.ledger.database import as_rows, given
+from tasks.ledger.errors import UnknownJob
+from tasks.ledger.records import Page
+from tasks.ledger.schema import jobs, live
+
+LIVE_NAMES = ("queue", "charged", "alone", "cancel", "leader", "progress", "stage")
+_state = sa.func.coalesce(live.c.state, jobs.c.state)
+_columns = (
+    *(column for column in jobs.c if column.name not in {"state", "attempt", "worker", "started_at"}),
+    _state.label("state"),
+    *(sa.func.coalesce(live.c[n], jobs.c[n]).label(n) for n in ("attempt", "worker", "started_at")),
+    *(live.c[name] for name in LIVE_NAMES),
+)
+_whole = sa.select(*_columns).select_from(jobs.outerjoin(live, live.c.job_id == jobs.c.id))
+
+
+def get(connection: sa.Connection, job_id: str) -> Job | None:
+    """A job by its id."""
+    row = connection.execute(_whole.where(jobs.c.id == job_id)).mappings().first()
+    return _job(row) if row else None
+
+
+def get_one(connection: sa.Connection, job_id: str) -> Job:
+    """A job that has to be there."""
+    job = get(connection, job_id)
+    if job is None:
+        raise UnknownJob(f"there is no job {job_id}")
+    return job
+
+
+def page(
+    connection: sa.Connection, owner: str | None, state: JobState | None, cursor: str | None, limit: int
+) -> Page:
+    """Jobs, newest first; `cursor` is the last id of the page before."""
+    statement = _whole.order_by(jobs.c.id.desc()).limit(limit + 1)
+    if owner is not None:
+        statement = statement.where(jobs.c.owner == owner)
+    if state is not None:
+        statement = statement.where((jobs.c.state if state.final else live.c.state) == state)
+    if cursor is not None:
+        statement = statement.where(jobs.c.id < cursor)
+    rows = connection.execute(statement).mappings().all()
+    found = [_job(row) for row in rows[:limit]]
+    return Page(jobs=found, next_cursor=found[-1].id if len(rows) > limit else None)
+
+
+def states(connection: sa.Connection, ids: Collection[str]) -> dict[str, sa.RowMapping]:
+    """State, attempt, progress, stage and queue of many jobs by one statement."""
+    asked = given(connection, [jobs.c.id])
+    statement = (
+        sa.select(
+            jobs.c.id, jobs.c.model_queue, _state.label("state"), live.c.progress, live.c.stage,
+            live.c.leader, sa.func.coalesce(live.c.attempt, jobs.c.attempt, 0).label("attempt"),
+        )
+        .select_from(jobs.join(asked, asked.c.id == jobs.c.id).outerjoin(live, live.c.job_id == jobs.c.id))
+    )  # fmt: skip
+    rows = connection.execute(statement, {"given": as_rows([[job_id] for job_id in ids])}).mappings()
+    return {row["id"]: row for row in rows}
+
+
+def _job(row: sa.RowMapping) -> Job:
+    return Job(
+        id=row["id"],
+        state=JobState(row["state"]),
+        request=JobRequest.model_validate_json(row["request"]),
+        attempt=row["attempt"] or 0,
+        progress=1.0 if row["state"] == JobState.SUCCEEDED else row["progress"] or 0.0,
+        stage=row["stage"],
+        outputs=[Output.model_validate(one) for one in json.loads(row["outputs"] or "[]")],
+        timings=Timings.model_validate_json(row["timings"] or "{}"),
+        error=_failure(row),
+        owner=row["owner"],
+        lane=row["lane"],
+        queue=row["queue"],
+        worker=row["worker"],
+        traceparent=row["traceparent"],
+        fingerprint=row["fingerprint"],
+        cache_hit=row["cache_of"] is not None,
+        created_at=_time(row["created_at"]),
+        started_at=_time(row["started_at"]) if row["started_at"] else None,
+        finished_at=_time(row["finished_at"]) if row["finished_at"] else None,
+        extra=_extra(row),
+    )
+
+
+def _failure(row: sa.RowMapping) -> Failure | None:
+    if not row["error_class"]:
+        return None
+    return Failure(error_class=ErrorClass(row["error_class"]), detail=row["detail"] or "")
+
+
+def _extra(row: sa.RowMapping) -> dict[str, Any]:
+    """What only some rooms want: the values that are set."""
+    names = (
+        "model_queue", "preferred_queue", "source_ip_hash", "cache_of", "expired_at", "charged", "alone",
+        "cancel", "leader",
+    )  # fmt: skip
+    found: dict[str, Any] = {name: row[name] for name in names if row[name]}
+    found.update(json.loads(row["details"] or "{}"))
+    return found
+
+
+def _time(seconds: float) -> dt.datetime:
+    return dt.datetime.fromtimestamp(seconds, dt.UTC)

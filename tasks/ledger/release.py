@@ -1,0 +1,172 @@
+"""Which jobs go to the broker next: fair among owners, by priority, a bounded window ahead.
+
+Stride scheduling: an owner's k-th job in flight on a queue has the virtual time k / weight, and the least
+goes first. So the first job of one who comes new stands before the second of one who has five hundred, and
+a high priority wins a turn without starving anybody. Source: Waldspurger and Weihl, "Stride Scheduling",
+MIT/LCS/TM-528, 1995.
+"""
+
+from __future__ import annotations
+
+import heapq
+from collections import defaultdict
+from collections.abc import Callable, Collection, Iterator, Sequence
+
+import sqlalchemy as sa
+
+from tasks.jobs import JobState
+from tasks.ledger.database import as_rows, given
+from tasks.ledger.records import Release
+from tasks.ledger.schema import live, outbox
+
+WEIGHTS = {0: 4.0, 1: 2.0, 2: 1.0}  # by rank: high, normal, low
+
+Window = Callable[[str], int]
+"""How many jobs may be released and unclaimed on a queue."""
+
+
+def release(connection: sa.Connection, now: float, window: Window) -> list[Release]:
+    """Mark the next jobs of every queue as released."""
+    chosen = [job for queue in _queues(connection) for job in _next_of(connection, queue, window(queue))]
+    if chosen:
+        _mark(connection, now, chosen)
+    return _messages(connection, chosen)
+
+
+def _queues(connection: sa.Connection) -> list[str]:
+    """The queues something waits for, each found by one look into the index."""
+    return _distinct(connection, outbox.c.queue, sa.true())
+
+
+def _distinct(
+    connection: sa.Connection, column: sa.Column[str], condition: sa.ColumnElement[bool]
+) -> list[str]:
+    """The distinct values of an indexed column without reading every row (a loose index scan)."""
+    first = sa.select(sa.func.min(column).label("value")).where(condition)
+    walk = first.cte("walk", recursive=True)
+    following = sa.select(sa.func.min(column)).where(condition, column > walk.c.value).scalar_subquery()
+    walk = walk.union_all(sa.select(following).where(walk.c.value.isnot(None)))
+    return list(connection.scalars(sa.select(walk.c.value).where(walk.c.value.isnot(None))))
+
+
+def _next_of(connection: sa.Connection, queue: str, window: int) -> list[str]:
+    in_flight, unclaimed = _in_flight(connection, queue)
+    room = window - unclaimed
+    if room <= 0:
+        return []
+    owners = _distinct(connection, outbox.c.owner, outbox.c.queue == queue)
+    owners = heapq.nsmallest(room, owners, key=lambda owner: in_flight.get(owner, 0))
+    waiting = _waiting(connection, queue, owners, room)
+    lines = [_virtual_times(jobs, in_flight.get(owner, 0)) for owner, jobs in waiting.items()]
+    merged = heapq.merge(*lines)
+    return [job_id for (_, job_id), _ in zip(merged, range(room), strict=False)]
+
+
+def _in_flight(connection: sa.Connection, queue: str) -> tuple[dict[str, int], int]:
+    """How many released or running jobs each owner has on a queue, and how many are unclaimed in all."""
+    unclaimed = sa.func.sum(sa.case((live.c.state == JobState.QUEUED, 1), else_=0))
+    statement = (
+        sa.select(live.c.owner, sa.func.count(), unclaimed)
+        .where(live.c.released_at.isnot(None), live.c.queue == queue)
+        .group_by(live.c.owner)
+    )
+    rows = connection.execute(statement).all()
+    return {owner: number for owner, number, _ in rows}, sum(row[2] for row in rows)
+
+
+def _waiting(
+    connection: sa.Connection, queue: str, owners: Sequence[str], limit: int
+) -> dict[str, list[tuple[int, str]]]:
+    """The first `limit` jobs in the line of each owner, as (rank, id)."""
+    line = outbox.alias()
+    asked = given(connection, [outbox.c.owner])
+    first = (
+        sa.select(line.c.job_id)
+        .where(line.c.queue == queue, line.c.owner == asked.c.owner)
+        .order_by(line.c.rank, line.c.job_id)
+        .limit(limit)
+        .correlate(asked)
+    )
+    statement = (
+        sa.select(outbox.c.owner, outbox.c.rank, outbox.c.job_id)
+        .select_from(asked.join(outbox, outbox.c.job_id.in_(first)))
+        .order_by(outbox.c.owner, outbox.c.rank, outbox.c.job_id)
+    )
+    found: dict[str, list[tuple[int, str]]] = defaultdict(list)
+    for owner, rank, job_id in connection.execute(statement, {"given": as_rows([[o] for o in owners])}):
+        found[owner].append((rank, job_id))
+    return found
+
+
+def _virtual_times(jobs: Sequence[tuple[int, str]], in_flight: int) -> Iterator[tuple[float, str]]:
+    time = 0.0
+    for place, (rank, job_id) in enumerate(jobs, start=in_flight + 1):
+        time = max(time, place / WEIGHTS[rank])
+        yield time, job_id
+
+
+def _mark(connection: sa.Connection, now: float, job_ids: Sequence[str]) -> None:
+    """Out of the outbox; a job that was claimed or cancelled meanwhile is not in it any more."""
+    parameter = {"given": as_rows([[job_id] for job_id in job_ids])}
+    asked = given(connection, [outbox.c.job_id])
+    wanted = sa.select(asked.c.job_id)
+    queued = live.c.job_id.in_(wanted) & (live.c.state == JobState.QUEUED)
+    values = {"released_at": now, "releases": live.c.releases + 1}
+    connection.execute(sa.update(live).where(queued).values(values), parameter)
+    connection.execute(sa.delete(outbox).where(outbox.c.job_id.in_(wanted)), parameter)
+
+
+def _messages(connection: sa.Connection, job_ids: Sequence[str]) -> list[Release]:
+    if not job_ids:
+        return []
+    asked = given(connection, [live.c.job_id])
+    statement = sa.select(live.c.job_id, live.c.queue, live.c.traceparent, live.c.owner).where(
+        live.c.job_id.in_(sa.select(asked.c.job_id)),
+        live.c.released_at.isnot(None),
+        live.c.state == JobState.QUEUED,
+    )
+    rows = connection.execute(statement, {"given": as_rows([[job_id] for job_id in job_ids])})
+    found = {row.job_id: Release(**row._mapping) for row in rows}
+    return [found[job_id] for job_id in job_ids if job_id in found]
+
+
+def take_back(connection: sa.Connection, condition: sa.ColumnElement[bool]) -> list[str]:
+    """Unrelease the released, unclaimed jobs that meet `condition`; they are released again."""
+    lost = (
+        sa.update(live)
+        .where(live.c.released_at.isnot(None), live.c.state == JobState.QUEUED, condition)
+        .values(released_at=None)
+        .returning(live.c.job_id, live.c.queue, live.c.owner, live.c.rank)
+    )
+    rows = connection.execute(lost).mappings().all()
+    if rows:
+        connection.execute(sa.insert(outbox), [dict(row) for row in rows])
+    return [row["job_id"] for row in rows]
+
+
+def one_of(job_ids: Collection[str]) -> sa.ColumnElement[bool]:
+    """The jobs with these ids."""
+    return live.c.job_id.in_(list(job_ids))
+
+
+def stale(connection: sa.Connection, now: float, queue: str, after: float) -> list[str]:
+    """Take back what was released to a queue more than `after` seconds ago and nobody claimed."""
+    return take_back(connection, (live.c.queue == queue) & (live.c.released_at <= now - after))
+
+
+def to_shared(connection: sa.Connection, queue: str, released_before: float | None = None) -> list[str]:
+    """Move the queued jobs of one machine's queue to their model's shared queue.
+
+    Args:
+        queue: the queue to be emptied.
+        released_before: only what was accepted before that time; None moves all.
+    """
+    here = (live.c.queue == queue) & (live.c.state == JobState.QUEUED) & (live.c.queue != live.c.model_queue)
+    if released_before is not None:
+        here &= live.c.accepted_at <= released_before
+    take_back(connection, here)
+    statement = sa.update(live).where(here).values(queue=live.c.model_queue)
+    moved = connection.execute(statement.returning(live.c.job_id, live.c.queue)).all()
+    for job_id, shared in moved:
+        connection.execute(sa.update(outbox).where(outbox.c.job_id == job_id).values(queue=shared))
+    return [job_id for job_id, _ in moved]

@@ -1,0 +1,157 @@
+"""Where jobs stand in line: one picture of all lines a second serves everybody who waits."""
+
+from __future__ import annotations
+
+import threading
+from collections import defaultdict
+from collections.abc import Callable, Collection
+from dataclasses import dataclass, field
+
+import sqlalchemy as sa
+
+from tasks.jobs import JobState
+from tasks.ledger import queries, workers
+from tasks.ledger.database import Database, as_rows, given
+from tasks.ledger.records import QueueView, Snapshot
+from tasks.ledger.schema import live, outbox, pace
+
+FRESH_SECONDS = 1.0
+
+
+@dataclass
+class _Picture:
+    taken_at: float = float("-inf")
+    waiting: dict[str, dict[str, int]] = field(default_factory=dict)  # by queue, by owner
+    queues: dict[str, QueueView] = field(default_factory=dict)
+    pace: dict[str, float] = field(default_factory=dict)  # seconds a job, by model queue
+    slots: dict[str, int] = field(default_factory=dict)  # jobs at once, by queue
+
+
+class Lines:
+    """The lines of all queues, read at most once a second."""
+
+    def __init__(self, database: Database, now: Callable[[], float]) -> None:
+        self._database = database
+        self._now = now
+        self._picture = _Picture()
+        self._lock = threading.Lock()
+
+    def queues(self) -> list[QueueView]:
+        """All queues that hold something."""
+        with self._database.read() as connection:
+            return list(self._current(connection).queues.values())
+
+    def snapshots(self, ids: Collection[str]) -> dict[str, Snapshot]:
+        """How far each job is; unknown ids are left out."""
+        if not ids:
+            return {}
+        with self._database.read() as connection:
+            picture = self._current(connection)
+            rows = queries.states(connection, ids)
+            queued = [row["leader"] or job for job, row in rows.items() if row["state"] == JobState.QUEUED]
+            positions = _positions(connection, picture, queued) if queued else {}
+        return {
+            job: _snapshot(row, positions.get(row["leader"] or job), picture) for job, row in rows.items()
+        }
+
+    def _current(self, connection: sa.Connection) -> _Picture:
+        with self._lock:
+            if self._now() - self._picture.taken_at >= FRESH_SECONDS:
+                self._picture = _take(connection, self._now())
+            return self._picture
+
+
+def _take(connection: sa.Connection, now: float) -> _Picture:
+    picture = _Picture(taken_at=now)
+    lines = sa.select(outbox.c.queue, outbox.c.owner, sa.func.count()).group_by(
+        outbox.c.queue, outbox.c.owner
+    )
+    counted: dict[str, dict[str, int]] = defaultdict(dict)
+    for queue, owner, number in connection.execute(lines):
+        counted[queue][owner] = number
+    picture.waiting = dict(counted)
+    picture.queues = _views(connection, now, picture.waiting)
+    picture.pace = dict(connection.execute(sa.select(pace)))
+    for worker in workers.views(connection, now):
+        for queue in worker.queues if worker.alive else ():
+            picture.slots[queue] = picture.slots.get(queue, 0) + worker.slots
+    return picture
+
+
+def _views(connection: sa.Connection, now: float, waiting: dict[str, dict[str, int]]) -> dict[str, QueueView]:
+    in_flight: dict[tuple[str, str], int] = {}
+    released = sa.select(live.c.queue, live.c.state, sa.func.count()).where(live.c.released_at.isnot(None))
+    for queue, state, number in connection.execute(released.group_by(live.c.queue, live.c.state)):
+        in_flight[queue, state] = number
+    names = sorted(set(waiting) | {queue for queue, _ in in_flight})
+    return {
+        name: QueueView(
+            name=name,
+            waiting=sum(waiting.get(name, {}).values()),
+            released=in_flight.get((name, JobState.QUEUED), 0),
+            running=in_flight.get((name, JobState.RUNNING), 0),
+            oldest_seconds=_oldest(connection, now, name),
+        )
+        for name in names
+    }
+
+
+def _oldest(connection: sa.Connection, now: float, queue: str) -> float:
+    """Age of the queue's oldest waiting job. Ids sort by time, so the least one is looked up, not searched."""
+    ids = (
+        sa.select(sa.func.min(outbox.c.job_id)).where(outbox.c.queue == queue),
+        sa.select(sa.func.min(live.c.job_id)).where(
+            live.c.queue == queue, live.c.released_at.isnot(None), live.c.state == JobState.QUEUED
+        ),
+    )
+    found = [job for job in (connection.scalar(one) for one in ids) if job]
+    if not found:
+        return 0.0
+    times = connection.scalars(sa.select(live.c.accepted_at).where(live.c.job_id.in_(found)))
+    return max((now - time for time in times), default=0.0)
+
+
+def _positions(connection: sa.Connection, picture: _Picture, ids: Collection[str]) -> dict[str, int]:
+    """Where queued jobs stand: those before them in their owner's line, and as many of every other owner."""
+    mine, other = outbox.alias(), outbox.alias()
+    before = (other.c.rank < mine.c.rank) | (
+        (other.c.rank == mine.c.rank) & (other.c.job_id <= mine.c.job_id)
+    )
+    place = (
+        sa.select(sa.func.count())
+        .where(other.c.queue == mine.c.queue, other.c.owner == mine.c.owner, before)
+        .scalar_subquery()
+    )
+    asked = given(connection, [outbox.c.job_id])
+    statement = sa.select(mine.c.job_id, mine.c.queue, mine.c.owner, place).where(
+        mine.c.job_id.in_(sa.select(asked.c.job_id))
+    )
+    rows = connection.execute(statement, {"given": as_rows([[job] for job in ids])}).all()
+    waiting = {job: _position(picture, queue, owner, k) for job, queue, owner, k in rows}
+    return {job: waiting.get(job, 1) for job in ids}  # released already: next in line
+
+
+def _position(picture: _Picture, queue: str, owner: str, place: int) -> int:
+    others = picture.waiting.get(queue, {})
+    ahead = sum(min(number, place) for name, number in others.items() if name != owner)
+    view = picture.queues.get(queue)
+    return place + ahead + (view.released if view else 0)
+
+
+def _snapshot(row: sa.RowMapping, position: int | None, picture: _Picture) -> Snapshot:
+    state = JobState(row["state"])
+    seconds = picture.pace.get(row["model_queue"])
+    progress = 1.0 if state is JobState.SUCCEEDED else row["progress"] or 0.0
+    eta = None
+    if seconds is not None and not state.final:
+        slots = max(picture.slots.get(row["model_queue"], 1), 1)
+        waits = (position or 0) / slots * seconds if state is JobState.QUEUED else 0.0
+        eta = waits + seconds * (1.0 - progress)
+    return Snapshot(
+        state=state,
+        attempt=row["attempt"],
+        progress=progress,
+        stage=row["stage"],
+        position=position if state is JobState.QUEUED else None,
+        eta_seconds=eta,
+    )
