@@ -71,7 +71,7 @@ def _take(connection: sa.Connection, now: float) -> _Picture:
         counted[queue][owner] = number
     picture.waiting = dict(counted)
     picture.queues = _views(connection, now, picture.waiting)
-    picture.pace = dict(connection.execute(sa.select(pace)))
+    picture.pace = dict(connection.execute(sa.select(pace)).tuples().all())
     for worker in workers.views(connection, now):
         for queue in worker.queues if worker.alive else ():
             picture.slots[queue] = picture.slots.get(queue, 0) + worker.slots
