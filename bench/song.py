@@ -46,7 +46,7 @@ def main() -> None:
         tutti.wait(tutti.submit(PROMPT, duration=5)["id"])  # the engine's process is warm from here on
         whole = statistics.median(submit_to_file(tutti, seed) for seed in range(RUNS))
     print(
-        f"60 s song, submit to file: {whole:.2f} s; engine and encoding alone {alone:.2f} s: {whole / alone:.2f}x"
+        f"60 s song, submit to file {whole:.2f} s; engine and encoder alone {alone:.2f} s: {whole / alone:.2f}x"
     )
 
 
