@@ -51,6 +51,7 @@ def write_out(plan: Plan) -> Score:
     tracks = [
         _track(plan, seat, bars, feel, chance.fork(seat.role, place)) for place, seat in enumerate(plan.seats)
     ]
+    tracks = [track for _, track in sorted(zip(plan.seats, tracks, strict=True), key=_lead_first)]
     if plan.kit:
         tracks.append(_drum_track(plan, bars, feel, chance))
     _name_apart(tracks)
@@ -113,6 +114,10 @@ def _drum_track(plan: Plan, bars: Sequence[Bar], feel: Feel, chance: Chance) -> 
         loudness=plan.genre.drum_loudness,
         room=min(0.12, 0.5 * plan.genre.room_seconds),
     )
+
+
+def _lead_first(pair: tuple[Seat, Track]) -> int:
+    return list(PLAYERS).index(pair[0].role)
 
 
 def _sections(plan: Plan) -> list[Section]:

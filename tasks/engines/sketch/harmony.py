@@ -12,6 +12,8 @@ from tasks.engines.sketch.genres.progressions import progression_lines
 from tasks.engines.sketch.plan import Plan
 from tasks.engines.sketch.theory import Chord, chord, local_scale, nearest
 
+POWER = (0, 7, 12)
+
 
 @dataclass(frozen=True, slots=True)
 class Bar:
@@ -110,10 +112,20 @@ def voicings(chords: Sequence[Chord], low: int, high: int, size: int) -> list[tu
     """Each chord in a close position within low..high, moving as little as can be from the one before."""
     result: list[tuple[int, ...]] = []
     for sounding in chords:
-        options = _positions(_essential(sounding, size), low, high)
+        options = (
+            _power(sounding, low)
+            if sounding.intervals == POWER
+            else _positions(_essential(sounding, size), low, high)
+        )
         before = result[-1] if result else None
         result.append(min(options, key=lambda notes: (_distance(notes, before, low, high), notes)))
     return result
+
+
+def _power(sounding: Chord, low: int) -> list[tuple[int, ...]]:
+    """A power chord stands on its root: inverted, it is another chord."""
+    root = nearest(low + 5.5, (sounding.root,), low)
+    return [tuple(root + interval for interval in POWER)]
 
 
 def _essential(sounding: Chord, size: int) -> tuple[int, ...]:

@@ -303,7 +303,6 @@ ACOUSTIC = (
         bpm=(58, 74),
         modes={"major": 6, "minor": 4},
         harmony="ambient",
-        colour="seventh",
         bars_a_chord=2,
         players=(
             Player("pad", (89, 91, 95), "", loudness=0.0, room=0.5),

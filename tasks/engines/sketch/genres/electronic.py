@@ -43,7 +43,6 @@ ELECTRONIC = (
         bpm=(82, 100),
         modes={"minor": 9, "major": 1},
         harmony="dance",
-        colour="seventh",
         players=(
             Player("lead", (10, 75, 11), loudness=0.0, pan=0.1, room=0.25, low=67, high=86),
             Player("comp", (0, 48), "hiphop", loudness=-3.0, pan=-0.2, room=0.22),
@@ -129,7 +128,6 @@ ELECTRONIC = (
         bpm=(168, 176),
         modes={"minor": 9, "major": 1},
         harmony="dance",
-        colour="seventh",
         bars_a_chord=2,
         players=(
             Player("lead", (80, 4), enter=0.45, loudness=0.0, pan=0.1, room=0.28, low=64, high=84),

@@ -48,11 +48,11 @@ PROGRESSIONS: dict[str, dict[str, dict[str, Lines]]] = {
     "blues": {
         "major": {
             "verse": (
-                "I7 IV7 I7 I7 IV7 IV7 I7 I7 V7 IV7 I7 V7",
-                "I7 I7 I7 I7 IV7 IV7 I7 V7/ii ii7 V7 I7 V7",
+                "I IV7 I I7 IV7 IV7 I I6 V7 IV7 I V7",
+                "I I6 I I7 IV7 IV7 I V7/ii ii7 V7 I V7",
             ),
         },
-        "minor": {"verse": ("i7 iv7 i7 i7 iv7 iv7 i7 i7 VI7 V7 i7 V7",)},
+        "minor": {"verse": ("i iv7 i i7 iv7 iv7 i i VI7 V7 i V7",)},
     },
     "jazz": {
         "major": {
@@ -80,14 +80,14 @@ PROGRESSIONS: dict[str, dict[str, dict[str, Lines]]] = {
     },
     "funk": {
         "major": {
-            "verse": ("I9 I9 IV9 I9", "I7 I7 I7 IV7"),
-            "chorus": ("I7 IV7 I7 V9", "I9 bVII I9 IV9"),
-            "bridge": ("IV9 IV9 I7 V9",),
+            "verse": ("I6 I6 IV9 I6", "I I7 IV9 I6", "I6 IV9 I6 V7"),
+            "chorus": ("I6 IV9 I6 V9", "I vi IV9 V7"),
+            "bridge": ("IV9 IV9 I6 V9",),
         },
         "minor": {
-            "verse": ("i7 i7 iv7 i7", "i7 i7 i7 VII", "i7 iv7 i7 V7"),
-            "chorus": ("i7 iv7 VII i7", "i7 VI VII V7"),
-            "bridge": ("iv7 iv7 i7 V7",),
+            "verse": ("i i iv7 i", "i i7 iv7 V7", "i iv7 i V7"),
+            "chorus": ("i iv7 V7 i", "i VI iv7 V7"),
+            "bridge": ("iv7 iv7 i V7",),
         },
     },
     "dance": {
@@ -145,7 +145,7 @@ PROGRESSIONS: dict[str, dict[str, dict[str, Lines]]] = {
             "bridge": ("vi IV", "IV I"),
         },
         "minor": {
-            "verse": ("i VI", "i iv", "i VI iv i"),
+            "verse": ("i iv", "i VI iv i", "i i iv VI"),
             "chorus": ("i VI i V", "i iv VI i"),
             "bridge": ("VI iv", "iv i"),
         },

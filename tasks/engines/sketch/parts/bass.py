@@ -35,7 +35,7 @@ def bass(plan: Plan, bars: Sequence[Bar], seat: Seat, chance: Chance) -> list[Ev
 def _pattern(patterns: Sequence[str], bar: Bar, chance: Chance) -> str:
     """The section's own pattern most of the time; another where a phrase of four ends."""
     own = patterns[(len(bar.part.name) + bar.part.turn // 2) % len(patterns)]
-    if bar.last or bar.place % 4 == 3 or chance.happens(0.15):
+    if bar.last or bar.place % 4 == 3 or chance.happens(0.06):
         return chance.pick(patterns)
     return own
 

@@ -90,4 +90,4 @@ def _held(
 def _pattern(patterns: Variants, bar: Bar, chance: Chance) -> str:
     """The section's pattern, another where a phrase of four ends or where the section comes back."""
     own = patterns[(len(bar.part.name) + bar.part.turn + bar.place // 8) % len(patterns)]
-    return chance.pick(patterns) if bar.place % 4 == 3 or chance.happens(0.18) else own
+    return chance.pick(patterns) if bar.place % 4 == 3 or chance.happens(0.06) else own

@@ -52,9 +52,9 @@ def _pattern(plan: Plan, bar: Bar, kit: Kit, until: int, chance: Chance) -> list
         if not line.enter <= energy < line.leave and not (line.enter and line is kit.lines[4][0]):
             continue
         own = line.patterns[(bar.part.turn + len(bar.part.name)) % len(line.patterns)]
-        pattern = chance.pick(line.patterns) if bar.place % 4 == 3 or chance.happens(0.2) else own
+        pattern = chance.pick(line.patterns) if bar.place % 4 == 3 or chance.happens(0.06) else own
         for step, character in enumerate(pattern[:until]):
-            if character == "." or (character == "o" and chance.happens(0.12)):
+            if character == "." or (character == "o" and chance.happens(0.04)):
                 continue
             length = 1.5 if line.drum in RINGING else 0.25
             events.append(Event(_beat(plan, bar, step), length, line.drum, FORCE[character]))

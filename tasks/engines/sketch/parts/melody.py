@@ -94,7 +94,7 @@ class Singer:
             half = self.plan.steps_per_bar // 2
             return motif.opening(half if not bar.last else max(half // 2, 2), self.plan.steps_per_bar), shift
         returns = bar.part.turn > 0 or bar.place >= 4
-        if returns and self.chance.happens(0.3):
+        if returns and self.chance.happens(0.24):
             motif = motif.varied(self.chance)
         return motif, shift
 

@@ -38,8 +38,8 @@ SIGNS = {"#": "#", "sharp": "#", "♯": "#", "升": "#", "b": "b", "flat": "b", 
 ENGLISH = re.compile(
     r"(?P<lead>\b(?:(?:in|of|to)\s+(?:the\s+)?(?:key\s*(?:of|:|=)?\s*)?|key\s*(?:of|:|=|is)?\s*)\s*(?:the\s+)?)?"
     r"(?<![A-Za-z0-9'])(?P<letter>[A-Ga-g])(?:\s*(?P<sign>[#♯♭]|b(?![a-z])|(?:[\s-]+)?(?:sharp|flat)))?"
-    r"[\s-]*(?P<mode>major pentatonic|minor pentatonic|major|minor|maj|min|m|dorian|mixolydian|lydian|phrygian"
-    r"|aeolian|ionian|pentatonic|blues)?(?![A-Za-z0-9#'])",
+    r"[\s-]*(?P<mode>major pentatonic|minor pentatonic|major|minor|maj|min|m|dorian|mixolydian|lydian"
+    r"|phrygian|aeolian|ionian|pentatonic|blues)?(?![A-Za-z0-9#'])",
     re.IGNORECASE,
 )
 CHINESE = re.compile(
