@@ -61,7 +61,11 @@ def test_flower_shows_the_task(tutti: Tutti) -> None:
 def test_a_second_tutti_on_the_same_folder_says_so_and_leaves_the_first_alone(tutti: Tutti) -> None:
     environment = os.environ | {"TUTTI_DATA": str(tutti.data), "TUTTI_PORT": str(server.free_port())}
     second = subprocess.run(
-        [sys.executable, "-m", "compose.cli", "up"], env=environment, capture_output=True, text=True, timeout=60
+        [sys.executable, "-m", "compose.cli", "up"],
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=60,
     )
     assert second.returncode == 1
     assert "runs already" in second.stderr
@@ -71,7 +75,11 @@ def test_a_second_tutti_on_the_same_folder_says_so_and_leaves_the_first_alone(tu
 def test_a_port_in_use_is_named(tutti: Tutti, tmp_path: Path) -> None:
     environment = os.environ | {"TUTTI_DATA": str(tmp_path), "TUTTI_PORT": str(tutti.port)}
     second = subprocess.run(
-        [sys.executable, "-m", "compose.cli", "up"], env=environment, capture_output=True, text=True, timeout=60
+        [sys.executable, "-m", "compose.cli", "up"],
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=60,
     )
     assert second.returncode == 1
     assert f"Port {tutti.port}" in second.stderr
