@@ -16,8 +16,8 @@ from torch import Tensor
 
 from tasks.engines.acestep.packing import Index, Span
 
-Within = Callable[[Tensor, Tensor, Tensor, Index, int], Tensor]
-"""Self attention: q [tokens, heads, d], k and v [tokens, key heads, d], index, window (-1: none)."""
+Within = Callable[[Tensor, Tensor, Tensor, Index, int, bool], Tensor]
+"""Self attention: q [tokens, heads, d], k and v [tokens, key heads, d], index, window (-1: none), causal."""
 
 Across = Callable[[Tensor, Tensor, Tensor, Index], Tensor]
 """Cross attention: q [tokens, heads, d]; keys and values [pool rows, key heads, d]; index."""
@@ -58,8 +58,9 @@ def attend_plain(
     return out
 
 
-def _plain_within(q: Tensor, k: Tensor, v: Tensor, index: Index, window: int) -> Tensor:
-    return attend_plain(q, k, v, tuple(Span(s.start, s.stop, s.start, s.stop) for s in index.spans), window)
+def _plain_within(q: Tensor, k: Tensor, v: Tensor, index: Index, window: int, causal: bool) -> Tensor:
+    own = tuple(Span(s.start, s.stop, s.start, s.stop) for s in index.spans)
+    return attend_plain(q, k, v, own, window, causal)
 
 
 def _plain_across(q: Tensor, keys: Tensor, values: Tensor, index: Index) -> Tensor:
@@ -116,8 +117,8 @@ def _(
 KEYS_LONGEST = 4096  # no condition is longer: 256 text tokens, 2,048 of lyrics and the timbre's
 
 
-def _flash_within(q: Tensor, k: Tensor, v: Tensor, index: Index, window: int) -> Tensor:
-    return attend_flash(q, k, v, index.starts, index.starts, None, q.shape[0], window, False)
+def _flash_within(q: Tensor, k: Tensor, v: Tensor, index: Index, window: int, causal: bool) -> Tensor:
+    return attend_flash(q, k, v, index.starts, index.starts, None, q.shape[0], window, causal)
 
 
 def _flash_across(q: Tensor, keys: Tensor, values: Tensor, index: Index) -> Tensor:
@@ -131,11 +132,17 @@ FLASH = Attention("flash", _flash_within, _flash_across)
 
 def choose(device: torch.device, dtype: torch.dtype) -> Attention:
     """The fastest way that this device and these numbers allow."""
-    if device.type != "cuda" or dtype not in {torch.bfloat16, torch.float16}:
-        return PLAIN
-    major, _ = torch.cuda.get_device_capability(device)
-    if major == 9:
+    way = choose_causal(device, dtype)
+    if way is FLASH and torch.cuda.get_device_capability(device)[0] == 9:
         from tasks.engines.acestep.attention_triton import TRITON
 
         return TRITON
-    return FLASH if major >= 8 else PLAIN
+    return way
+
+
+def choose_causal(device: torch.device, dtype: torch.dtype) -> Attention:
+    """The same for encoders of words, whose attention may be causal, which the Triton kernel's is not."""
+    half = dtype in {torch.bfloat16, torch.float16}
+    if device.type != "cuda" or not half or torch.cuda.get_device_capability(device)[0] < 8:
+        return PLAIN
+    return FLASH

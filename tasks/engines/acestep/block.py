@@ -56,6 +56,19 @@ class Layer(NamedTuple):
     down: Weight
 
 
+class EncoderLayer(NamedTuple):
+    """One layer of an encoder of words: Qwen3's, or ACE-Step's own for lyrics."""
+
+    norm: Tensor
+    qkv: Weight
+    norm_q: Tensor
+    norm_k: Tensor
+    out: Weight
+    mlp_norm: Tensor
+    gate_up: Weight
+    down: Weight
+
+
 def quantise(x: Tensor) -> Fp8:
     """Float8 with a scale a row: x [rows, n] -> data [rows, n], scale [rows, 1]."""
     scale = x.abs().amax(-1, keepdim=True).float().clamp(min=1e-12) / FP8_MAX
@@ -134,7 +147,7 @@ def dit_block(
     m = modulation[index.document]
     h = (rms(x, layer.norm, shape.eps) * (1 + m[:, 1]) + m[:, 0]).to(x.dtype)
     q, k, v = project(h, layer.qkv, layer.norm_q, layer.norm_k, cos, sin, shape)
-    attended = attention.within(q, k, v, index, window)
+    attended = attention.within(q, k, v, index, window, False)
     x = (x + linear(attended.reshape(x.shape[0], -1), layer.out) * m[:, 2]).to(x.dtype)
     h = rms(x, layer.cross_norm, shape.eps)
     q = rms(linear(h, layer.cross_q).view(-1, shape.heads, shape.width), layer.cross_norm_q, shape.eps)
@@ -142,3 +155,22 @@ def dit_block(
     x = x + linear(attended.reshape(x.shape[0], -1), layer.cross_out)
     h = (rms(x, layer.mlp_norm, shape.eps) * (1 + m[:, 4]) + m[:, 3]).to(x.dtype)
     return (x + swiglu(h, layer.gate_up, layer.down) * m[:, 5]).to(x.dtype)
+
+
+def encoder_block(
+    x: Tensor,
+    index: Index,
+    cos: Tensor,
+    sin: Tensor,
+    layer: EncoderLayer,
+    attention: Attention,
+    window: int,
+    causal: bool,
+    shape: Shape,
+) -> Tensor:
+    """One layer of an encoder of words: x [tokens, d] -> the same."""
+    h = rms(x, layer.norm, shape.eps)
+    q, k, v = project(h, layer.qkv, layer.norm_q, layer.norm_k, cos, sin, shape)
+    attended = attention.within(q, k, v, index, window, causal)
+    x = x + linear(attended.reshape(x.shape[0], -1), layer.out)
+    return x + swiglu(rms(x, layer.mlp_norm, shape.eps), layer.gate_up, layer.down)

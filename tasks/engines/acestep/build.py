@@ -12,6 +12,8 @@ from tasks.engines.acestep.capacity import Capacity, measure
 from tasks.engines.acestep.conditioning import Conditioner
 from tasks.engines.acestep.decoding import Decoder, Finisher, PlainDecoder
 from tasks.engines.acestep.dit import PackedDiT
+from tasks.engines.acestep.encoders import PackedConditioner, packable
+from tasks.engines.acestep.fused import FusedDecoder, fusable
 from tasks.engines.acestep.keys import KeyPool
 from tasks.engines.acestep.model import Model
 from tasks.engines.acestep.options import Options
@@ -77,10 +79,10 @@ def build(model: Model, options: Options) -> Built:
     weights = with_null(dit, model, pool)
     return Built(
         model=model,
-        conditioner=choose_conditioner(model, compiled=compiled),
+        conditioner=choose_conditioner(model, options, compiled=compiled),
         weights=weights,
         pool=pool,
-        pack=Pack(dit, pool, capacity.tokens, 2 * options.places),
+        pack=Pack(dit, pool, max(capacity.tokens, capacity.longest), 2 * options.places),
         decoder=decoder,
         finisher=Finisher(model.device),
         capacity=capacity,
@@ -89,11 +91,15 @@ def build(model: Model, options: Options) -> Built:
 
 def choose_decoder(model: Model, options: Options) -> Decoder:
     """The fused decoder where its kernels were checked, else diffusers' own."""
-    return PlainDecoder(model.pipe.vae)
+    vae = model.pipe.vae
+    wanted = options.fused_decoder if options.fused_decoder is not None else fusable(vae)
+    return FusedDecoder(vae, recorded=options.compiled is not False) if wanted else PlainDecoder(vae)
 
 
-def choose_conditioner(model: Model, *, compiled: bool) -> Conditioner:
-    """The packed conditioner where words are encoded on a GPU, else diffusers' own modules."""
+def choose_conditioner(model: Model, options: Options, *, compiled: bool) -> Conditioner:
+    """The packed conditioner on a GPU, else diffusers' own modules, which are as fast on a CPU."""
+    if model.device.type == "cuda" and packable(model):
+        return PackedConditioner(model, places=options.places, compiled=compiled)
     return Conditioner(model)
 
 

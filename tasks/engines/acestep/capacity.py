@@ -26,7 +26,8 @@ class Capacity:
     """What the device holds at once.
 
     Attributes:
-        tokens: Tokens of the largest pack.
+        tokens: Tokens that a pack is filled up to.
+        longest: Tokens of the largest song, which a pack may hold alone.
         key_rows: Rows of cross keys.
         free: Bytes that were free when this was measured; 0 where nothing was.
         bytes_a_token: What a token of a pack was measured to take.
@@ -35,6 +36,7 @@ class Capacity:
     """
 
     tokens: int
+    longest: int
     key_rows: int
     free: int = 0
     bytes_a_token: float = 0.0
@@ -44,7 +46,7 @@ class Capacity:
 def measure(dit: PackedDiT, decoder: Decoder, options: Options) -> Capacity:
     """Size packs and pool for this device, by running one pack and one window of decoding."""
     if dit.device.type != "cuda":
-        return Capacity(options.tokens // BUCKET * BUCKET, HOST_KEY_ROWS)
+        return Capacity(options.tokens, options.longest, HOST_KEY_ROWS)
     decode = _peak(lambda: decoder([torch.randn(WINDOW, dit.channels, device=dit.device, dtype=dit.dtype)]))
     token = _peak(lambda: _probe(dit)) / PROBE
     torch.cuda.empty_cache()
@@ -52,12 +54,12 @@ def measure(dit: PackedDiT, decoder: Decoder, options: Options) -> Capacity:
     row = 2 * len(dit.layers) * dit.shape.key_heads * dit.shape.width * dit.weight_in.itemsize
     key_rows = min(KEY_ROWS, int(free * KEY_SHARE / row)) // ROWS * ROWS
     left = free * SPARE - key_rows * row - DECODES * decode
-    tokens = min(options.tokens, int(left / token)) // BUCKET * BUCKET
-    if tokens < BUCKET or key_rows <= ROWS:
+    longest = min(options.longest, int(left / token)) // BUCKET * BUCKET
+    if longest < BUCKET or key_rows <= ROWS:
         raise MemoryError(
             f"only {free / 2**30:.1f} GiB are free on the device beside the model; use a larger one"
         )
-    return Capacity(tokens, key_rows, free, token, decode)
+    return Capacity(min(options.tokens, longest), longest, key_rows, free, token, decode)
 
 
 def _peak(run: Any) -> int:

@@ -144,7 +144,7 @@ class PackedDiT:
         self._mark(x, context, index.position)
         hidden, cos, sin = self._enter(x, context, index.position)
         modulations = self.tables[:, None] + modulation[None]
-        self._mark(cos, sin, index.document, index.tiles)
+        self._mark(cos, sin, index.document, index.row, index.tiles)
         for number, (layer, window) in enumerate(zip(self.layers, self.windows, strict=True)):
             self._mark(hidden)
             keys, values = pool.data[number, 0], pool.data[number, 1]

@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 import time
 from collections import OrderedDict, deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import torch
@@ -22,17 +22,19 @@ from tasks.engines.acestep.build import Built, build
 from tasks.engines.acestep.clock import mark, seconds
 from tasks.engines.acestep.conditioning import Words, tokenise
 from tasks.engines.acestep.guidance import Guidance
-from tasks.engines.acestep.model import load
+from tasks.engines.acestep.model import Model, load
 from tasks.engines.acestep.options import Options
 from tasks.engines.acestep.pack import tokens_of
 from tasks.engines.acestep.start import log_start, use_cache
 from tasks.engines.acestep.state import SongState
 from tasks.engines.engine import Audio, EngineOutOfMemory, Song
-from tasks.jobs import JobError
+from tasks.jobs import JobError, JobRequest
 from tasks.settings import settings
 
 AHEAD = 1
 """Steps that may wait on the device while the next is prepared; more would delay songs that join."""
+
+WARM_UP_SECONDS = (10.0, 60.0)
 
 PLANNED = 32  # plans kept between `fits` and `admit`
 
@@ -43,8 +45,9 @@ class AceStepEngine:
     name = "acestep"
     version = "1.5"
 
-    def __init__(self, options: Options | None = None) -> None:
+    def __init__(self, options: Options | None = None, *, read: Callable[[Options], Model] = load) -> None:
         self.options = options or Options.of(settings())
+        self._read = read
         self._built: Built | None = None
         self._members: list[SongState] = []
         self._adapters: OrderedDict[str, Any] = OrderedDict()
@@ -66,14 +69,22 @@ class AceStepEngine:
             return
         start = time.perf_counter()
         warm = use_cache(self.options.compiled_code)
-        model = load(self.options)
+        model = self._read(self.options)
         loaded = time.perf_counter()
         self._built = build(model, self.options)
         self.warm_up()
         log_start(self._built, warm=warm, read=loaded - start, prepare=time.perf_counter() - loaded)
 
     def warm_up(self) -> None:
-        """Compile and record what a first song would otherwise wait for."""
+        """Compile and record what a first song would otherwise wait for: a short song and one of a minute."""
+        if self.built.model.device.type != "cuda":
+            return
+        for length in WARM_UP_SECONDS:
+            request = JobRequest(prompt="A bar of rest", duration=length, steps=2)
+            state = self.admit(Song(job_id="warm-up", variation=1, seed=0, request=request))
+            while not state.done:
+                self.step([state])
+        self.step([])
 
     def unload(self) -> None:
         """Free the device. Songs on their way are lost."""
@@ -115,7 +126,7 @@ class AceStepEngine:
         brief, words = self._plan(song)
         self._planned.pop((song.job_id, song.variation), None)
         built = self.built
-        if brief.passes * math.ceil(brief.latents / built.weights.dit.patch) > built.capacity.tokens:
+        if brief.passes * math.ceil(brief.latents / built.weights.dit.patch) > built.capacity.longest:
             raise EngineOutOfMemory(
                 f"{brief.frames / built.model.sample_rate:.0f} s are too long for this device"
             )

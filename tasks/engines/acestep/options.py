@@ -19,7 +19,9 @@ class Options:
         model: A folder in diffusers' layout, or a hub id.
         device: "cuda", "cuda:1", "cpu"; None takes the first GPU, else the CPU.
         places: Songs that may be on their way at once.
-        tokens: Tokens of the largest pack (12.5 a second of a song); memory may allow less.
+        tokens: Tokens that a pack is filled up to (12.5 a second of a song); memory may allow less. A larger
+            pack makes no more songs a second on an H100, only longer steps.
+        longest: Tokens of the largest song, alone: 600 s with guidance are 15,000.
         compiled: Compile and capture graphs; None does so where the device profits.
         fused_decoder: Decode with the Triton kernels; None does so where they were checked.
 
@@ -29,7 +31,8 @@ class Options:
     device: str | None = None
     precision: Precision = "auto"
     places: int = 64
-    tokens: int = 16_384
+    tokens: int = 12_288
+    longest: int = 15_360
     compiled: bool | None = None
     fused_decoder: bool | None = None
     uploads: Path = Path("var/upload")

@@ -87,7 +87,9 @@ def test_a_neighbours_nan_stays_with_it(engine):
 def test_more_songs_than_a_pack_holds_go_in_several(engine, monkeypatch):
     songs = [song(n, duration=30.0, steps=2) for n in range(4)]
     want = [alone(engine, one) for one in songs]
-    monkeypatch.setattr(engine.built, "capacity", type(engine.built.capacity)(tokens=1_024, key_rows=8_192))
+    monkeypatch.setattr(
+        engine.built, "capacity", type(engine.built.capacity)(tokens=512, longest=1_024, key_rows=8_192)
+    )
     for packed, one in zip(together(engine, songs), want, strict=True):
         assert_alike(packed, one)
 
