@@ -1,4 +1,4 @@
-"""On the GPU a packed song is the song alone, bit for bit; and it is what diffusers makes, to bfloat16's rounding."""
+"""On the GPU a packed song is the song alone, bit for bit, and what diffusers makes, to rounding."""
 
 from __future__ import annotations
 
@@ -73,11 +73,7 @@ def test_a_neighbours_nan_stays_with_it(engine):
 
 def test_guided_songs_are_the_same_bits_in_a_pack(checkpoints):
     base = start(checkpoints["base"])
-    songs = [
-        song(1, guidance_scale=5.0),
-        song(2, guidance_scale=1.0, duration=7.3),
-        song(3, guidance_scale=3.0),
-    ]
+    songs = [song(n, guidance_scale=scale, duration=5.0 + n) for n, scale in enumerate((5.0, 1.0, 3.0))]
     for packed, one in zip(together(base, songs), songs, strict=True):
         assert torch.equal(packed, alone(base, one))
 

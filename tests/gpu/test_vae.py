@@ -1,4 +1,4 @@
-"""Every kernel of the fused decoder against float32, because Triton once computed one of them wrongly in silence."""
+"""Every kernel of the fused decoder against float32: Triton once computed one of them wrongly in silence."""
 
 from __future__ import annotations
 
