@@ -108,9 +108,8 @@ def saturated(engine: AceStepEngine, label: str, rates: Rates, share: float) -> 
             )
         found[seconds] = got["continuous"]
         ratio = got["continuous"] / got["lockstep"]
-        say(
-            f"{label} {seconds:g} s: continuous / lockstep {ratio:.3f}; {floors(engine, seconds, places, rates)}"
-        )
+        say(f"{label} {seconds:g} s: continuous / lockstep {ratio:.3f}")
+        say(f"{label} {seconds:g} s: {floors(engine, seconds, places, rates)}")
     return found
 
 
@@ -159,16 +158,13 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("--only", default="peer,isolation,idle,saturated,mixed")
     parser.add_argument("--precisions", default="bf16,fp8")
-    parser.add_argument(
-        "--compiled", type=Path, default=Path("/tmp/tutti-compiled"), help="cache of compiled code"
-    )
+    parser.add_argument("--compiled", type=Path, default=Path("var/compiled"), help="cache of compiled code")
     parser.add_argument("--share", type=float, default=1.0, help="share of the songs, for a quick look")
     chosen = parser.parse_args()
     parts = set(chosen.only.split(","))
     rates = ceilings()
-    say(
-        f"{torch.cuda.get_device_name()}: {rates.flops / 1e12:.0f} TFLOP/s bf16, {rates.copied / 1e12:.2f} TB/s"
-    )
+    name = torch.cuda.get_device_name()
+    say(f"{name}: {rates.flops / 1e12:.0f} TFLOP/s bf16, {rates.copied / 1e12:.2f} TB/s copied")
     theirs = peer() if "peer" in parts else {}
     for precision in chosen.precisions.split(","):
         gc.collect()

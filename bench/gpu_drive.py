@@ -1,4 +1,4 @@
-"""What a scheduler does with the engine, without a queue: keep it full, fill it in lockstep, or wait for arrivals."""
+"""What a scheduler does with the engine, without a queue: keep it full, go in lockstep, wait for arrivals."""
 
 from __future__ import annotations
 
@@ -79,7 +79,7 @@ def lockstep(engine: AceStepEngine, songs: Iterator[Song], places: int) -> Itera
 def arriving(
     engine: AceStepEngine, lengths: list[int], per_second: float, order: random.Random
 ) -> list[tuple[int, float]]:
-    """Jobs that arrive by chance whether or not the engine keeps up: (length, seconds from arrival to sound)."""
+    """Jobs arrive by chance whether or not the engine keeps up: (length, seconds from arrival to sound)."""
     at, queue = 0.0, deque[tuple[float, int, Song]]()
     for n, seconds in enumerate(lengths):
         at += order.expovariate(per_second)

@@ -13,7 +13,7 @@ from tasks.engines.acestep.conditioning import Conditioner
 from tasks.engines.acestep.decoding import Decoder, Finisher, PlainDecoder
 from tasks.engines.acestep.dit import PackedDiT
 from tasks.engines.acestep.encoders import PackedConditioner, packable
-from tasks.engines.acestep.fused import FusedDecoder, fusable
+from tasks.engines.acestep.fused import fusable, fused_decoder
 from tasks.engines.acestep.keys import KeyPool
 from tasks.engines.acestep.model import Model
 from tasks.engines.acestep.options import Options
@@ -61,12 +61,17 @@ def with_null(dit: PackedDiT, model: Model, pool: KeyPool) -> Weights:
     start = pool.take(1)
     if start is None:
         raise MemoryError("the pool of cross keys is full")
-    dit.remember(model.null_condition, pool, start)
+    # twice, since code that is compiled for one row is not for more
+    dit.remember(model.null_condition.expand(2, -1).contiguous(), pool, start)
     return Weights(dit, Document(0, start, 1))
 
 
+@torch.inference_mode()
 def build(model: Model, options: Options) -> Built:
-    """Pack the weights, size the buffers by measurement, choose kernels."""
+    """Pack the weights, size the buffers by measurement, choose kernels.
+
+    In inference mode like every step: code compiled for tensors of the one kind is not for the other.
+    """
     cuda = model.device.type == "cuda"
     compiled = options.compiled if options.compiled is not None else cuda
     way = attention.choose(model.device, model.dtype)
@@ -93,7 +98,7 @@ def choose_decoder(model: Model, options: Options) -> Decoder:
     """The fused decoder where its kernels were checked, else diffusers' own."""
     vae = model.pipe.vae
     wanted = options.fused_decoder if options.fused_decoder is not None else fusable(vae)
-    return FusedDecoder(vae, recorded=options.compiled is not False) if wanted else PlainDecoder(vae)
+    return fused_decoder(vae) if wanted else PlainDecoder(vae)
 
 
 def choose_conditioner(model: Model, options: Options, *, compiled: bool) -> Conditioner:

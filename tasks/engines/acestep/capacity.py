@@ -10,12 +10,13 @@ from torch import Tensor
 
 from tasks.engines.acestep.decoding import WINDOW, Decoder
 from tasks.engines.acestep.dit import PackedDiT
+from tasks.engines.acestep.fused import CORE
 from tasks.engines.acestep.keys import ROWS, KeyPool
 from tasks.engines.acestep.options import Options
 from tasks.engines.acestep.packing import BUCKET, Document, Tables
 
 PROBE = 2_048  # tokens of the pack that is measured
-DECODES = 4  # windows that a decoder holds at once
+DECODES = CORE / WINDOW  # of the measured windows in the largest batch that is decoded at once
 SPARE = 0.8  # share of the free memory that is counted on; the rest is the allocator's slack
 KEY_SHARE = 0.2
 KEY_ROWS, HOST_KEY_ROWS = 32_768, 8_192  # 64 songs with long lyrics; and what a CPU has time for

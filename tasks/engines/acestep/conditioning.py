@@ -17,6 +17,7 @@ from tasks.engines.acestep.model import Model
 
 TEXT_LONGEST, LYRICS_LONGEST = 256, 2_048
 REFERENCE_SECONDS = 30
+CONTEXTS_KEPT = 64  # 0.4 MB a minute
 TILED_SECONDS = 60  # longer sources are encoded in tiles, or the encoder's first layers would fill the memory
 
 
@@ -49,6 +50,7 @@ class Conditioner:
     def __init__(self, model: Model) -> None:
         self.model = model
         self._pipe = model.pipe
+        self._contexts: dict[int, Tensor] = {}  # of songs without a source, which length alone decides
 
     @torch.inference_mode()
     def encode(self, briefs: Sequence[Brief], words: Sequence[Words]) -> list[Tensor]:
@@ -86,6 +88,15 @@ class Conditioner:
     @torch.inference_mode()
     def context(self, brief: Brief) -> Tensor:
         """The source beside the mask of what to make, [latents, 2 * channels]."""
+        if brief.source is not None:
+            return self._context(brief)
+        if brief.latents not in self._contexts:
+            self._contexts[brief.latents] = self._context(brief)
+            if len(self._contexts) > CONTEXTS_KEPT:
+                del self._contexts[next(iter(self._contexts))]
+        return self._contexts[brief.latents]
+
+    def _context(self, brief: Brief) -> Tensor:
         source = self._source(brief)
         mask = self._mask(brief)
         if brief.task == "repaint":

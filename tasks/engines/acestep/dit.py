@@ -144,13 +144,14 @@ class PackedDiT:
         self._mark(x, context, index.position)
         hidden, cos, sin = self._enter(x, context, index.position)
         modulations = self.tables[:, None] + modulation[None]
-        self._mark(cos, sin, index.document, index.row, index.tiles)
+        self._mark(cos, sin, *index[:7])
         for number, (layer, window) in enumerate(zip(self.layers, self.windows, strict=True)):
-            self._mark(hidden)
+            mine = modulations[number]
             keys, values = pool.data[number, 0], pool.data[number, 1]
+            self._mark(hidden, mine, keys, values)
             hidden = self._block(
                 hidden,
-                modulations[number],
+                mine,
                 index,
                 cos,
                 sin,
@@ -161,7 +162,7 @@ class PackedDiT:
                 window,
                 self.shape,
             )
-        self._mark(hidden)
+        self._mark(hidden, time)
         out: Tensor = self._leave(hidden, time, index.document)
         return out
 

@@ -146,7 +146,7 @@ class PackedEncoder:
         # the tail's positions may pass the table's end; nothing reads the tail
         position = index.position.clamp(max=stack.cos.shape[0] - 1)
         x, cos, sin = stack.enter(place.ids), stack.cos[position], stack.sin[position]
-        self._mark(cos, sin, index.document, index.position, index.row, index.tiles)
+        self._mark(cos, sin, *index[:4], index.tiles)
         for layer, window in zip(stack.layers, stack.windows, strict=True):
             self._mark(x)
             x = self._block(x, index, cos, sin, layer, self._attention, window, stack.causal, stack.shape)

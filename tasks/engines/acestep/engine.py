@@ -148,8 +148,10 @@ class AceStepEngine:
         """What the song starts from; drawn on the CPU, so that every device starts from the same."""
         dit = self.built.weights.dit
         generator = torch.Generator("cpu").manual_seed(brief.seed)
-        noise = torch.randn(1, brief.latents, dit.channels, generator=generator, dtype=dit.dtype)
-        return noise[0].to(dit.device)
+        size = (1, brief.latents, dit.channels)
+        pinned = dit.device.type == "cuda"
+        noise = torch.randn(size, generator=generator, dtype=dit.dtype, pin_memory=pinned)
+        return noise[0].to(dit.device, non_blocking=True)
 
     # --- taking steps
 

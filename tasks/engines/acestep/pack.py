@@ -10,7 +10,7 @@ from torch import Tensor
 from tasks.engines.acestep.dit import PackedDiT
 from tasks.engines.acestep.graphs import Graphs
 from tasks.engines.acestep.keys import KeyPool
-from tasks.engines.acestep.packing import Document, Tables, bucket
+from tasks.engines.acestep.packing import LEAST, Document, Tables, pack_bucket
 from tasks.engines.acestep.state import SongState
 
 
@@ -77,11 +77,12 @@ class Pack:
         for state in states:
             documents += self._documents(state, spare)
             rows += [state.brief.latents] * state.brief.passes
-        self._bucket = bucket(sum(d.tokens for d in documents))
+        self._bucket = pack_bucket(sum(d.tokens for d in documents))
         tables = self._tables.get(self._bucket)
         if tables is None:
             spans = self.dit.attention.needs_spans
-            tables = Tables(self._bucket, self.places, self.dit.patch, self.dit.device, spans=spans)
+            places = min(self.places, self._bucket // LEAST)
+            tables = Tables(self._bucket, places, self.dit.patch, self.dit.device, spans=spans)
             self._tables[self._bucket] = tables
         tables.fill(documents, rows, spare)
 
@@ -135,11 +136,17 @@ class Pack:
 
     def _run(self, dit: PackedDiT) -> None:
         rows = self._bucket * dit.patch
-        index = self._tables[self._bucket].index
+        tables = self._tables[self._bucket]
+        documents = tables.places + 1
 
         def forward() -> None:
             out = dit.velocity(
-                self._x[:rows], self._context[:rows], self._modulation, self._time, index, self.pool
+                self._x[:rows],
+                self._context[:rows],
+                self._modulation[:documents],
+                self._time[:documents],
+                tables.index,
+                self.pool,
             )
             self._velocity[:rows].copy_(out)
 

@@ -16,8 +16,13 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-BUCKET = 512
-"""Tokens a bucket grows by: a compiled graph serves one bucket."""
+BUCKET, SMALL_BUCKET = 512, 256
+"""Tokens that buckets grow by, and that those below `FINE` grow by: a recorded graph serves one bucket."""
+
+FINE = 2_048
+
+LEAST = 62
+"""Fewest tokens of a song (5 s have 63): a bucket needs no places for more songs than that."""
 
 TILE = 64
 """Query rows of one tile of the Triton attention; tiles start where their document does."""
@@ -65,6 +70,11 @@ class Index(NamedTuple):
 def bucket(tokens: int, multiple: int = BUCKET) -> int:
     """The smallest bucket that holds so many tokens."""
     return -(-max(tokens, 1) // multiple) * multiple
+
+
+def pack_bucket(tokens: int) -> int:
+    """The bucket of a pack of songs."""
+    return bucket(tokens, SMALL_BUCKET if tokens <= FINE else BUCKET)
 
 
 class Tables:

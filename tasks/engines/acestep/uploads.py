@@ -13,10 +13,9 @@ import torch
 import torchaudio.functional
 from torch import Tensor
 
-from tasks.jobs import SECONDS_MAX, UPLOAD_ID, ErrorClass, JobError
+from tasks.jobs import SECONDS_MAX, SECONDS_MIN, UPLOAD_ID, ErrorClass, JobError
 
 BYTES_MAX = 200 * 2**20  # ten minutes of 24-bit stereo at 48 kHz are 173 MB
-SECONDS_LEAST = 1.0
 RATE_MAX = 384_000
 FFMPEG_SECONDS = 60.0  # a file that takes longer to decode is not music
 
@@ -60,9 +59,9 @@ def _find(folder: Path, name: str) -> Path:
 
 def check_length(seconds: float) -> None:
     """Refuse audio that is too short or too long."""
-    if not SECONDS_LEAST <= seconds <= SECONDS_MAX:
+    if not SECONDS_MIN <= seconds <= SECONDS_MAX:
         raise refuse(
-            f"the upload lasts {seconds:.1f} s; it has to be {SECONDS_LEAST:.0f} to {SECONDS_MAX:.0f} s"
+            f"the upload lasts {seconds:.1f} s; it has to be {SECONDS_MIN:.0f} to {SECONDS_MAX:.0f} s"
         )
 
 

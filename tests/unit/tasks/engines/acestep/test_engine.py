@@ -1,0 +1,186 @@
+"""Who may join, what an adapter does, and what becomes of memory."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pytest
+import torch
+from diffusers import AceStepPipeline
+from peft import LoraConfig
+from peft.utils import get_peft_model_state_dict
+from safetensors.torch import save_file
+
+from tasks.engines.acestep import Options, lora, model
+from tasks.engines.engine import Engine, EngineOutOfMemory
+from tasks.jobs import JobError
+from tests.unit.tasks.engines.acestep.conftest import reference, start
+from tests.unit.tasks.engines.acestep.songs import alone, difference, seeded, song, together
+
+
+def test_it_is_an_engine(engine):
+    assert isinstance(engine, Engine)
+    assert (engine.name, engine.version) == ("acestep", "1.5")
+
+
+def test_progress_ends_at_one_when_the_sound_is_there(engine):
+    state = engine.admit(song(1, steps=3))
+    shares = [state.progress]
+    with pytest.raises(ValueError, match="not finished"):
+        engine.decode(state)
+    while not state.done:
+        engine.step([state])
+        shares.append(state.progress)
+    assert shares == [0.0, 0.25, 0.5, 1.0]
+    assert np.isfinite(engine.decode(state).samples).all()
+
+
+def test_songs_join_until_the_pack_is_full(turbo, folder):
+    engine = start(turbo, folder, tokens=1_024, longest=2_048)
+    states = []
+    while engine.fits(states, song(len(states), duration=20.0)):
+        states.append(engine.admit(song(len(states), duration=20.0)))
+    assert len(states) == 4  # of 250 tokens
+    assert not engine.fits(states, song(9, duration=5.0))
+    assert engine.fits([], song(10, duration=160.0)), "a song larger than a full pack may run alone"
+    with pytest.raises(EngineOutOfMemory, match="too long"):
+        engine.admit(song(11, duration=170.0))
+    for _ in range(4):
+        engine.step(states)
+    assert engine.fits(states, song(12, duration=20.0)), "songs that are only decoded take no place"
+
+
+def test_places_are_limited(turbo, folder):
+    engine = start(turbo, folder, places=2)
+    states = [engine.admit(song(n)) for n in range(2)]
+    assert not engine.fits(states, song(3))
+    assert engine.fits(states[:1], song(3))
+
+
+def test_the_key_pool_limits_and_is_given_back(turbo, folder):
+    engine = start(turbo, folder)
+    pool = engine.built.pool
+    free = pool.room()
+    states = [engine.admit(song(n, lyrics="la " * 600)) for n in range(3)]
+    engine.step(states)
+    taken = free - pool.room()
+    assert taken >= 3 * 1_800
+    engine.step(states[:1])
+    assert free - pool.room() < taken
+    engine.step([])
+    assert pool.room() == free
+    long = [engine.admit(song(n, lyrics="la " * 2_000, steps=2)) for n in range(4)]
+    assert not engine.fits(long, song(5, lyrics="la " * 2_000))
+
+
+def test_out_of_memory_is_split_and_names_its_song(turbo, folder, monkeypatch):
+    engine = start(turbo, folder)
+    songs = [song(n, duration=seconds) for n, seconds in enumerate((10.0, 20.0, 30.0, 60.0))]
+    wanted = [alone(engine, one) for one in songs]
+    real = engine.built.weights.dit.velocity
+
+    def scarce(x, *rest):
+        if x.shape[0] > limit:
+            raise torch.OutOfMemoryError("no memory left")
+        return real(x, *rest)
+
+    monkeypatch.setattr(engine.built.weights.dit, "velocity", scarce)
+    limit = 1_600
+    for got, want in zip(together(engine, songs), wanted, strict=True):
+        assert difference(got, want) < 1e-6
+    limit = 1_100
+    states = [engine.admit(one) for one in songs]
+    with pytest.raises(EngineOutOfMemory) as error:
+        engine.step(states)
+    assert error.value.song is songs[3]
+    rest = states[:2]
+    while waiting := [state for state in rest if not state.done]:
+        engine.step(waiting)
+    for state, want in zip(rest, wanted, strict=False):
+        assert difference(state.latents, want) < 1e-6
+
+
+@pytest.fixture(scope="module")
+def adapter(turbo, folder):
+    """A trained adapter, as PEFT saves it: weights and their scale in a file beside them."""
+    pipe = reference(turbo)
+    torch.manual_seed(5)
+    names = ["to_q", "to_k", "to_v", "to_out.0"]
+    config = LoraConfig(r=4, lora_alpha=8, target_modules=names, init_lora_weights=False)
+    pipe.transformer.add_adapter(config)
+    weights = get_peft_model_state_dict(pipe.transformer)
+    place = folder / "lora" / "choir"
+    place.mkdir(parents=True)
+    save_file({f"transformer.{name}": value for name, value in weights.items()}, place / "choir.safetensors")
+    (place / "adapter_config.json").write_text(json.dumps({"r": 4, "lora_alpha": 8}))
+    return pipe
+
+
+def test_an_adapter_sounds_as_in_diffusers_and_only_in_its_own_song(engine, adapter: AceStepPipeline):
+    own, other = song(1, lora="choir"), song(2, duration=9.0)
+    got, beside = together(engine, [own, other])
+    call = {"prompt": own.request.prompt, "audio_duration": 5.0, "num_inference_steps": 3}
+    wanted = adapter(**call, generator=seeded(1), output_type="latent").audios[0]
+    assert difference(got, wanted) < 1e-4
+    assert difference(got, alone(engine, song(1))) > 1e-3
+    assert difference(beside, alone(engine, other)) < 1e-6
+
+
+def test_adapters_leave_when_others_come(engine, adapter, folder, monkeypatch):
+    monkeypatch.setattr(lora, "KEPT", 1)
+    source = folder / "lora" / "choir" / "choir.safetensors"
+    (folder / "lora" / "band.safetensors").write_bytes(source.read_bytes())
+    alone(engine, song(1, lora="band", steps=1))
+    alone(engine, song(1, lora="choir", steps=1))
+    engine.step([])
+    assert list(engine._adapters) == ["choir"]
+    assert len(engine.built.pool._taken) == 2  # the null condition, of the checkpoint and of the adapter
+
+
+def test_an_unknown_adapter_is_refused(engine):
+    with pytest.raises(JobError, match="no adapter named nobody"):
+        engine.admit(song(1, lora="nobody"))
+
+
+def test_a_cover_needs_an_audio_tokenizer(engine, upload, monkeypatch):
+    name = upload(np.zeros((2, 6 * 8_000), np.float32), 8_000)
+    monkeypatch.setattr(engine.built.model.pipe, "audio_tokenizer", None)
+    with pytest.raises(JobError, match="no audio tokenizer"):
+        engine.admit(song(1, task_type="cover", source_audio=name))
+
+
+def test_it_loads_again_after_it_was_unloaded(turbo, folder):
+    engine = start(turbo, folder)
+    before = alone(engine, song(1))
+    engine.unload()
+    assert engine._built is None
+    assert torch.equal(alone(engine, song(1)), before)
+
+
+def test_compiled_code_is_kept_where_it_is_told(turbo, tmp_path, monkeypatch):
+    monkeypatch.delenv("TORCHINDUCTOR_CACHE_DIR", raising=False)
+    monkeypatch.delenv("TRITON_CACHE_DIR", raising=False)
+    import os
+
+    from tasks.engines.acestep.start import use_cache
+
+    assert not use_cache(tmp_path / "compiled")
+    assert os.environ["TRITON_CACHE_DIR"] == str(tmp_path / "compiled" / "triton")
+    monkeypatch.delenv("TORCHINDUCTOR_CACHE_DIR")
+    monkeypatch.delenv("TRITON_CACHE_DIR")
+
+
+def test_fp8_needs_a_gpu_that_has_it():
+    with pytest.raises(ValueError, match=r"compute capability 8\.9"):
+        model.choose_numbers(torch.device("cpu"), "fp8")
+    assert model.choose_numbers(torch.device("cpu"), "auto") == (torch.float32, False)
+
+
+def test_options_come_from_the_settings(tmp_path):
+    from tasks.settings import Settings
+
+    chosen = Settings(data=tmp_path, model="somewhere", batch=3, device=1)
+    options = Options.of(chosen)
+    assert (options.model, options.places, options.device) == ("somewhere", 3, "cuda:1")
+    assert options.uploads == tmp_path / "upload"
