@@ -59,30 +59,24 @@ def test_flower_shows_the_task(tutti: Tutti) -> None:
 
 
 def test_a_second_tutti_on_the_same_folder_says_so_and_leaves_the_first_alone(tutti: Tutti) -> None:
-    environment = os.environ | {"TUTTI_DATA": str(tutti.data), "TUTTI_PORT": str(server.free_port())}
-    second = subprocess.run(
-        [sys.executable, "-m", "compose.cli", "up"],
-        env=environment,
-        capture_output=True,
-        text=True,
-        timeout=60,
-    )
+    second = up(TUTTI_DATA=str(tutti.data), TUTTI_PORT=str(server.free_port()))
     assert second.returncode == 1
     assert "runs already" in second.stderr
     assert httpx.get(f"{tutti.url}/livez").status_code == 200
 
 
 def test_a_port_in_use_is_named(tutti: Tutti, tmp_path: Path) -> None:
-    environment = os.environ | {"TUTTI_DATA": str(tmp_path), "TUTTI_PORT": str(tutti.port)}
-    second = subprocess.run(
-        [sys.executable, "-m", "compose.cli", "up"],
-        env=environment,
-        capture_output=True,
-        text=True,
-        timeout=60,
-    )
+    second = up(TUTTI_DATA=str(tmp_path), TUTTI_PORT=str(tutti.port))
     assert second.returncode == 1
     assert f"Port {tutti.port}" in second.stderr
+
+
+def up(**settings: str) -> subprocess.CompletedProcess[str]:
+    """`tutti up` that is expected to end at once."""
+    words = [sys.executable, "-m", "compose.cli", "up"]
+    return subprocess.run(
+        words, env=os.environ | settings, capture_output=True, text=True, timeout=60, check=False
+    )
 
 
 def test_ctrl_c_stops_every_process_and_the_next_start_finishes_what_waited(tmp_path: Path) -> None:
