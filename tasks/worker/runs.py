@@ -153,7 +153,7 @@ class Run:
         if not died.alone:
             self.alone = True
             return
-        if self.job.extra.get("alone"):
+        if self.job.extra.get("alone") and self.job.extra.get("charged"):
             detail = f"the engine crashed twice on this request alone ({died.detail}); change the request"
             raise JobError(ErrorClass.ENGINE_CRASH, detail)
         raise HandedBack("engine_crash", charged=True, alone=True)

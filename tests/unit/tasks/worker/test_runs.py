@@ -119,7 +119,7 @@ def test_a_crash_is_charged_only_to_the_job_that_crashes_alone(engine: EnginePro
 
 
 def test_the_second_crash_alone_is_the_jobs_end(engine: EngineProcess) -> None:
-    poison = job("a crash tone").model_copy(update={"extra": {"alone": True}})
+    poison = job("a crash tone").model_copy(update={"extra": {"alone": True, "charged": 1}})
     error = Background(engine, poison).result()
     assert isinstance(error, JobError)
     assert error.error_class == ErrorClass.ENGINE_CRASH

@@ -1,0 +1,197 @@
+"""One worker: its device, its engine process, its lease in the ledger, and the jobs it runs."""
+
+from __future__ import annotations
+
+import contextlib
+import threading
+import time
+from collections.abc import Callable
+from typing import Final
+
+import psutil
+
+from observability import metrics
+from observability.logging import get_logger
+from tasks.engines import model_of
+from tasks.jobs import Job, JobError
+from tasks.ledger import Ledger, LedgerUnavailable, Vitals, WorkerInfo
+from tasks.queues import model_queue, served_by, worker_name
+from tasks.settings import Settings
+from tasks.storage import Storage
+from tasks.worker.every import Every
+from tasks.worker.gate import Gate
+from tasks.worker.lease import Lease
+from tasks.worker.process import EngineProcess
+from tasks.worker.runs import Run, Runs
+from tasks.worker.vitals import find_device, measure
+
+log = get_logger()
+
+HEARTBEAT: Final = 15.0
+STORAGE_LOOK: Final = 1.0
+SWEEP: Final = 3600.0
+
+
+class Host:
+    """Everything of a worker but Celery: between `open` and `close`, threads run jobs on it."""
+
+    def __init__(self, chosen: Settings, ledger: Ledger) -> None:
+        self.settings = chosen
+        self.ledger = ledger
+        self.model = model_of(chosen)
+        self.device = find_device(chosen)
+        self.name = worker_name(chosen.node, self.device.index)
+        shared = model_queue(self.model.name, self.model.version)
+        self.queues = served_by(chosen.node, self.device.index, shared)
+        # encoding and storing go on beside the engine's next songs
+        self.threads = self.model.songs + max(1, self.model.songs // 4)
+        self.storage = Storage(chosen.storage_path, timeout=chosen.storage_timeout)
+        self.gate = Gate(self.model.songs)
+        self.runs = Runs()
+        self.engine = EngineProcess(chosen, self.device.environment)
+        self._lease: Lease | None = None
+        self._beats: list[Every] = []
+        self._idle_since = time.monotonic()
+
+    @property
+    def lease(self) -> Lease:
+        """The lease; there is one between `open` and `close`."""
+        if self._lease is None:
+            raise RuntimeError("this worker is not open")
+        return self._lease
+
+    def open(self) -> None:
+        """Register in the ledger and begin to watch over engine and storage."""
+        self._look_after_storage(self.storage.prepare)
+        info = WorkerInfo(
+            id=self.name,
+            node=self.settings.node,
+            queues=self.queues,
+            engine=self.model.name,
+            model_version=self.model.version,
+            device=self.device.uuid or self.device.name,
+            slots=self.model.songs,
+        )
+        self._lease = Lease(self.ledger, info, self.runs, self.vitals, self.settings.lease_seconds)
+        self._beats = [
+            Every(HEARTBEAT, self.heartbeat, "heartbeat"),
+            Every(1.0, self._unload_when_idle, "idle"),
+            Every(STORAGE_LOOK, self._try_storage_again, "storage"),
+            Every(SWEEP, self._sweep, "sweep"),
+        ]
+        if self.settings.warm_up:
+            self.engine.load()
+
+    def close(self) -> None:
+        """Leave the ledger and end the engine process."""
+        for beat in self._beats:
+            beat.stop(patience=0.2)
+        if self._lease:
+            self._lease.retire()
+        self.engine.close()
+
+    def claim(self, job_id: str) -> Run | None:
+        """Make a job this worker's own; None if it is not to be had: cancelled, running elsewhere, gone."""
+        epoch = self.lease.epoch
+        job = self.ledger.claim(job_id, self.name, epoch)
+        if job is None:
+            return None
+        run = Run(job, epoch, engine=self.engine, gate=self.gate, deadline=self.settings.deadline_seconds)
+        self.runs.add(run)
+        metrics.jobs_running.labels(self.name).set(len(self.runs))
+        return run
+
+    def release(self, run: Run) -> None:
+        """Forget a run that has ended, one way or another."""
+        self.runs.remove(run)
+        metrics.jobs_running.labels(self.name).set(len(self.runs))
+        self._idle_since = time.monotonic()
+
+    def drain(self) -> None:
+        """Take no more jobs; give back in time those that are not finished."""
+        self.gate.close()
+        threading.Thread(target=self._give_back_later, name="drain", daemon=True).start()
+
+    def vitals(self) -> Vitals:
+        """How the device is doing."""
+        return measure(self.device, self.engine.pid, loaded=self.engine.loaded is not None)
+
+    def heartbeat(self) -> None:
+        """One line and the gauges: what this worker is doing."""
+        vitals = self.vitals()
+        memory = vitals.gpu_memory_used or _resident(self.engine.pid)
+        metrics.gpu_busy_ratio.labels(self.name).set(vitals.gpu_busy or 0.0)
+        metrics.gpu_memory_bytes.labels(self.name).set(memory)
+        metrics.worker_heartbeat_timestamp_seconds.labels(self.name).set_to_current_time()
+        gpu = {"id": self.name, "busy": vitals.gpu_busy, "memory": memory, "temperature": vitals.temperature}
+        worker = {
+            "id": self.name,
+            "running": len(self.runs),
+            "oldest_running_seconds": round(self.runs.oldest(), 1),
+            "model_loaded": vitals.model_loaded,
+            "obstacle": self.gate.obstacle,
+        }
+        tutti = {
+            "gpu": gpu,
+            "worker": worker,
+            "engine": self.model.name,
+            "model": {"version": self.model.version},
+        }
+        log.info("worker.heartbeat", tutti=tutti)
+
+    def _give_back_later(self) -> None:
+        until = time.monotonic() + self.settings.drain_seconds
+        while self.runs.all() and time.monotonic() < until:
+            time.sleep(0.05)
+        for run in self.runs.all():
+            self.give_back(run.job, run.epoch, "drained", alone=run.alone)
+            run.interrupt("drained")
+        self.engine.kill()
+
+    def give_back(
+        self, job: Job, epoch: int, reason: str, *, charged: bool = False, alone: bool = False
+    ) -> bool:
+        """Return a job to the queue, unreleased, in one transaction; False if it is not ours any more."""
+        try:
+            done = self.ledger.hand_back(
+                job.id, job.attempt, self.name, epoch, reason=reason, charged=charged, alone=alone
+            )
+        except LedgerUnavailable as error:
+            log.warning("worker.ledger_unavailable", message=f"the lease gives the job back: {error}")
+            return False
+        if done:
+            log.info("job.requeued", tutti={"job": {"id": job.id}, "attempt": job.attempt, "reason": reason})
+        return done
+
+    def _unload_when_idle(self) -> None:
+        after = self.settings.idle_unload
+        if self.engine.busy or len(self.runs):
+            self._idle_since = time.monotonic()
+        elif after and self.engine.loaded and time.monotonic() - self._idle_since >= after:
+            log.info("worker.idle_unload", message="the model leaves the device until the next job")
+            self.engine.unload()
+
+    def _try_storage_again(self) -> None:
+        if self.gate.obstacle == "storage":
+            self._look_after_storage(self.storage.check)
+
+    def _sweep(self) -> None:
+        """Delete what writers left who died; no write takes so long that it could be one of today's."""
+        with contextlib.suppress(JobError):
+            self.storage.sweep(older_than=SWEEP + 2 * self.settings.deadline_seconds)
+
+    def _look_after_storage(self, attempt: Callable[[], object]) -> None:
+        try:
+            attempt()
+            metrics.storage_free_bytes.set(self.storage.free())
+            self.gate.storage(works=True)
+        except JobError as error:
+            self.gate.storage(works=False)
+            log.warning("worker.storage", message=error.detail, error={"class": error.error_class})
+
+
+def _resident(pid: int | None) -> int:
+    try:
+        return int(psutil.Process(pid).memory_info().rss) if pid else 0
+    except psutil.Error:
+        return 0

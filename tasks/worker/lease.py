@@ -1,0 +1,56 @@
+"""A worker's sign of life in the ledger: renewed every quarter of the lease, with progress and vitals."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from observability.logging import get_logger
+from tasks.ledger import Ledger, LedgerUnavailable, Vitals, WorkerInfo
+from tasks.worker.every import Every
+from tasks.worker.runs import Runs
+
+log = get_logger()
+
+RENEWALS = 4  # a lease: three may fail before it is lost
+
+
+class Lease:
+    """Keeps the worker registered. A lost lease ends its runs, for their jobs are others' by now."""
+
+    def __init__(
+        self, ledger: Ledger, info: WorkerInfo, runs: Runs, vitals: Callable[[], Vitals], seconds: float
+    ) -> None:
+        self._ledger = ledger
+        self._info = info
+        self._runs = runs
+        self._vitals = vitals
+        self.epoch = ledger.register_worker(info)
+        self._every = Every(seconds / RENEWALS, self.renew, "lease")
+
+    def renew(self) -> None:
+        """Say that the worker lives; hear what was cancelled, and whether the lease still holds."""
+        progress = {run.job.id: run.progress for run in self._runs.all()}
+        try:
+            renewal = self._ledger.renew(self._info.id, self.epoch, progress, self._vitals())
+        except LedgerUnavailable as error:
+            log.warning("worker.ledger_unavailable", message=str(error))
+            return
+        for job_id in renewal.cancelled:
+            self._runs.cancel(job_id)
+        if not renewal.alive:
+            self._start_over()
+
+    def retire(self) -> None:
+        """Leave the ledger: nothing runs here any more."""
+        self._every.stop()
+        try:
+            self._ledger.retire_worker(self._info.id, self.epoch)
+        except LedgerUnavailable as error:
+            log.warning("worker.ledger_unavailable", message=f"not retired, so the lease runs out: {error}")
+
+    def _start_over(self) -> None:
+        lost = self._runs.all()
+        for run in lost:
+            run.interrupt("lease_lost")
+        log.warning("worker.lease_lost", message=f"{len(lost)} jobs are others' now; this worker starts over")
+        self.epoch = self._ledger.register_worker(self._info)
