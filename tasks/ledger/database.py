@@ -78,6 +78,7 @@ class DatabaseClock:
         self._checked = float("-inf")
 
     def __call__(self) -> float:
+        """Unix seconds."""
         if not self._database.sqlite and time.monotonic() - self._checked > CLOCK_CHECK_SECONDS:
             self._measure()
         return time.time() + self._offset

@@ -11,7 +11,19 @@ from typing import Any, Self
 import sqlalchemy as sa
 
 from tasks.jobs import ErrorClass, Job, JobState, Output, Timings
-from tasks.ledger import accept, deadlines, history, moves, nodes, queries, release, sharing, waiting, workers
+from tasks.ledger import (
+    accept,
+    deadlines,
+    history,
+    moves,
+    nodes,
+    queries,
+    release,
+    retention,
+    sharing,
+    waiting,
+    workers,
+)
 from tasks.ledger.database import Database, DatabaseClock
 from tasks.ledger.migrate import migrate
 from tasks.ledger.records import (
@@ -187,6 +199,23 @@ class Ledger:
         with self._database.read() as connection:
             return nodes.views(connection)
 
+    def retention(
+        self, delete: Callable[[Sequence[str]], object], older_than: float, limit: int = 100
+    ) -> int:
+        """Delete audio last used `older_than` seconds ago or more; the number of jobs comes back.
+
+        Args:
+            delete: deletes files by name; it may raise, and is then called again with the same the next time.
+            older_than: age in seconds.
+            limit: at most so many jobs, the oldest first.
+        """
+        before = self.now() - older_than
+        chosen = self._write(lambda c, _: retention.choose(c, before, limit))
+        if chosen:
+            delete([name for job in chosen for name in job.names])
+            self._write(lambda c, now: retention.forget(c, now, [job.job_id for job in chosen]))
+        return len(chosen)
+
     # the worker's side
 
     def register_worker(self, info: WorkerInfo) -> int:
@@ -202,9 +231,31 @@ class Ledger:
         progress: Mapping[str, tuple[float, str | None]] | None = None,
         vitals: Vitals | None = None,
     ) -> Renewal:
-        """A worker's sign of life, with how far its jobs are; tells which of them are to be cancelled."""
+        """A worker's sign of life, with how far its jobs are; tells which of them are to be cancelled.
+
+        Args:
+            worker: who lives.
+            epoch: since which registration.
+            progress: (share, stage) of all jobs it runs; what it claimed long ago and does not name is freed.
+            vitals: its device as it was last measured.
+        """
         told = progress or {}
-        return self._write(lambda c, now: workers.renew(c, now, worker, epoch, told, vitals, self._lease))
+        renewal = self._write(lambda c, now: workers.renew(c, now, worker, epoch, told, vitals, self._lease))
+        if renewal.alive and progress is not None:
+            self._free_unknown(worker, epoch, set(told))
+        return renewal
+
+    def _free_unknown(self, worker: str, epoch: int, known: set[str]) -> None:
+        """Free what a worker claimed and does not know of: the answer to its claim was lost."""
+        with self._database.read() as connection:
+            unknown = workers.claimed(connection, worker, epoch, self.now() - self._lease) - known
+        if unknown:
+            theirs = workers.one_of(worker, epoch, unknown)
+            self._write(
+                lambda c, now: workers.free(
+                    c, now, self._shard, theirs, self._max_attempts, reason="claim_lost", charged=False
+                )
+            )
 
     def retire_worker(self, worker: str, epoch: int) -> Sequence[Freed]:
         """End a worker's lease; what it still ran goes back without a charge."""
@@ -254,7 +305,10 @@ class Ledger:
         """Give a running job back to the queue.
 
         Args:
-            job_id, attempt, worker, epoch: whose run of what it is.
+            job_id: the job.
+            attempt: which of its runs this is.
+            worker: who ran it.
+            epoch: since which registration.
             reason: why; where it is an ErrorClass, the job fails with it if this was its last attempt.
             charged: whether it costs one of the job's attempts.
             alone: whether the job has to run singly from now on.
@@ -285,10 +339,15 @@ class Ledger:
     def release(self, window: int | Window) -> Sequence[Release]:
         """Mark the next jobs of every queue as released: at most `window` unclaimed a queue."""
         limit: Window = window if callable(window) else lambda _: window
-        return self._write(lambda c, now: release.release(c, now, limit))
+        with self._database.read() as connection:
+            chosen = release.plan(connection, limit)
+        return self._write(lambda c, now: release.mark(c, now, chosen)) if chosen else []
 
     def unrelease_stale(self, queue: str, after: float) -> Sequence[str]:
-        """Take back what was released to a queue `after` seconds ago and nobody claimed."""
+        """Take back what was released to a queue `after` seconds ago and nobody claimed.
+
+        Each further time that a job is taken back it is given twice as long.
+        """
         return self._write(lambda c, now: release.stale(c, now, queue, after))
 
     def unrelease(self, job_ids: Collection[str]) -> Sequence[str]:
@@ -300,6 +359,20 @@ class Ledger:
         return self._write(
             lambda c, now: release.to_shared(c, queue, None if waited is None else now - waited)
         )
+
+    def to_version(self, old: str, new: str) -> Sequence[str]:
+        """Move the queued jobs of one model version to another, whose workers have taken over."""
+        return self._write(lambda c, _: release.to_version(c, old, new))
+
+    def waiting_queues(self) -> Sequence[str]:
+        """The queues that hold jobs to be released."""
+        with self._database.read() as connection:
+            return release.waiting_queues(connection)
+
+    def machine_queues(self) -> Sequence[str]:
+        """The queues of single devices and machines that hold jobs."""
+        with self._database.read() as connection:
+            return release.machine_queues(connection)
 
     def expire_workers(self) -> Sequence[Freed]:
         """Free the jobs of workers whose lease ran out."""

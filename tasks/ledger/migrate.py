@@ -38,8 +38,8 @@ def _alone(connection: sa.Connection) -> Iterator[None]:
 
 
 def _upgrade(connection: sa.Connection) -> None:
-    from alembic import command  # noqa: PLC0415 - slow to import, and needed once in a ledger's life
-    from alembic.config import Config  # noqa: PLC0415
+    from alembic import command
+    from alembic.config import Config
 
     config = Config()
     config.set_main_option("script_location", str(Path(__file__).with_name("migrations")))

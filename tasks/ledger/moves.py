@@ -14,7 +14,7 @@ from tasks.ledger.database import insert
 from tasks.ledger.endings import Ending, end
 from tasks.ledger.errors import UnknownJob
 from tasks.ledger.records import Transition
-from tasks.ledger.schema import live, outbox, pace, workers
+from tasks.ledger.schema import live, outbox, pace, transitions, workers
 
 PACE_WEIGHT = 0.2  # of the newest run in the running mean
 
@@ -62,6 +62,15 @@ def take(connection: sa.Connection, condition: sa.ColumnElement[bool]) -> sa.Row
     return connection.execute(sa.delete(live).where(condition).returning(*live.c)).mappings().first()
 
 
+def _ended_by(connection: sa.Connection, mine: tuple[str, int, str, int], state: JobState) -> bool:
+    """Whether this very run ended the job before: the answer was lost, and the worker asks again."""
+    job_id, attempt, worker, epoch = mine
+    line = transitions.c
+    same = (line.job_id == job_id) & (line.attempt == attempt) & (line.worker == worker)
+    same &= (line.epoch == epoch) & (line.state == state)
+    return connection.execute(sa.select(line.id).where(same)).first() is not None
+
+
 def finish(
     connection: sa.Connection,
     now: float,
@@ -74,7 +83,7 @@ def finish(
     """Running to succeeded; False where the job is no longer this worker's."""
     job = take(connection, _mine(*mine))
     if job is None:
-        return False
+        return _ended_by(connection, mine, JobState.SUCCEEDED)
     ending = Ending(
         state=JobState.SUCCEEDED,
         outputs=json.dumps([output.model_dump() for output in outputs]),
@@ -97,7 +106,7 @@ def fail(
     """Running to failed, or to cancelled where a person asked for that."""
     job = take(connection, _mine(*mine))
     if job is None:
-        return False
+        return _ended_by(connection, mine, JobState.FAILED)
     cancelled = error_class is ErrorClass.CANCELLED_BY_USER
     state = JobState.CANCELLED if cancelled else JobState.FAILED
     ending = Ending(state=state, error_class=error_class, detail=detail)
@@ -115,7 +124,7 @@ def requeue(
         .where(live.c.job_id == job["job_id"])
         .values(
             state=JobState.QUEUED, worker=None, epoch=None, started_at=None, progress=0.0, stage=None,
-            released_at=None, queue=back_to, charged=live.c.charged + int(charged),
+            released_at=None, releases=0, queue=back_to, charged=live.c.charged + int(charged),
             alone=sa.true() if alone else live.c.alone,
         )
     )  # fmt: skip

@@ -21,19 +21,32 @@ from tasks.ledger.schema import live, outbox
 
 WEIGHTS = {0: 4.0, 1: 2.0, 2: 1.0}  # by rank: high, normal, low
 
+DOUBLINGS = 5
+
 Window = Callable[[str], int]
 """How many jobs may be released and unclaimed on a queue."""
 
 
-def release(connection: sa.Connection, now: float, window: Window) -> list[Release]:
-    """Mark the next jobs of every queue as released."""
-    chosen = [job for queue in _queues(connection) for job in _next_of(connection, queue, window(queue))]
-    if chosen:
-        _mark(connection, now, chosen)
-    return _messages(connection, chosen)
+def plan(connection: sa.Connection, window: Window) -> list[str]:
+    """The ids of the jobs to be released next, for each queue in its order; nothing is written."""
+    return [job for queue in waiting_queues(connection) for job in _next_of(connection, queue, window(queue))]
 
 
-def _queues(connection: sa.Connection) -> list[str]:
+def mark(connection: sa.Connection, now: float, job_ids: Sequence[str]) -> list[Release]:
+    """Release jobs: out of the outbox; those that were claimed or cancelled meanwhile are left out."""
+    parameter = {"given": as_rows([[job_id] for job_id in job_ids])}
+    asked = given(connection, [outbox.c.job_id])
+    here = sa.delete(outbox).where(outbox.c.job_id.in_(sa.select(asked.c.job_id))).returning(outbox.c.job_id)
+    parameter = {"given": as_rows([[job_id] for job_id in connection.scalars(here, parameter)])}
+    wanted = live.c.job_id.in_(sa.select(asked.c.job_id)) & (live.c.state == JobState.QUEUED)
+    columns = (live.c.job_id, live.c.queue, live.c.traceparent, live.c.owner)
+    values = {"released_at": now, "releases": live.c.releases + 1}
+    statement = sa.update(live).where(wanted).values(values).returning(*columns)
+    found = {row.job_id: Release(**row._mapping) for row in connection.execute(statement, parameter)}
+    return [found[job_id] for job_id in job_ids if job_id in found]
+
+
+def waiting_queues(connection: sa.Connection) -> list[str]:
     """The queues something waits for, each found by one look into the index."""
     return _distinct(connection, outbox.c.queue, sa.true())
 
@@ -105,31 +118,6 @@ def _virtual_times(jobs: Sequence[tuple[int, str]], in_flight: int) -> Iterator[
         yield time, job_id
 
 
-def _mark(connection: sa.Connection, now: float, job_ids: Sequence[str]) -> None:
-    """Out of the outbox; a job that was claimed or cancelled meanwhile is not in it any more."""
-    parameter = {"given": as_rows([[job_id] for job_id in job_ids])}
-    asked = given(connection, [outbox.c.job_id])
-    wanted = sa.select(asked.c.job_id)
-    queued = live.c.job_id.in_(wanted) & (live.c.state == JobState.QUEUED)
-    values = {"released_at": now, "releases": live.c.releases + 1}
-    connection.execute(sa.update(live).where(queued).values(values), parameter)
-    connection.execute(sa.delete(outbox).where(outbox.c.job_id.in_(wanted)), parameter)
-
-
-def _messages(connection: sa.Connection, job_ids: Sequence[str]) -> list[Release]:
-    if not job_ids:
-        return []
-    asked = given(connection, [live.c.job_id])
-    statement = sa.select(live.c.job_id, live.c.queue, live.c.traceparent, live.c.owner).where(
-        live.c.job_id.in_(sa.select(asked.c.job_id)),
-        live.c.released_at.isnot(None),
-        live.c.state == JobState.QUEUED,
-    )
-    rows = connection.execute(statement, {"given": as_rows([[job_id] for job_id in job_ids])})
-    found = {row.job_id: Release(**row._mapping) for row in rows}
-    return [found[job_id] for job_id in job_ids if job_id in found]
-
-
 def take_back(connection: sa.Connection, condition: sa.ColumnElement[bool]) -> list[str]:
     """Unrelease the released, unclaimed jobs that meet `condition`; they are released again."""
     lost = (
@@ -150,20 +138,39 @@ def one_of(job_ids: Collection[str]) -> sa.ColumnElement[bool]:
 
 
 def stale(connection: sa.Connection, now: float, queue: str, after: float) -> list[str]:
-    """Take back what was released to a queue more than `after` seconds ago and nobody claimed."""
-    return take_back(connection, (live.c.queue == queue) & (live.c.released_at <= now - after))
+    """Take back what was released to a queue `after` seconds ago and nobody claimed.
 
-
-def to_shared(connection: sa.Connection, queue: str, released_before: float | None = None) -> list[str]:
-    """Move the queued jobs of one machine's queue to their model's shared queue.
-
-    Args:
-        queue: the queue to be emptied.
-        released_before: only what was accepted before that time; None moves all.
+    Each time that a job is taken back it is given twice as long, lest copies of its message pile up in front of
+    a worker that cannot take it.
     """
+    doubled = sa.case(
+        *((live.c.releases == 1 + n, after * 2**n) for n in range(DOUBLINGS)), else_=after * 2**DOUBLINGS
+    )
+    return take_back(connection, (live.c.queue == queue) & (live.c.released_at <= now - doubled))
+
+
+def machine_queues(connection: sa.Connection) -> list[str]:
+    """The queues of single devices and machines that queued jobs stand in."""
+    released = sa.select(live.c.queue).where(live.c.released_at.isnot(None)).distinct()
+    names = {*waiting_queues(connection), *connection.scalars(released)}
+    return sorted(name for name in names if "@" not in name)
+
+
+def to_version(connection: sa.Connection, old: str, new: str) -> list[str]:
+    """Move the queued jobs of a model's queue to another version's, as when all workers were upgraded."""
+    here = (live.c.queue == old) & (live.c.state == JobState.QUEUED)
+    take_back(connection, here)
+    values = {"queue": new, "model_queue": new}
+    moved = list(connection.scalars(sa.update(live).where(here).values(values).returning(live.c.job_id)))
+    connection.execute(sa.update(outbox).where(outbox.c.queue == old).values(queue=new))
+    return moved
+
+
+def to_shared(connection: sa.Connection, queue: str, accepted_before: float | None = None) -> list[str]:
+    """Move the queued jobs of one machine's queue to their model's: all, or those accepted before a time."""
     here = (live.c.queue == queue) & (live.c.state == JobState.QUEUED) & (live.c.queue != live.c.model_queue)
-    if released_before is not None:
-        here &= live.c.accepted_at <= released_before
+    if accepted_before is not None:
+        here &= live.c.accepted_at <= accepted_before
     take_back(connection, here)
     statement = sa.update(live).where(here).values(queue=live.c.model_queue)
     moved = connection.execute(statement.returning(live.c.job_id, live.c.queue)).all()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import asdict
 
 import sqlalchemy as sa
@@ -63,6 +63,17 @@ def _note_progress(
     statement = sa.update(live).where(mine).values(progress=told.c.progress, stage=told.c.stage)
     rows = [(job_id, share, stage) for job_id, (share, stage) in progress.items()]
     connection.execute(statement, {"given": as_rows(rows)})
+
+
+def claimed(connection: sa.Connection, worker: str, epoch: int, before: float) -> set[str]:
+    """What runs at a worker since before a time."""
+    theirs = (live.c.worker == worker) & (live.c.epoch == epoch) & (live.c.started_at < before)
+    return set(connection.scalars(sa.select(live.c.job_id).where(theirs)))
+
+
+def one_of(worker: str, epoch: int, job_ids: Collection[str]) -> sa.ColumnElement[bool]:
+    """Those of the jobs that run at a worker."""
+    return (live.c.worker == worker) & (live.c.epoch == epoch) & live.c.job_id.in_(list(job_ids))
 
 
 def retire(
