@@ -18,6 +18,7 @@ from dataclasses import dataclass, field
 from multiprocessing.connection import Connection
 from typing import Final
 
+from observability.logging import get_logger
 from tasks.engines.engine import Song
 from tasks.settings import Settings
 from tasks.worker.messages import (
@@ -39,6 +40,8 @@ from tasks.worker.wire import Wire
 
 Told = Joined | Moved | Made | Broke | Left | Died
 Tell = Callable[[Told], None]
+
+log = get_logger()
 
 STOP_PATIENCE: Final = 10.0  # seconds for the child to free the device when it is asked to
 
@@ -182,7 +185,8 @@ class EngineProcess:
 
     def _take(self, message: FromEngine) -> None:
         match message:
-            case Loaded():
+            case Loaded(name=name, version=version, seconds=seconds):
+                log.info("worker.engine_loaded", message=f"{name}@{version} is ready after {seconds:.1f} s")
                 with self._changed:
                     self._loaded, self.load_error = message, None
                     for run, flight in self._flights.items():

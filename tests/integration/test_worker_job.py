@@ -9,7 +9,6 @@ from pathlib import Path
 import pytest
 import soundfile
 
-from tasks.app import make_app
 from tasks.control import cancel_running
 from tasks.jobs import ErrorClass, JobState
 from tests.servers import workers
@@ -71,7 +70,7 @@ def test_a_running_job_is_cancelled_through_the_broker_and_its_worker_goes_on(
     child = worker.child.pid
     system.ledger.cancel(job_id)
     assert job.worker
-    cancel_running(make_app(system.settings), job.worker, job_id)
+    cancel_running(system.settings, job.worker, job_id)
     job = system.wait(job_id)
     assert (job.state, job.error and job.error.error_class) == (
         JobState.CANCELLED,

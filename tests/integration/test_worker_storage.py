@@ -86,4 +86,4 @@ def test_a_nas_that_hangs_keeps_neither_the_lease_nor_the_end_of_the_worker(tmp_
         system.start_worker(device=1)
         assert system.wait(job_id).state == JobState.SUCCEEDED
         Storage(frozen.folder).sweep(0)
-        assert system.files() == ["lost+found", f"{job_id}.wav"]
+        assert system.files() == [f"{job_id}.wav", "lost+found"]

@@ -14,6 +14,7 @@ from starlette.responses import Response
 
 from tasks.jobs import JOB_ID, Job, JobRequest, JobState
 from tasks.ledger import Accepted
+from tasks.settings import Settings
 from web.api import body, events, views, words
 from web.api.accept import accept, refusals
 from web.api.auth import identify
@@ -183,7 +184,17 @@ async def cancel_job(request: Request, job_id: str) -> Job:
     job = await _own(request, job_id)
     if job.state in {JobState.SUCCEEDED, JobState.FAILED}:
         raise Problem(WRONG_STATE, f"The job has {job.state} already; there is nothing to cancel.")
-    return await asyncio.to_thread(desk_of(request).ledger.cancel, job_id)
+    desk = desk_of(request)
+    cancelled = await asyncio.to_thread(desk.ledger.cancel, job_id)
+    if cancelled.state is JobState.RUNNING and cancelled.worker:
+        await asyncio.to_thread(_tell_worker, desk.settings, cancelled.worker, job_id)
+    return cancelled
+
+
+def _tell_worker(settings: Settings, worker: str, job_id: str) -> None:
+    from tasks.control import cancel_running  # Celery is loaded by the first cancel, not by every start
+
+    cancel_running(settings, worker, job_id)
 
 
 async def retry_job(request: Request, job_id: str) -> Accepted:
