@@ -58,10 +58,13 @@ def model_of(chosen: Settings) -> Model:
 def load_engine(chosen: Settings) -> Engine:
     """Make the engine, ready for its `load`; one that makes songs in a single go is adapted.
 
+    An engine class that has `of` gets the settings by it.
+
     Raises:
         UnknownEngine: There is none of that name.
     """
-    engine = _find(resolve(chosen))()
+    found = _find(resolve(chosen))
+    engine = found.of(chosen) if hasattr(found, "of") else found()
     if isinstance(engine, Engine):
         return engine
     if not isinstance(engine, SimpleEngine):

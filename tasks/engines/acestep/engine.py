@@ -11,7 +11,7 @@ import math
 import time
 from collections import OrderedDict, deque
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, Self
 
 import torch
 from torch import Tensor
@@ -29,7 +29,7 @@ from tasks.engines.acestep.start import log_start, use_cache
 from tasks.engines.acestep.state import SongState
 from tasks.engines.engine import Audio, EngineOutOfMemory, Song
 from tasks.jobs import JobError, JobRequest
-from tasks.settings import settings
+from tasks.settings import Settings
 
 AHEAD = 1
 """Steps that may wait on the device while the next is prepared; more would delay songs that join."""
@@ -45,14 +45,19 @@ class AceStepEngine:
     name = "acestep"
     version = "1.5"
 
-    def __init__(self, options: Options | None = None, *, read: Callable[[Options], Model] = load) -> None:
-        self.options = options or Options.of(settings())
+    def __init__(self, options: Options, *, read: Callable[[Options], Model] = load) -> None:
+        self.options = options
         self._read = read
         self._built: Built | None = None
         self._members: list[SongState] = []
         self._adapters: OrderedDict[str, Any] = OrderedDict()
         self._planned: OrderedDict[tuple[str, int], tuple[Brief, Words]] = OrderedDict()
         self._running: deque[torch.cuda.Event] = deque()
+
+    @classmethod
+    def of(cls, chosen: Settings) -> Self:
+        """The engine that the settings describe."""
+        return cls(Options.of(chosen))
 
     @property
     def built(self) -> Built:

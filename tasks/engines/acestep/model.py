@@ -55,6 +55,8 @@ class Model:
 
 def choose_device(name: str | None) -> torch.device:
     """The device asked for; without a name the first GPU, else the CPU."""
+    if name is not None and name.startswith("cuda:") and torch.cuda.device_count() == 1:
+        return torch.device("cuda:0")  # a worker that is pinned to its GPU sees it as the first
     if name is not None:
         return torch.device(name)
     return torch.device("cuda" if torch.cuda.is_available() else "cpu")

@@ -48,6 +48,13 @@ class SongState:
         """Share done; decoding counts as one step."""
         return 1.0 if self.done else self.taken / (len(self.brief.steps) + 1)
 
+    @property
+    def stage(self) -> str:
+        """What is being done, in words for the person who waits."""
+        if self.denoised:
+            return "turning it into sound"
+        return f"step {self.taken + 1} of {len(self.brief.steps)}" if self.taken else "reading the prompt"
+
     def wait(self) -> None:
         """Wait until the sound is on the host."""
         if self.audio is not None:
