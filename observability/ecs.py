@@ -34,14 +34,18 @@ def add_exception(_logger: Any, _method: str, fields: MutableMapping[str, Any]) 
         failure = failure[1] if isinstance(failure, tuple) else sys.exc_info()[1]
     if isinstance(failure, BaseException):
         stack = "".join(traceback.format_exception(failure))[-STACK_MAX:]
-        told = {"type": type(failure).__name__, "message": scrub(str(failure))[:MESSAGE_MAX]}
-        fields["error"] = {**told, "stack_trace": scrub(stack), **fields.get("error", {})}
+        told = {"type": type(failure).__name__, "message": str(failure)[:MESSAGE_MAX], "stack_trace": stack}
+        fields["error"] = {**told, **fields.get("error", {})}
     return cast("Fields", fields)
 
 
 def drop_secrets(_logger: Any, _method: str, fields: MutableMapping[str, Any]) -> Fields:
     """Leave out secret fields and people's words, in case a caller forgot."""
-    return without_secrets(cast("Fields", fields))
+    clean = without_secrets(cast("Fields", fields))
+    told = clean.get("error")
+    if type(told) is dict:  # some callers format their exceptions themselves
+        clean["error"] = {name: scrub(text) if type(text) is str else text for name, text in told.items()}
+    return clean
 
 
 def render(_logger: Any, _method: str, fields: MutableMapping[str, Any]) -> bytes:

@@ -58,6 +58,7 @@ shipper_unacknowledged_seconds = Gauge(
     "tutti_shipper_unacknowledged_seconds", "Age of the oldest line read and not yet acknowledged."
 )
 shipper_dead_letters = Counter("tutti_shipper_dead_letters", "Lines Elasticsearch would not take.")
+shipper_ignored = Gauge("tutti_shipper_ignored_documents", "Documents with a field left out of the index.")
 shipper_behind_bytes = Gauge("tutti_shipper_behind_bytes", "Bytes of the log files not yet shipped.")
 
 

@@ -1,0 +1,39 @@
+"""`tutti ship`: log files to Elasticsearch."""
+
+from __future__ import annotations
+
+import os
+from typing import Annotated
+
+import typer
+
+from tasks.settings import settings
+
+app = typer.Typer()
+NICE = 5  # serving goes first
+
+
+@app.command()
+def ship(
+    once: Annotated[bool, typer.Option(help="End when everything there is has been shipped.")] = False,
+) -> None:
+    """Ship the log files to Elasticsearch (TUTTI_ELASTICSEARCH_URL), every line once."""
+    from observability import logging
+    from observability.shipper import run
+
+    chosen = settings()
+    if not chosen.elasticsearch_url:
+        typer.echo("Set TUTTI_ELASTICSEARCH_URL to the server that takes the lines.", err=True)
+        raise typer.Exit(2)
+    logging.configure("tutti-ship", chosen.log_path / "ship.jsonl", chosen.log_level, chosen.node)
+    os.nice(NICE)
+    key = chosen.elasticsearch_api_key
+    code = run(
+        url=chosen.elasticsearch_url,
+        api_key=key.get_secret_value() if key else None,
+        patterns=[str(chosen.log_path / "*.jsonl*")],
+        state=chosen.data.absolute() / "ship",
+        once=once,
+        metrics_port=chosen.shipper_metrics_port,
+    )
+    raise typer.Exit(code)

@@ -1,0 +1,176 @@
+"""One batch to its end: sent, looked for, sent again, until each line is a document or a dead letter."""
+
+from __future__ import annotations
+
+import itertools
+import random
+import secrets
+import threading
+from collections.abc import Callable
+from pathlib import Path
+
+import orjson
+from elastic_transport import TransportError
+from elasticsearch import ApiError, Elasticsearch
+
+from observability import metrics
+from observability.lines import LineFile
+from observability.logging import get_logger
+from observability.rotation import Bounds
+from observability.shipper import bulk, guard
+from observability.shipper.source import LINES_MAX, Batch, Line
+
+FIRST_PAUSE, LONGEST_PAUSE = 0.1, 30.0
+COMPLAIN_AFTER = 3  # refusals in a row until a line is logged
+TOO_LARGE, MALFORMED = 413, 400
+SHRINK = {400, 413, 429, 503}
+DEAD_LETTERS = Bounds(bytes=16 << 20, seconds=float("inf"), keep_bytes=128 << 20)
+LETTER_MAX = 64 << 10
+
+log = get_logger()
+
+
+class Stopping(Exception):
+    """The shipper ends; what is not acknowledged stays reserved and is looked for at the next start."""
+
+
+class DeadLetters:
+    """The file of lines that Elasticsearch would not take, each with the reason and its place."""
+
+    def __init__(self, path: Path) -> None:
+        self._file = LineFile(path, DEAD_LETTERS)
+
+    def add(self, batch: Batch, line: Line, reason: str) -> None:
+        """Keep one line; it can be mended and shipped again from there."""
+        letter = {
+            "id": line.id,
+            "stream": batch.source.stream,
+            "file": str(batch.source.path),
+            "offset": line.offset,
+            "reason": reason,
+            "line": line.text[:LETTER_MAX].decode("utf-8", "replace"),
+        }
+        self._file.write(orjson.dumps(letter, option=orjson.OPT_APPEND_NEWLINE))
+        metrics.shipper_dead_letters.inc()
+
+
+class Delivery:
+    """Delivers batches; safe from several threads.
+
+    Args:
+        server: The client.
+        letters: Where refused lines go.
+        name: Names this shipper in the server's task list, the same over restarts.
+        stopping: Ends all waits.
+
+    """
+
+    def __init__(
+        self, server: Elasticsearch, letters: DeadLetters, name: str, stopping: threading.Event
+    ) -> None:
+        self._server, self._letters, self._stopping = server, letters, stopping
+        self._name, self._life = name, f"{name}.{secrets.token_hex(4)}."
+        self._count = itertools.count()
+        self._room = LINES_MAX  # lines a request; shrinks when the server refuses, grows when it takes
+
+    def deliver(self, batch: Batch) -> None:
+        """Return when every line of the batch is a document or a dead letter.
+
+        Raises:
+            Stopping: The shipper is asked to stop first.
+
+        """
+        rest, refusals = batch.lines, 0
+        if batch.suspect:
+            rest = self._look(batch, rest, self._is_former)
+        while rest:
+            piece = rest[: self._room]
+            taken, again, reason = self._attempt(batch, piece)
+            rest = again + rest[len(piece) :]
+            refusals = 0 if taken else refusals + 1
+            if again:
+                self._pause(batch, refusals, reason)
+        for line in batch.oversize:
+            self._letters.add(batch, line, "longer than 1 MiB")
+        metrics.shipper_lines.labels("repaired").inc(batch.repaired)
+
+    def _attempt(self, batch: Batch, piece: list[Line]) -> tuple[bool, list[Line], str]:
+        """Send one request; says whether the server took anything, what has to go again, and why."""
+        name = f"{self._life}{next(self._count)}"
+        try:
+            answer = bulk.send(self._server, batch.source.stream, piece, opaque_id=name)
+        except bulk.Uncertain as problem:
+            self._pause(batch, 1, str(problem))
+            return False, self._look(batch, piece, name.__eq__), ""
+        except bulk.Refused as problem:
+            return self._refused(batch, piece, problem)
+        for line, reason in answer.dead:
+            self._letters.add(batch, line, reason)
+        self._count_answer(answer, len(piece))
+        return len(answer.again) < len(piece), answer.again, answer.reason
+
+    def _refused(
+        self, batch: Batch, piece: list[Line], problem: bulk.Refused
+    ) -> tuple[bool, list[Line], str]:
+        if problem.status in SHRINK:
+            self._room = max(1, min(self._room, len(piece)) // 2)
+        if problem.status in {TOO_LARGE, MALFORMED}:
+            if len(piece) > 1:
+                return True, piece, ""
+            self._letters.add(batch, piece[0], str(problem))
+            return True, [], ""
+        return False, piece, str(problem)
+
+    def _count_answer(self, answer: bulk.Answer, sent: int) -> None:
+        if not answer.again:
+            self._room = min(LINES_MAX, max(self._room, sent) * 2)
+        results = {
+            "delivered": answer.delivered,
+            "repeated": answer.repeated,
+            "failure_store": answer.stored_as_failure,
+            "dead": len(answer.dead),
+            "again": len(answer.again),
+        }
+        for result, count in results.items():
+            if count:
+                metrics.shipper_lines.labels(result).inc(count)
+
+    def _is_former(self, name: str) -> bool:
+        return name.startswith(self._name) and not name.startswith(self._life)
+
+    def _look(self, batch: Batch, lines: list[Line], unsettled: Callable[[str], bool]) -> list[Line]:
+        """Leave out the lines that are there already, as soon as the server can say so."""
+        for refusals in itertools.count(1):
+            try:
+                guard.wait_until_settled(self._server, unsettled, self._stopping)
+                rest = guard.missing(self._server, batch.source.stream, lines, batch.since)
+                metrics.shipper_lines.labels("found").inc(len(lines) - len(rest))
+                return rest
+            except (ApiError, TransportError) as problem:
+                self._pause(batch, refusals, str(problem))
+        raise AssertionError("itertools.count ends never")
+
+    def _pause(self, batch: Batch, refusals: int, reason: str) -> None:
+        """Wait before the next attempt, longer each time, and say so when it lasts."""
+        if not reason and not refusals:
+            return
+        if refusals == COMPLAIN_AFTER or refusals % 100 == 0 < refusals:
+            log.warning(
+                "shipper.refused",
+                event={"outcome": "failure", "reason": reason[:500]},
+                tutti={"shipper": {"stream": batch.source.stream, "attempts": refusals}},
+                message=_advice(reason),
+            )
+        pause = min(LONGEST_PAUSE, FIRST_PAUSE * 2 ** min(refusals, 10)) * random.uniform(0.5, 1)  # noqa: S311
+        if self._stopping.wait(pause):
+            raise Stopping
+
+
+def _advice(reason: str) -> str:
+    if reason.startswith("404"):
+        return "Elasticsearch has no data stream for these lines; run `tutti observe setup`"
+    if reason.startswith(("401", "403")):
+        return (
+            "Elasticsearch refuses the API key; run `tutti observe setup` and set TUTTI_ELASTICSEARCH_API_KEY"
+        )
+    return "Elasticsearch does not take lines now; they are kept and sent later"

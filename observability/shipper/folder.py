@@ -1,0 +1,91 @@
+"""Which files are followed: those that match, found again by inode after a rename or a restart."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+from observability.shipper.source import Source
+
+UNSEEN_MAX = 200
+PACKED = {".gz", ".xz", ".zst", ".bz2", ".tmp"}
+
+
+def stream_of(path: Path, namespace: str = "default") -> str:
+    """Name the data stream of a log file: `web.20261123T110452-0.jsonl` goes to `logs-tutti.web-default`."""
+    return f"logs-tutti.{path.name.split('.')[0].lower()}-{namespace}"
+
+
+class Folder:
+    """The log files that match some patterns.
+
+    Args:
+        patterns: Absolute glob patterns, such as `/srv/tutti/log/*.jsonl*`.
+        saved: The checkpoint's entries.
+        name_stream: Gives the data stream for a path.
+
+    """
+
+    def __init__(
+        self,
+        patterns: Sequence[str],
+        saved: Sequence[dict[str, Any]],
+        name_stream: Callable[[Path], str] = stream_of,
+    ) -> None:
+        self.patterns = patterns
+        self.sources: dict[tuple[int, int], Source] = {}
+        self._saved = {(entry["device"], entry["inode"]): entry for entry in saved}
+        self._name_stream = name_stream
+
+    def scan(self) -> None:
+        """Open what is new, learn new names, and let go of files that are gone and read to their end."""
+        seen = set()
+        for path in self._paths():
+            try:
+                status = path.stat()
+            except FileNotFoundError:
+                continue  # renamed since it was listed; the next scan finds it
+            key = (status.st_dev, status.st_ino)
+            if key in self.sources:
+                self.sources[key].path = path
+                seen.add(key)
+            elif opened := self._open(path):
+                seen.add(opened)
+        for key in set(self.sources) - seen:
+            self._forget_if_done(self.sources[key])
+
+    def _paths(self) -> list[Path]:
+        found = {path for pattern in self.patterns for path in Path("/").glob(pattern.lstrip("/"))}
+        return sorted(path for path in found if path.suffix not in PACKED and path.is_file())
+
+    def _open(self, path: Path) -> tuple[int, int] | None:
+        try:
+            file = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+        except OSError:
+            return None  # renamed or not readable; the next scan tries again
+        source = Source(path, file, self._name_stream(path))
+        if source.key in self.sources:
+            source.close()
+            return source.key
+        entry = self._saved.pop(source.key, None)
+        if entry:
+            source.resume(entry)
+        self.sources[source.key] = source
+        return source.key
+
+    def _forget_if_done(self, source: Source) -> None:
+        if source.idle and not source.behind and os.fstat(source.file).st_nlink == 0:
+            source.close()
+            del self.sources[source.key]
+
+    def unseen(self) -> list[dict[str, Any]]:
+        """The checkpoint's entries whose files are not here now, such as those of a folder not mounted."""
+        return list(self._saved.values())[-UNSEEN_MAX:]
+
+    def close(self) -> None:
+        """Close every file."""
+        for source in self.sources.values():
+            source.close()
+        self.sources.clear()

@@ -1,0 +1,171 @@
+"""The shipper's loop: read what is new, keep two bulks in flight, remember what is acknowledged."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import os
+import threading
+import time
+from collections.abc import Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from pathlib import Path
+
+from elastic_transport import TransportError
+from elasticsearch import ApiError, Elasticsearch
+
+from observability import metrics
+from observability.shipper import guard
+from observability.shipper.checkpoint import Checkpoint
+from observability.shipper.deliver import DeadLetters, Delivery, Stopping
+from observability.shipper.folder import Folder
+from observability.shipper.source import Batch, Pending, Source
+
+IN_FLIGHT = 2
+PENDING_MAX = 64  # batches of one file that may be done while an earlier one is not
+POLL_SECONDS = 0.25
+SCAN_SECONDS = 1.0
+LOOK_SECONDS = 30.0
+DRAIN_SECONDS = 10.0
+
+
+class Shipper:
+    """Follows files and delivers their lines; `run` blocks until it is stopped.
+
+    Args:
+        server: A client made by `bulk.client`.
+        patterns: Absolute glob patterns of the files.
+        state: Folder of the checkpoint and the dead letters.
+        stopping: Set it to end `run`.
+
+    Raises:
+        AlreadyRunning: Another shipper uses `state`.
+
+    """
+
+    def __init__(
+        self, server: Elasticsearch, patterns: Sequence[str], state: Path, stopping: threading.Event
+    ) -> None:
+        self._server, self._stopping = server, stopping
+        self._checkpoint = Checkpoint(state)
+        saved, self._former = self._checkpoint.load()
+        self._generations: dict[str, int] = {}
+        self._folder = Folder(patterns, saved)
+        place = f"{os.uname().nodename}:{state.absolute()}".encode()
+        name = hashlib.blake2b(place, digest_size=6).hexdigest()
+        letters = DeadLetters(state / "dead-letters.jsonl")
+        self._delivery = Delivery(server, letters, f"tutti-ship-{name}", stopping)
+        self._flying: dict[Future[None], Batch] = {}
+        self._looked_at: dict[str, float] = {}
+        self._scanned_at = -SCAN_SECONDS
+        self._saved_at: list[int] = []
+
+    def run(self, *, once: bool = False) -> None:
+        """Ship until `stopping` is set, or with `once` until nothing is left."""
+        with ThreadPoolExecutor(IN_FLIGHT, "bulk") as pool:
+            try:
+                while not self._stopping.is_set() and self._round(pool, once=once):
+                    pass
+            finally:
+                self._stopping.set()
+                with contextlib.suppress(Stopping):
+                    wait(self._flying, timeout=DRAIN_SECONDS)
+                    self._collect()
+                self._save()
+                self._folder.close()
+                self._checkpoint.close()
+
+    def _round(self, pool: ThreadPoolExecutor, *, once: bool) -> bool:
+        self._scan()
+        more = False
+        for source in list(self._folder.sources.values()):
+            more |= self._feed(pool, source)
+        self._collect()
+        self._measure()
+        if not more:
+            self._save_at_rest()
+            if once and not self._flying:
+                return False
+            self._rest()
+        return True
+
+    def _rest(self) -> None:
+        if self._flying:
+            wait(self._flying, timeout=POLL_SECONDS, return_when=FIRST_COMPLETED)
+        else:
+            self._stopping.wait(POLL_SECONDS)
+
+    def _scan(self) -> None:
+        if time.monotonic() - self._scanned_at >= SCAN_SECONDS:
+            self._folder.scan()
+            self._scanned_at = time.monotonic()
+
+    def _feed(self, pool: ThreadPoolExecutor, source: Source) -> bool:
+        """Send this file's next batch when there is room; says whether there is more at once."""
+        if len(source.pending) >= PENDING_MAX:
+            self._collect()
+            return False
+        while len(self._flying) >= IN_FLIGHT:
+            wait(self._flying, timeout=POLL_SECONDS, return_when=FIRST_COMPLETED)
+            self._collect()
+            if self._stopping.is_set():
+                return False
+        batch = source.read()
+        if batch is None:
+            return False
+        self._send(pool, batch)
+        return batch.full
+
+    def _send(self, pool: ThreadPoolExecutor, batch: Batch) -> None:
+        """Reserve the lines on disk, then send them: whatever happens next, a later life looks for them."""
+        source = batch.source
+        current = self._generation(source.stream)
+        batch.since = self._former.get(source.stream, 0) if batch.suspect else current
+        source.reserved = max(source.reserved, batch.end)
+        done: Future[None] = Future()
+        source.pending.append(Pending(done, batch.end, batch.since, time.monotonic()))
+        self._save()
+        self._flying[pool.submit(self._deliver, batch, done)] = batch
+
+    def _deliver(self, batch: Batch, done: Future[None]) -> None:
+        with contextlib.suppress(Stopping):  # then it stays pending, and the checkpoint keeps it reserved
+            self._delivery.deliver(batch)
+            done.set_result(None)
+
+    def _collect(self) -> None:
+        for flown in [future for future in self._flying if future.done()]:
+            batch = self._flying.pop(flown)
+            flown.result()
+            batch.source.acknowledge()
+
+    def _generation(self, stream: str) -> int:
+        """The newest backing index known; an old answer is safe, it only makes a later look longer."""
+        if time.monotonic() - self._looked_at.get(stream, -LOOK_SECONDS) >= LOOK_SECONDS:
+            self._looked_at[stream] = time.monotonic()
+            with contextlib.suppress(ApiError, TransportError):
+                self._generations[stream] = guard.newest_generation(self._server, stream)
+        return self._generations.get(stream, 0)
+
+    def _save(self) -> None:
+        sources = self._folder.sources.values()
+        oldest = dict(self._generations)
+        for source in sources:
+            since = [pending.since for pending in source.pending]
+            if source.read_to < source.suspect_to:
+                since.append(self._former.get(source.stream, 0))
+            oldest[source.stream] = min([oldest.get(source.stream, 0), *since])
+        entries = [source.saved() for source in sources if source.known]
+        self._checkpoint.save(self._folder.unseen() + entries, oldest)
+        self._saved_at = [source.acknowledged for source in sources]
+
+    def _save_at_rest(self) -> None:
+        """Save what has been acknowledged since the last batch was sent."""
+        if not self._flying and self._saved_at != [s.acknowledged for s in self._folder.sources.values()]:
+            self._save()
+
+    def _measure(self) -> None:
+        now = time.monotonic()
+        sources = self._folder.sources.values()
+        ages = [now - source.pending[0].read_at for source in sources if source.pending]
+        metrics.shipper_unacknowledged_seconds.set(max(ages, default=0.0))
+        metrics.shipper_behind_bytes.set(sum(source.behind for source in sources))

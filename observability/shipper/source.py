@@ -1,0 +1,203 @@
+"""One log file, followed by its inode: under any name, through rename, truncation and restart."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections import deque
+from concurrent.futures import Future
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, NamedTuple
+
+LINES_MAX = 2_000  # a bulk of 2,000 lines is where throughput stops growing
+BLOCK = 2 << 20
+LINE_MAX = 1 << 20  # longer lines are dead letters
+HEAD = 512
+
+
+class Line(NamedTuple):
+    """One line, its place in its file and the id it has in Elasticsearch for ever."""
+
+    id: str
+    offset: int
+    text: bytes
+
+
+@dataclass
+class Batch:
+    """Lines of one file that travel together.
+
+    Attributes:
+        source: Where they come from.
+        lines: Those to deliver, in order.
+        oversize: Offsets of lines too long to deliver, with their beginnings.
+        end: Offset after the last line.
+        since: The data stream's generation before these lines were first sent.
+        suspect: Whether they may have been sent by an earlier life of this shipper.
+
+    """
+
+    source: Source
+    lines: list[Line]
+    end: int
+    oversize: list[Line] = field(default_factory=list)
+    repaired: int = 0
+    since: int = 0
+    suspect: bool = False
+
+    @property
+    def full(self) -> bool:
+        """Whether there is probably more to read at once."""
+        return len(self.lines) >= LINES_MAX or self.source.behind > BLOCK // 4
+
+
+@dataclass(frozen=True)
+class Pending:
+    """A batch that is on its way: its end, the generation before it was first sent, and when it was read."""
+
+    done: Future[None]
+    end: int
+    since: int
+    read_at: float
+
+
+class Source:
+    """A log file that is read forward and acknowledged in order.
+
+    Args:
+        path: A name of the file; only used to open it and to tell its stream.
+        file: The open descriptor, which this object owns.
+        stream: The data stream its lines go to.
+
+    """
+
+    def __init__(self, path: Path, file: int, stream: str) -> None:
+        status = os.fstat(file)
+        self.path, self.file, self.stream = path, file, stream
+        self.key = (status.st_dev, status.st_ino)
+        self.head_bytes = 0
+        self.head = ""
+        self.generation = 0
+        self.read_to = 0  # the next byte to read
+        self.acknowledged = 0  # all before it is delivered or a dead letter
+        self.reserved = 0  # lines before it may have been sent
+        self.suspect_to = 0  # lines before it may have been sent by an earlier life
+        self.pending: deque[Pending] = deque()
+
+    def size(self) -> int:
+        """Bytes in the file now."""
+        return os.fstat(self.file).st_size
+
+    @property
+    def behind(self) -> int:
+        """Bytes not read yet."""
+        return max(0, self.size() - self.read_to)
+
+    @property
+    def known(self) -> bool:
+        """Whether there is anything to remember."""
+        return bool(self.head or self.generation)
+
+    @property
+    def idle(self) -> bool:
+        """Whether everything read is acknowledged."""
+        return not self.pending
+
+    def resume(self, saved: dict[str, Any]) -> bool:
+        """Go on where a checkpoint's entry says, if it speaks of this very content."""
+        if saved["head"] and self._hash(saved["head_bytes"]) != saved["head"]:
+            return False
+        self.head, self.head_bytes, self.generation = saved["head"], saved["head_bytes"], saved["generation"]
+        self.read_to = self.acknowledged = saved["offset"]
+        self.reserved = self.suspect_to = saved["reserved"]
+        return True
+
+    def saved(self) -> dict[str, Any]:
+        """This file's entry in the checkpoint."""
+        return {
+            "device": self.key[0],
+            "inode": self.key[1],
+            "path": str(self.path),
+            "head": self.head,
+            "head_bytes": self.head_bytes,
+            "generation": self.generation,
+            "offset": self.acknowledged,
+            "reserved": self.reserved,
+        }
+
+    def read(self) -> Batch | None:
+        """Read the next complete lines, or None if there are none or a truncation has to settle first."""
+        if self.size() < self.read_to and not self._start_over():
+            return None
+        block = os.pread(self.file, BLOCK, self.read_to)
+        end = block.rfind(b"\n") + 1
+        if end == 0:
+            return self._skip_oversize() if len(block) >= BLOCK else None
+        if not self.head:
+            self.head_bytes = min(block.index(b"\n"), HEAD)
+            self.head = self._hash(self.head_bytes)
+        return self._batch(block[:end])
+
+    def acknowledge(self) -> None:
+        """Advance over the batches that are done, as far as they join."""
+        while self.pending and self.pending[0].done.done():
+            self.acknowledged = self.pending.popleft().end
+
+    def close(self) -> None:
+        """Give the descriptor back."""
+        os.close(self.file)
+
+    def _hash(self, length: int) -> str:
+        return hashlib.blake2b(os.pread(self.file, length, 0), digest_size=8).hexdigest()
+
+    def _start_over(self) -> bool:
+        """The file was cut: its new content is another file as far as ids go."""
+        if self.pending:
+            return False
+        self.generation += 1
+        self.read_to = self.acknowledged = self.reserved = self.suspect_to = 0
+        self.head = ""
+        return True
+
+    def _batch(self, block: bytes) -> Batch:
+        start, prefix = self.read_to, self._prefix()
+        texts = block.split(b"\n", LINES_MAX)
+        if len(texts) > LINES_MAX:
+            block = block[: len(block) - len(texts[-1])]
+        batch = Batch(self, [], start + len(block), suspect=start < self.suspect_to)
+        repair = not _is_utf8(block)
+        offset = start
+        for text in texts[:LINES_MAX]:
+            if text:
+                sound = text.decode("utf-8", "replace").encode() if repair else text
+                batch.repaired += repair and sound != text
+                line = Line(f"{prefix}{offset:x}", offset, sound)
+                (batch.lines if len(sound) <= LINE_MAX else batch.oversize).append(line)
+            offset += len(text) + 1
+        self.read_to = batch.end
+        return batch
+
+    def _prefix(self) -> str:
+        identity = f"{self.key[1]}:{self.head}:{self.generation}".encode()
+        return hashlib.blake2b(identity, digest_size=8).hexdigest() + "-"
+
+    def _skip_oversize(self) -> Batch | None:
+        """Pass over a line of more than a whole block, once its end is there."""
+        start, at = self.read_to, self.read_to + BLOCK
+        while block := os.pread(self.file, BLOCK, at):
+            if (end := block.find(b"\n")) >= 0:
+                begin = os.pread(self.file, HEAD, start).decode("utf-8", "replace").encode()
+                self.read_to = at + end + 1
+                line = Line(f"{self._prefix()}{start:x}", start, begin)
+                return Batch(self, [], self.read_to, [line], suspect=start < self.suspect_to)
+            at += len(block)
+        return None
+
+
+def _is_utf8(block: bytes) -> bool:
+    try:
+        block.decode()
+    except UnicodeDecodeError:
+        return False
+    return True
