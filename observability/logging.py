@@ -200,7 +200,8 @@ def _foreign(_logger: Any, _method: str, fields: MutableMapping[str, Any]) -> Fi
     line: Fields = {"message": scrub(fields["event"])[:MESSAGE_MAX], "log": {"logger": record.name}}
     if record.exc_info:
         line["exc_info"] = record.exc_info
-    record.exc_text = None
+    # The formatter's base class would write these behind our line; `record` is the formatter's own copy.
+    record.exc_info = record.exc_text = record.stack_info = None
     return line
 
 

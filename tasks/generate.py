@@ -68,7 +68,8 @@ def _make(host: Host, run: Run, engine_is_free: Callable[[], None], kept: list[S
         batch = max(batch, made.batch)
         _add(timings, made)
         outputs += keep(host, run, made, timings, kept)
-    outputs.sort(key=lambda output: output.name)
+    # songs in the order of their variations (`<id>.wav` before `<id>-2.wav`), scores after them
+    outputs.sort(key=lambda output: (output.format == "mid", len(output.name), output.name))
     run.check()
     if _persist(run, lambda: host.ledger.finish(*_mine(host, run), outputs=outputs, timings=timings)):
         _succeeded(run, timings, batch)

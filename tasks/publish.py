@@ -86,7 +86,7 @@ class Publisher:
         return self._producer
 
     def _send(self, producer: Producer, release: Release) -> None:
-        message = self._app.amqp.as_task_v2(release.job_id, TASK, args=(release.job_id,), ignore_result=True)
+        message = self._app.amqp.as_task_v2(release.job_id, TASK, ignore_result=True)
         headers = message.headers | {"traceparent": release.traceparent}
         producer.publish(
             message.body,

@@ -19,7 +19,7 @@ def setup(
         str | None, typer.Option(help="Key of an administrator; default: TUTTI_ELASTICSEARCH_API_KEY.")
     ] = None,
     retention_days: Annotated[int, typer.Option(min=1, help="Days that lines are kept.")] = 30,
-    new_key: Annotated[bool, typer.Option(help="Make another API key for `tutti ship`.")] = False,  # noqa: FBT002 - typer's way
+    new_key: Annotated[bool, typer.Option(help="Make another API key for `tutti ship`.")] = False,
 ) -> None:
     """Make templates, retention and the shipper's key; change nothing that is right already."""
     from elastic_transport import TransportError

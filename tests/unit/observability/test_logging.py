@@ -122,6 +122,17 @@ def test_libraries_log_into_the_same_file(path):
     assert line["service"] == {"name": "tutti-web"}
 
 
+def test_an_exception_that_a_library_logs_stays_in_its_line(path):
+    try:
+        raise ValueError("odd")
+    except ValueError:
+        standard.getLogger("celery.app.trace").exception("task failed")
+
+    (line,) = lines(path)
+    assert line["message"] == "task failed"
+    assert line["error"]["type"] == "ValueError"
+
+
 def test_levels_below_the_configured_one_are_not_written(path):
     configure("tutti-web", path, level="warning")
     get_logger().info("x")

@@ -8,6 +8,7 @@ sound of these fonts and all of the cost.
 from __future__ import annotations
 
 import io
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache
@@ -41,6 +42,7 @@ EVERYTHING = (0, 127)
 PERCUSSION_BANK = 128
 ATTENUATION_SCALE = 0.4  # the chip the format was made for took 4 dB for 10; fonts are voiced for that
 ROM, VORBIS = 0x8000, 0x10
+PERIODS_OF_SHORT_LOOP, DETUNING_HEARD = 8, 0.15  # semitones
 FRAMES_AT_ONCE = 65_536  # libsndfile crashes on long Vorbis in one call
 
 Generators = dict[int, int]
@@ -186,19 +188,20 @@ class Font:
             added = 0 if name in NOT_IN_PRESETS else preset.get(name, 0)
             return own.get(name, DEFAULTS.get(name, 0)) + added
 
-        root = value(ROOT) if 0 <= value(ROOT) <= 127 else min(int(header["key"]), 127)
-        tuning = value(COARSE_TUNE) + (value(FINE_TUNE) + int(header["correction"])) / 100
         start, end, loop = _frames(header, value)
+        looped = bool(value(MODES) & 1) and loop[1] - loop[0] > 1
+        key = value(ROOT) if 0 <= value(ROOT) <= 127 else min(int(header["key"]), 127)
+        root = key - value(COARSE_TUNE) - (value(FINE_TUNE) + int(header["correction"])) / 100
         return Zone(
             sample=own[SAMPLE],
             keys=keys,
             velocities=velocities,
-            root=root - tuning,
+            root=root + (_loop_detuning(root, int(header["rate"]), loop) if looped else 0.0),
             semitones_per_key=value(SCALE) / 100,
             rate=int(header["rate"]),
             start=start,
             end=end,
-            loop=loop if value(MODES) & 1 and loop[1] - loop[0] > 1 else None,
+            loop=loop if looped else None,
             gain=10 ** (-max(value(ATTENUATION), 0) * ATTENUATION_SCALE / 200),
             pan=min(max(value(PAN) / 500, -1.0), 1.0),
             sweep=_sweep(value),
@@ -247,6 +250,20 @@ def _frames(header: Any, value: Any) -> tuple[int, int, Range]:
     end = min(end, length)
     low, high = max(low, start), min(high, end)
     return start, end, (low - start, high - start)
+
+
+def _loop_detuning(root: float, rate: int, loop: Range) -> float:
+    """Semitones by which a short loop sounds off the zone's root.
+
+    A loop of a few periods and whole frames has a pitch of its own, up to a quarter tone off in old fonts.
+    Small differences are left: they may be meant, as the beating of two layers.
+    """
+    hertz = 440 * 2 ** ((root - 69) / 12)
+    periods = round(hertz * (loop[1] - loop[0]) / rate)
+    if not 1 <= periods <= PERIODS_OF_SHORT_LOOP:
+        return 0.0
+    off = 12 * math.log2(rate * periods / (loop[1] - loop[0]) / hertz)
+    return off if DETUNING_HEARD < abs(off) < 1 else 0.0
 
 
 def _envelope(value: Any) -> Envelope:

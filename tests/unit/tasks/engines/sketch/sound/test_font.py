@@ -95,3 +95,14 @@ def test_a_program_that_the_font_lacks_is_played_by_a_near_one(tmp_path: Path) -
     assert font.preset(19)
     assert font.preset(80)
     assert font.preset(0, drums=True)
+
+
+def test_a_short_loop_that_is_off_its_root_is_tuned_to_it(tmp_path: Path) -> None:
+    rounded = fonts.SINE_KEY + 12 * np.log2(100 / 98)  # as if 98 frames were a period
+    root, cents = int(rounded), round(100 * (rounded - int(rounded)))
+    path = fonts.write(tmp_path / "f.sf2", [{MODES: 1, ROOT: root, FINE: -cents}], samples=[fonts.sine(2)])
+    (zone,) = Font(path).preset(0)
+    assert zone.root == pytest.approx(fonts.SINE_KEY, abs=0.02)
+    path = fonts.write(tmp_path / "g.sf2", [{MODES: 1, ROOT: root, FINE: -cents}], samples=[fonts.sine(40)])
+    (zone,) = Font(path).preset(0)
+    assert zone.root == pytest.approx(rounded, abs=0.02), "a long loop's detuning is the font's wish"
