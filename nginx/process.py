@@ -98,7 +98,8 @@ class Nginx:
         self.error_log = settings.log_path / "nginx-error.log"
         self.cache = cache_folder(settings.run_path)
         self._child: subprocess.Popen[bytes] | None = None
-        for folder in (self.prefix, settings.log_path, settings.storage_path):
+        own = () if settings.storage else (settings.storage_path,)  # a NAS has to be there already
+        for folder in (self.prefix, settings.log_path, *own):
             folder.mkdir(parents=True, exist_ok=True)
 
     def check(self, text: str) -> None:

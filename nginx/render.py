@@ -44,6 +44,7 @@ class Door:
 DOORS = (
     Door("= /v1/jobs", "/v1/jobs"),
     Door("~ ^/v1/jobs/[^/]+/retry$", "/v1/jobs/[^/]+/retry"),
+    Door("= /v1/uploads", "/v1/uploads"),
     Door("= /generate", "/generate", waits=True),
     Door("= /release_task", "/release_task"),
     Door("= /songs", "/songs", page=True),

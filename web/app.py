@@ -11,16 +11,21 @@ from importlib.metadata import version
 from fastapi import FastAPI
 from starlette.routing import Route as PathRoute
 
+from tasks.keys import Keyring
 from tasks.ledger import Ledger
+from tasks.ledger.canary import CanaryTable
+from tasks.ledger.database import Database
+from tasks.ledger.keys import Keys
 from tasks.queues import model_queue
 from tasks.settings import Settings
 from tasks.storage import Storage
-from web import errors, flower, pages, presence
+from web import errors, flower, guard, pages, presence
 from web.api import acestep, convert, generate, health, jobs, output, peaks, schema, uploads
 from web.api.limits import Gate
 from web.client import networks
 from web.desk import Desk
 from web.edge import Edge
+from web.links import Links
 from web.route import Route
 from web.seal import Seal, secret_of
 from web.watch import Watcher
@@ -64,6 +69,9 @@ def create_app(settings: Settings, *, address: str | None = None) -> FastAPI:
     pages.install(app)
     errors.install(app)
     schema.install(app)
+    app.add_route("/auth/key_valid", guard.key_valid, methods=["GET"], include_in_schema=False)
+    if settings.keys_required:
+        app.add_middleware(guard.Guard)
     app.add_middleware(Edge, trusted=networks(settings.trusted_proxies))
     return app
 
@@ -72,14 +80,17 @@ def _desk(settings: Settings) -> Desk:
     from tasks.engines import model_of
 
     ledger, model = Ledger(settings.ledger), model_of(settings)
+    database, seal = Database(settings.ledger), Seal(secret_of(settings))
     return Desk(
         settings=settings,
         ledger=ledger,
         storage=_storage(settings),
         watcher=Watcher(ledger),
-        route=Route(ledger, default=model_queue(model.name, model.version)),
+        route=Route(ledger, CanaryTable(database), default=model_queue(model.name, model.version)),
+        keyring=Keyring(Keys(database)),
         gate=Gate(settings.rate_limit),
-        seal=Seal(secret_of(settings)),
+        seal=seal,
+        links=Links(seal, settings.link_seconds if settings.sign_output else None),
         trusted=networks(settings.trusted_proxies),
         admins=networks(settings.admin_networks),
     )

@@ -8,11 +8,13 @@ from dataclasses import dataclass, field
 import anyio
 from starlette.requests import Request
 
+from tasks.keys import Keyring
 from tasks.ledger import Ledger
 from tasks.settings import Settings
 from tasks.storage import Storage
 from web.api.limits import Gate
 from web.client import Networks
+from web.links import Links
 from web.route import Route
 from web.seal import Seal
 from web.watch import Watcher
@@ -40,8 +42,10 @@ class Desk:
     storage: Storage
     watcher: Watcher
     route: Route
+    keyring: Keyring
     gate: Gate
     seal: Seal
+    links: Links
     trusted: Networks
     admins: Networks
     pulse: Pulse = field(default_factory=Pulse)

@@ -32,7 +32,7 @@ def install(app: FastAPI) -> None:
 def answer(request: Request, problem: Problem) -> Response:
     """The problem as the client can read it."""
     visit = visit_of(request)
-    if _is_person(request):
+    if is_person(request):
         context = {"problem": problem, "trace_id": visit.trace_id}
         response = page(request, "error.html", problem.kind.status, **context)
         response.headers.update(problem.headers)
@@ -40,7 +40,8 @@ def answer(request: Request, problem: Problem) -> Response:
     return problem.response(path=visit.path, trace_id=visit.trace_id)
 
 
-def _is_person(request: Request) -> bool:
+def is_person(request: Request) -> bool:
+    """Whether a page is what they can read."""
     path = request.scope["path"]
     return "text/html" in request.headers.get("accept", "") and not path.startswith(API_PREFIXES)
 

@@ -50,11 +50,11 @@ class Seal:
     """Signs short texts, each for one purpose, and opens them again."""
 
     def __init__(self, secret: bytes) -> None:
-        self._secret = secret
+        self.secret = secret
 
     def token(self, purpose: str, text: str) -> str:
         """A signature of `text` that holds for this purpose only."""
-        digest = hmac.new(self._secret, f"{purpose}\0{text}".encode(), hashlib.sha256).digest()
+        digest = hmac.new(self.secret, f"{purpose}\0{text}".encode(), hashlib.sha256).digest()
         return base64.urlsafe_b64encode(digest[:18]).decode()
 
     def holds(self, purpose: str, text: str, token: str) -> bool:

@@ -34,10 +34,13 @@ def keep(request: Request, response: Response, seal: Seal) -> None:
     new = getattr(request.state, "new_session", None)
     if new is None:
         return
-    secure = request.url.scheme == "https" or request.headers.get("x-forwarded-proto") == "https"
-    response.set_cookie(
-        COOKIE, seal.sign("session", new), max_age=YEAR, httponly=True, samesite="lax", secure=secure
-    )
+    signed, secure = seal.sign("session", new), is_secure(request)
+    response.set_cookie(COOKIE, signed, max_age=YEAR, httponly=True, samesite="lax", secure=secure)
+
+
+def is_secure(request: Request) -> bool:
+    """Whether the browser came by HTTPS, so that its cookies may be bound to that."""
+    return request.url.scheme == "https" or request.headers.get("x-forwarded-proto") == "https"
 
 
 def form_token(session: str, seal: Seal) -> str:

@@ -49,7 +49,7 @@ def worker() -> None:
 @app.command()
 def gateway() -> None:
     """Run nginx in front of the web app."""
-    from nginx import gateway
+    from compose import gateway
 
     raise typer.Exit(gateway.run(settings()))
 

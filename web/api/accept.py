@@ -22,6 +22,8 @@ from web.api.auth import Owner, identify
 from web.api.problems import BAD_REQUEST, IDEMPOTENCY, INVALID, QUEUE_FULL, QUOTA, UNAVAILABLE, Problem
 from web.desk import Desk, desk_of
 from web.edge import Visit
+from web.lane import preferred_node
+from web.lane import wanted as wanted_lane
 
 log = get_logger()
 
@@ -49,10 +51,13 @@ async def accept(request: Request, wanted: JobRequest, body: bytes | None = None
     if not client.through_gateway(request.scope, desk.trusted):
         desk.gate.admit(client.bucket(owner.address), owner.key_id)
     await _check(desk, wanted)
+    lane, queue = desk.route.shared(wanted_lane(request, owner.address))
     new = NewJob(
         id=new_job_id(desk.settings.cell),
         request=wanted,
-        model_queue=desk.route.shared(),
+        model_queue=queue,
+        lane=lane,
+        preferred_queue=desk.route.preferred(preferred_node(request)) if lane == "stable" else None,
         owner=owner.id,
         traceparent=visit.traceparent,
         idempotency_key=key,

@@ -12,9 +12,9 @@ import asyncio
 import json
 import re
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
-from urllib.parse import quote
+from urllib.parse import parse_qsl, quote
 
 import orjson
 from fastapi import APIRouter
@@ -26,7 +26,7 @@ from tasks.jobs import JOB_ID, Job, JobRequest, JobState
 from web.api import body, views, words
 from web.api.accept import accept, refusals
 from web.api.jobs import answer
-from web.api.output import send
+from web.api.output import require_link, send
 from web.api.problems import BAD_REQUEST, INVALID, INVALID_JSON, NOT_FOUND, Problem
 from web.desk import Desk, desk_of
 from web.session import refuse_foreign_site
@@ -116,9 +116,11 @@ async def query_result(request: Request) -> Response:
 @router.get("/v1/audio", responses={200: {"content": {"audio/mpeg": {}}}})
 async def audio(request: Request, path: str) -> Response:
     """The file of a result."""
-    root, _, name = path.rpartition("/")
+    place, _, query = path.partition("?")
+    root, _, name = place.rpartition("/")
     if root != "/output":
         raise Problem(NOT_FOUND, "There is no such file; take the path from /query_result.")
+    require_link(request, place, dict(parse_qsl(query)))
     return await send(request, name)
 
 
@@ -126,7 +128,7 @@ async def audio(request: Request, path: str) -> Response:
 async def models(request: Request) -> Response:
     """What the live workers serve."""
     route = desk_of(request).route
-    default = route.shared()
+    default = route.shared()[1]
     names = sorted({default} | {queue for worker in route.workers for queue in worker.queues if "@" in queue})
     known = [{"name": name, "is_default": name == default} for name in names]
     return wrapped({"models": known, "default_model": default})
@@ -197,14 +199,17 @@ def _key(value: Any) -> Any:
 
 
 def _results(desk: Desk, ids: list[str]) -> list[dict[str, Any]]:
-    return [_result(task_id, desk.ledger.get(task_id) if JOB_ID.match(task_id) else None) for task_id in ids]
+    return [
+        _result(task_id, desk.ledger.get(task_id) if JOB_ID.match(task_id) else None, desk.links.to)
+        for task_id in ids
+    ]
 
 
-def _result(task_id: str, job: Job | None) -> dict[str, Any]:
+def _result(task_id: str, job: Job | None, link: Callable[[str], str]) -> dict[str, Any]:
     """One task; of one that is not known they say that it is waiting, with an empty result."""
     if job is None:
         return {"task_id": task_id, "status": 0, "result": "[]", "progress_text": ""}
-    files = [item for item in views.outputs(job) if item["format"] != "mid"]
+    files = [item for item in views.outputs(job, link) if item["format"] != "mid"]
     items = [_item(job, item) for item in files] or [_item(job, None)]
     text = job.error.detail if job.error else job.stage or job.state.value
     result = orjson.dumps(items).decode()

@@ -1,15 +1,25 @@
-"""Who asks: a key, a browser's session, or else an address."""
+"""Who asks: a key, a browser that has shown one, a browser's session, or else an address."""
 
 from __future__ import annotations
 
+import asyncio
+import time
 from dataclasses import dataclass
 
 from starlette.requests import Request
+from starlette.responses import Response
 
 from tasks.jobs import Job
-from tasks.ledger import Quota
+from tasks.keys import Key, Scope
+from tasks.ledger import LedgerError, Quota
 from web import client, session
+from web.api.problems import FORBIDDEN, UNAUTHORIZED, UNAVAILABLE, Problem
 from web.desk import desk_of
+from web.seal import Seal
+
+COOKIE = "tutti_key"
+MONTH = 30 * 86_400
+CHALLENGE = {"www-authenticate": "Bearer"}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -20,20 +30,95 @@ class Owner:
     address: str
     key_id: str | None = None
     quota: Quota | None = None
+    admin: bool = False
 
     def owns(self, job: Job) -> bool:
         """Whether the job is theirs; what an address asked for belongs to whoever comes from it."""
-        return job.owner in {self.id, f"address:{client.bucket(self.address)}"}
+        return self.admin or job.owner in {self.id, f"address:{client.bucket(self.address)}"}
 
 
 async def identify(request: Request) -> Owner:
     """Who sends this request.
 
     Raises:
-        Problem: 401 or 403 where a key is needed or does not hold.
+        Problem: 401 where a key is needed and there is no valid one.
     """
     desk = desk_of(request)
     address = client.address(request.scope, desk.trusted)
+    key = await key_of(request)
+    if key is not None:
+        admin = key.allows("admin")
+        return Owner(id=f"key:{key.id}", address=address, key_id=key.id, quota=key.quota, admin=admin)
+    if desk.settings.keys_required:
+        raise key_needed()
     known = session.current(request, desk.seal) or getattr(request.state, "new_session", None)
     name = f"session:{known}" if known else f"address:{client.bucket(address)}"
     return Owner(id=name, address=address)
+
+
+def key_needed() -> Problem:
+    """The refusal of a request without a valid key."""
+    return Problem(UNAUTHORIZED, "Send a valid key: 'Authorization: Bearer tutti_...'.", headers=CHALLENGE)
+
+
+def require_scope(key: Key, method: str) -> None:
+    """Refuse what the key's scopes do not hold.
+
+    Raises:
+        Problem: 403.
+    """
+    scope: Scope = "read" if method in {"GET", "HEAD", "OPTIONS"} else "jobs"
+    if not key.allows(scope):
+        raise Problem(FORBIDDEN, f"This key lacks the scope {scope!r}; its owner can make one that has it.")
+
+
+async def key_of(request: Request) -> Key | None:
+    """The valid key that this request shows, by a header or by the cookie of `/login`. Asked once a request.
+
+    Raises:
+        Problem: 503 where the ledger has to be asked and is away.
+    """
+    if not hasattr(request.state, "key"):
+        request.state.key = await _find(request)
+    key: Key | None = request.state.key
+    return key
+
+
+async def _find(request: Request) -> Key | None:
+    shown = token_in(request)
+    cookie = request.cookies.get(COOKIE, "")
+    if not shown and not cookie:
+        return None
+    try:
+        return await asyncio.to_thread(_ask, request, shown, cookie)
+    except LedgerError as error:
+        headers = {"retry-after": "5"}
+        raise Problem(UNAVAILABLE, "Keys cannot be checked now; try again.", headers=headers) from error
+
+
+def _ask(request: Request, shown: str, cookie: str) -> Key | None:
+    desk = desk_of(request)
+    if shown:
+        return desk.keyring.check(shown)
+    key_id = remembered(cookie, desk.seal)
+    return desk.keyring.by_id(key_id) if key_id else None
+
+
+def token_in(request: Request) -> str:
+    """The key in the headers, as it was sent; a key by itself goes before one behind `Bearer`."""
+    scheme, _, token = request.headers.get("authorization", "").partition(" ")
+    bearer = token.strip() if scheme.lower() == "bearer" else ""
+    return request.headers.get("x-api-key", "") or bearer
+
+
+def remember(response: Response, key: Key, seal: Seal, *, secure: bool) -> None:
+    """Let the browser show its key's id, signed, from now on; the key itself is not kept in it."""
+    value = seal.sign("key", f"{key.id}-{int(time.time()) + MONTH}")
+    response.set_cookie(COOKIE, value, max_age=MONTH, httponly=True, samesite="lax", secure=secure)
+
+
+def remembered(cookie: str, seal: Seal) -> str | None:
+    """The id in the cookie of `remember`, or None where it is not ours or too old."""
+    text = seal.open("key", cookie)
+    key_id, _, expires = (text or "").partition("-")
+    return key_id if expires.isdigit() and time.time() < int(expires) else None

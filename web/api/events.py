@@ -60,7 +60,7 @@ def _progress(snapshot: Snapshot) -> dict[str, Any]:
 async def _last(desk: Desk, job_id: str) -> ServerSentEvent:
     job = await asyncio.to_thread(desk.ledger.get, job_id)
     assert job is not None  # noqa: S101  it was there a moment ago, and final jobs stay for days
-    return _event(job.state, views.of_job(job), LAST)
+    return _event(job.state, views.of_job(job, link=desk.links.to), LAST)
 
 
 def _event(name: str, data: dict[str, Any], identity: str) -> ServerSentEvent:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from typing import Any
 
 from fastapi import APIRouter
@@ -35,13 +36,13 @@ class Generated(BaseModel):
 @router.post("/generate", response_model=Generated, openapi_extra=BODY_OF_A_JOB)
 async def generate(request: Request) -> Response:
     """Ask for music and wait until it is finished. The job goes on if the connection breaks."""
-    accepted = await submit(request)
+    desk, accepted = desk_of(request), await submit(request)
     job_id = accepted.job.id
-    await _end_of(desk_of(request), job_id)
+    await _end_of(desk, job_id)
     job = await find(request, job_id)
     if job.state is not JobState.SUCCEEDED:
         raise _failed(job)
-    return answer(_generated(job, str(desk_of(request).settings.base_url)), headers=_location(job_id))
+    return answer(_generated(job, str(desk.settings.base_url), desk.links.to), headers=_location(job_id))
 
 
 async def _end_of(desk: Desk, job_id: str) -> None:
@@ -71,8 +72,8 @@ def _failed(job: Job) -> Problem:
     return Problem(JOB_FAILED, detail, headers=_location(job.id), job_id=job.id, error_class=name)
 
 
-def _generated(job: Job, base: str) -> dict[str, Any]:
-    songs = [item for item in views.outputs(job) if item["format"] != "mid"]
+def _generated(job: Job, base: str, link: Callable[[str], str]) -> dict[str, Any]:
+    songs = [item for item in views.outputs(job, link) if item["format"] != "mid"]
     return {
         "id": job.id,
         "status": job.state,

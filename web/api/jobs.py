@@ -15,6 +15,7 @@ from starlette.responses import Response
 from tasks.jobs import JOB_ID, Job, JobRequest, JobState
 from tasks.ledger import Accepted
 from tasks.settings import Settings
+from web import lane
 from web.api import body, events, views, words
 from web.api.accept import accept, refusals
 from web.api.auth import identify
@@ -111,14 +112,26 @@ async def index(
         )
     except ValueError as error:
         raise Problem(INVALID, "cursor is not one of ours; begin again without it.") from error
-    return answer({"jobs": [views.of_job(job) for job in page.jobs], "next_cursor": page.next_cursor})
+    return answer(
+        {
+            "jobs": [views.of_job(job, link=desk.links.to) for job in page.jobs],
+            "next_cursor": page.next_cursor,
+        }
+    )
 
 
 @router.get("/{job_id}", response_model=views.JobView)
 async def show(request: Request, job_id: str) -> Response:
     """One job. Whoever knows its id may see it."""
     job = await find(request, job_id)
-    return answer(await full_view(request, job))
+    return answer(await full_view(request, job), headers=_same_node(request, job))
+
+
+def _same_node(request: Request, job: Job) -> dict[str, str]:
+    """What sends the client's next jobs to the node that made this one, whose model is warm."""
+    desk = desk_of(request)
+    node = next((worker.node for worker in desk.route.workers if worker.id == job.worker), None)
+    return {lane.TOKEN: lane.token(node, desk.seal.secret)} if node else {}
 
 
 @router.get(
@@ -172,7 +185,7 @@ async def full_view(request: Request, job: Job) -> dict[str, Any]:
     snapshots = {}
     if not job.state.final:
         snapshots = await asyncio.to_thread(desk_of(request).ledger.watch, [job.id])
-    return views.of_job(job, snapshots.get(job.id))
+    return views.of_job(job, snapshots.get(job.id), desk_of(request).links.to)
 
 
 async def cancel_job(request: Request, job_id: str) -> Job:

@@ -5,13 +5,15 @@ from __future__ import annotations
 import os
 import re
 import stat
+from collections.abc import Mapping
 from pathlib import Path
 
 import anyio
 from starlette.requests import Request
 from starlette.responses import FileResponse, Response
 
-from web.api.problems import NOT_FOUND, RANGE, UNAVAILABLE, Problem
+from web import links
+from web.api.problems import FORBIDDEN, LINK_EXPIRED, NOT_FOUND, RANGE, UNAVAILABLE, Problem
 from web.desk import FILES, desk_of
 
 NAME = re.compile(
@@ -31,7 +33,23 @@ PATIENCE = 10.0  # seconds for a NAS that hangs
 
 async def serve(request: Request) -> Response:
     """The file that the path names."""
+    require_link(request, request.url.path, request.query_params)
     return await send(request, request.path_params["name"])
+
+
+def require_link(request: Request, path: str, query: Mapping[str, str]) -> None:
+    """Refuse a song whose link is not signed, where links have to be.
+
+    Raises:
+        Problem: 403, or 410 where the link was good once.
+    """
+    known = desk_of(request).links
+    if not known.are_signed:
+        return
+    if not links.holds(path, query, known.key):
+        raise Problem(FORBIDDEN, "This link is not signed; take it from the job.")
+    if links.expired(query):
+        raise Problem(LINK_EXPIRED, LINK_EXPIRED.meaning)
 
 
 async def send(request: Request, name: str) -> Response:
@@ -45,7 +63,7 @@ async def send(request: Request, name: str) -> Response:
         raise _nothing()
     path = desk_of(request).settings.storage_path / name
     status = await _status_of(path)
-    headers = {"cache-control": IMMUTABLE, "etag": etag(status)}
+    headers = {"cache-control": _lasting(request), "etag": etag(status)}
     if _unchanged(request, headers["etag"]):
         return Response(status_code=304, headers=headers)
     _check_range(request, status.st_size)
@@ -57,6 +75,10 @@ async def send(request: Request, name: str) -> Response:
         content_disposition_type="attachment" if "download" in request.query_params else "inline",
         stat_result=status,
     )
+
+
+def _lasting(request: Request) -> str:
+    return IMMUTABLE.replace("public", "private") if desk_of(request).links.are_signed else IMMUTABLE
 
 
 def _nothing() -> Problem:

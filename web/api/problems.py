@@ -47,6 +47,7 @@ IDEMPOTENCY = Kind(
     "idempotency_conflict", 409, "The key was used for another request", "Use a new Idempotency-Key."
 )
 WRONG_STATE = Kind("wrong_state", 409, "Too late for that", "The job is in a state that does not allow this.")
+LINK_EXPIRED = Kind("link_expired", 410, "The link has expired", "Ask for the job again to get a new one.")
 TOO_LARGE = Kind("body_too_large", 413, "The body is too large", "The detail gives the limit.")
 MEDIA = Kind("unsupported_media_type", 415, "Wrong content type", "Send Content-Type: application/json.")
 RANGE = Kind("range", 416, "No such range", "The range starts beyond the end of the file.")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import re
+from collections.abc import Callable
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -95,10 +96,14 @@ def links(job_id: str) -> dict[str, str]:
     }
 
 
-def outputs(job: Job) -> list[dict[str, Any]]:
-    """The job's finished files with their addresses."""
+def _plain(name: str) -> str:
+    return f"/output/{name}"
+
+
+def outputs(job: Job, link: Callable[[str], str] = _plain) -> list[dict[str, Any]]:
+    """The job's finished files with their addresses, which `link` makes of their names."""
     return [
-        output.model_dump() | {"url": f"/output/{output.name}", "variation": _variation(output.name)}
+        output.model_dump() | {"url": link(output.name), "variation": _variation(output.name)}
         for output in job.outputs
     ]
 
@@ -121,13 +126,13 @@ def of_accepted(accepted: Accepted, eta_seconds: float | None = None) -> dict[st
     }
 
 
-def of_job(job: Job, snapshot: Snapshot | None = None) -> dict[str, Any]:
+def of_job(job: Job, snapshot: Snapshot | None = None, link: Callable[[str], str] = _plain) -> dict[str, Any]:
     """Everything about a job; `snapshot` adds its place in the queue."""
     known = job.model_dump(mode="json", by_alias=True, include=SHOWN)
     return known | {
         "position": snapshot.position if snapshot else None,
         "eta_seconds": snapshot.eta_seconds if snapshot else None,
-        "outputs": outputs(job),
+        "outputs": outputs(job, link),
         "trace_id": job.trace_id,
         "links": links(job.id),
     }

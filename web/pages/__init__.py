@@ -5,7 +5,7 @@ from __future__ import annotations
 from fastapi import FastAPI
 from starlette.routing import Mount, Route
 
-from web.pages import about, form, library, song
+from web.pages import about, form, library, login, song
 from web.pages.render import Static
 
 
@@ -19,6 +19,9 @@ def install(app: FastAPI) -> None:
             Route("/songs/{job_id}", song.show, methods=["GET"]),
             Route("/songs/{job_id}/cancel", song.cancel, methods=["POST"]),
             Route("/songs/{job_id}/again", song.again, methods=["POST"]),
+            Route("/login", login.show, methods=["GET"]),
+            Route("/login", login.submit, methods=["POST"]),
+            Route("/logout", login.leave, methods=["POST"]),
             Route("/docs", about.api, methods=["GET"]),
             Route("/problems/{slug}", about.problem, methods=["GET"]),
             Route("/favicon.ico", about.icon, methods=["GET"]),

@@ -27,5 +27,5 @@ async def show(request: Request) -> Response:
         found = await asyncio.to_thread(desk.ledger.list, owner=owner.id, cursor=cursor, limit=PAGE)
     except ValueError as error:
         raise Problem(BAD_REQUEST, "This page of the list does not exist; begin with the newest.") from error
-    files = {job.id: views.outputs(job) for job in found.jobs}
+    files = {job.id: views.outputs(job, desk.links.to) for job in found.jobs}
     return page(request, "library.html", found=found, files=files, first=cursor is None)

@@ -32,7 +32,7 @@ async def show(request: Request) -> Response:
     snapshot = None
     if not job.state.final:
         snapshot = (await asyncio.to_thread(desk.ledger.watch, [job.id])).get(job.id)
-    files = views.outputs(job)
+    files = views.outputs(job, desk.links.to)
     return page(
         request,
         "song.html",

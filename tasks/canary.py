@@ -1,0 +1,135 @@
+"""The canary: a share of the clients tries another version, and it ends by itself when it does worse.
+
+`look` is called every few seconds by whoever leads (the dispatcher); it compares the lanes' finished jobs.
+"""
+
+from __future__ import annotations
+
+import statistics
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from observability.logging import get_logger
+
+log = get_logger()
+
+# The lanes are compared again and again, so a difference has to be far beyond chance before it counts.
+CHANCE = 0.001
+SLOWER = 1.3  # the canary's median over the stable lane's, in seconds of compute a second of audio
+LEAST_JOBS = 8
+LEAST_TIMES = 12
+OWN_FAULT = frozenset({"out_of_memory", "engine_crash", "worker_lost", "deadline", "internal"})
+
+
+@dataclass(frozen=True, kw_only=True)
+class Canary:
+    """What `tutti canary set v2 10%` asked for, and what became of it.
+
+    Attributes:
+        version: The model's version, as its workers name it in their queue `<model>@<version>`.
+        percent: Share of the clients, 0 to 100.
+        since: When it began.
+        stopped_at: When it was stopped; it is off from then on.
+        reason: Why it was stopped.
+    """
+
+    version: str
+    percent: float
+    since: float
+    stopped_at: float | None = None
+    reason: str | None = None
+
+    @property
+    def active(self) -> bool:
+        """Whether clients are sent there now."""
+        return self.stopped_at is None and self.percent > 0
+
+
+@dataclass(kw_only=True)
+class Sample:
+    """Jobs of one lane that ended: how many, how many failed by a fault of ours, and at what pace."""
+
+    jobs: int = 0
+    failed: int = 0
+    times: list[float] = field(default_factory=list)
+
+
+class Lanes(Protocol):
+    """Where the canary and the finished jobs are kept: `tasks.ledger.canary`."""
+
+    def get(self) -> Canary | None:
+        """Give the canary, stopped or not."""
+
+    def sample(self, lane: str, since: float) -> Sample:
+        """Give what ended in a lane since then."""
+
+    def stop(self, reason: str) -> None:
+        """Send no more clients there."""
+
+
+def judge(stable: Sample, canary: Sample) -> str | None:
+    """Say why the canary has to stop, or None.
+
+    Failures are compared by Fisher's exact test, paces by the rank test of Mann and Whitney.
+    """
+    return _fails_more(stable, canary) or _is_slower(stable, canary)
+
+
+def _fails_more(stable: Sample, canary: Sample) -> str | None:
+    import numpy as np
+    from scipy.stats import fisher_exact
+
+    if canary.jobs < LEAST_JOBS or stable.jobs < LEAST_JOBS:
+        return None
+    table = np.array([[lane.failed, lane.jobs - lane.failed] for lane in (canary, stable)])
+    if fisher_exact(table, alternative="greater").pvalue >= CHANCE:
+        return None
+    return (
+        f"{canary.failed} of {canary.jobs} jobs failed, {stable.failed} of {stable.jobs} in the stable lane"
+    )
+
+
+def _is_slower(stable: Sample, canary: Sample) -> str | None:
+    from scipy.stats import mannwhitneyu
+
+    if min(len(stable.times), len(canary.times)) < LEAST_TIMES:
+        return None
+    theirs, ours = statistics.median(stable.times), statistics.median(canary.times)
+    if (
+        ours < theirs * SLOWER
+        or mannwhitneyu(canary.times, stable.times, alternative="greater").pvalue >= CHANCE
+    ):
+        return None
+    return f"{ours:.3g} s of compute a second of audio (median), {theirs:.3g} s in the stable lane"
+
+
+def look(lanes: Lanes) -> str | None:
+    """Compare the lanes once and stop the canary where it does worse; the answer is the reason."""
+    canary = lanes.get()
+    if canary is None or not canary.active:
+        return None
+    reason = judge(lanes.sample("stable", canary.since), lanes.sample("canary", canary.since))
+    if reason:
+        lanes.stop(reason)
+        log.warning(
+            "canary.stopped", message=f"canary {canary.version} stopped: {reason}", tutti={"lane": "canary"}
+        )
+    return reason
+
+
+def lane_of(canary: Canary | None, header: str, cookie: str, share: Callable[[], float]) -> str:
+    """Choose a request's lane by the gateway's own rules: its header, then its cookie, then its share.
+
+    Args:
+        canary: The canary of the moment.
+        header: X-Tutti-Lane, which a gateway sets and which a client may set.
+        cookie: The cookie tutti_lane.
+        share: Where the client falls, 0 to 100; the same client falls in the same place.
+    """
+    if canary is None or not canary.active:
+        return "stable"
+    for wish in (header, cookie):
+        if wish in {"stable", "canary"}:
+            return wish
+    return "canary" if share() < canary.percent else "stable"

@@ -1,0 +1,57 @@
+"""Which lane a request belongs to, and which node it would like: by headers, a cookie, a signed token."""
+
+from __future__ import annotations
+
+import hashlib
+import time
+
+import jwt
+from starlette.requests import Request
+
+from tasks.canary import lane_of
+from tasks.jobs import Lane
+from tasks.settings import NODE_NAME
+from web import client
+from web.api import auth
+from web.desk import desk_of
+
+COOKIE = "tutti_lane"
+TOKEN = "X-Session-Token"  # noqa: S105 - a header's name
+AUDIENCE = "tutti-affinity"
+HOUR = 3_600
+
+
+def wanted(request: Request, address: str) -> Lane:
+    """The lane of this request. A gateway has chosen already and says so in X-Tutti-Lane."""
+    headers, cookies = request.headers, request.cookies
+    who = f"{client.bucket(address)}{auth.token_in(request)}{headers.get('user-agent', '')}"
+    canary = desk_of(request).route.canary
+    lane = lane_of(canary, headers.get("x-tutti-lane", ""), cookies.get(COOKIE, ""), lambda: place(who))
+    return "canary" if lane == "canary" else "stable"
+
+
+def place(who: str) -> float:
+    """Where a client falls among all, 0 to 100."""
+    return int.from_bytes(hashlib.blake2b(who.encode(), digest_size=4).digest()) / 2**32 * 100
+
+
+def preferred_node(request: Request) -> str | None:
+    """The node that the client names, or that its token of an earlier answer names."""
+    named = request.headers.get("x-preferred-node", "") or _of_token(request)
+    return named if NODE_NAME.match(named) else None
+
+
+def _of_token(request: Request) -> str:
+    """The token's node; a token that does not hold is no reason to refuse music."""
+    try:
+        secret = desk_of(request).seal.secret
+        claims = jwt.decode(request.headers.get(TOKEN, ""), secret, algorithms=["HS256"], audience=AUDIENCE)
+    except jwt.InvalidTokenError:
+        return ""
+    return str(claims.get("preferred_node_id", ""))
+
+
+def token(node: str, secret: bytes) -> str:
+    """A token that sends its bearer's next jobs to the same node, for an hour."""
+    claims = {"preferred_node_id": node, "aud": AUDIENCE, "exp": int(time.time()) + HOUR}
+    return jwt.encode(claims, secret, algorithm="HS256")
