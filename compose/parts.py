@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import shutil
 import socket
 import sys
 from pathlib import Path
@@ -27,12 +26,19 @@ def parts(settings: Settings) -> list[Part]:
     ]
     if settings.broker_url is None:
         argv = broker.command(settings)
-        chosen.insert(0, Part(name="broker", argv=argv, stage=0, ready=_listens(run / "broker.sock")))
-    if gateway.available():
+        chosen.insert(
+            0, Part(name="broker", argv=argv, stage=0, ready=_listens(run / "broker.sock"), hush=broker.HUSH)
+        )
+    if behind_nginx(settings):
         chosen.append(Part(name="gateway", argv=_tutti("gateway"), stage=2, ready=_answers(settings)))
     if settings.elasticsearch_url:
         chosen.append(Part(name="ship", argv=_tutti("ship"), stage=2, ready=_at_once))
     return chosen
+
+
+def behind_nginx(settings: Settings) -> bool:
+    """Whether nginx stands in front of the web app here."""
+    return settings.gateway == "auto" and gateway.available() is not None
 
 
 def _tutti(*words: str) -> list[str]:
@@ -41,15 +47,13 @@ def _tutti(*words: str) -> list[str]:
 
 def _web(settings: Settings) -> list[str]:
     """Behind nginx the web app listens on a socket; without it, it is what people reach."""
-    if gateway.available():
+    if behind_nginx(settings):
         return _tutti("web", "--uds", str(settings.run_path / "web.sock"))
     return _tutti("web")
 
 
 def _web_answers(settings: Settings) -> Check:
-    return (
-        _answers(settings, uds=settings.run_path / "web.sock") if gateway.available() else _answers(settings)
-    )
+    return _answers(settings, uds=settings.run_path / "web.sock" if behind_nginx(settings) else None)
 
 
 async def _at_once() -> bool:
@@ -102,8 +106,3 @@ def port_is_free(settings: Settings) -> bool:
         except OSError:
             return False
     return True
-
-
-def programs() -> dict[str, str | None]:
-    """The programs of this machine that Tutti uses where they are there."""
-    return {name: shutil.which(name) for name in ("nginx", "nvidia-smi", "ffmpeg")}

@@ -32,6 +32,7 @@ class Part:
     argv: list[str]
     stage: int
     ready: Check
+    hush: str | None = None  # lines that contain this are not printed
 
 
 class StartFailed(Exception):
@@ -114,20 +115,22 @@ class Supervisor:
             preexec_fn=_die_with_parent,  # only calls prctl, and no thread runs here
         )
         os.close(writing)
-        copying = asyncio.create_task(self._copy_output(running.part.name, reading))
+        copying = asyncio.create_task(self._copy_output(running.part, reading))
         code = await process.wait()
         _kill_group(process.pid)  # what it left behind holds its files, sockets and output
         await copying
         return code
 
-    async def _copy_output(self, name: str, reading: int) -> None:
+    async def _copy_output(self, part: Part, reading: int) -> None:
         reader = asyncio.StreamReader(limit=2**20)
         protocol = asyncio.StreamReaderProtocol(reader)
         pipe = os.fdopen(reading, "rb")
         transport, _ = await asyncio.get_running_loop().connect_read_pipe(lambda: protocol, pipe)
         try:
             while line := await self._line(reader):
-                self._say(name, line.decode(errors="replace").rstrip())
+                text = line.decode(errors="replace").rstrip()
+                if part.hush is None or part.hush not in text:
+                    self._say(part.name, text)
         finally:
             transport.close()
 

@@ -51,6 +51,7 @@ class Settings(BaseSettings):
     port: int = Field(8000, ge=1, le=65535, description="Where people reach Tutti.")
     data: Path = Field(Path("var"), description="Folder of everything kept: ledger, songs, logs.")
     storage: Path | None = Field(None, description="Folder of the songs, the NAS; default: DATA/output.")
+    gateway: Literal["auto", "off"] = Field("auto", description="auto: nginx in front where it is installed.")
     public_url: str | None = Field(None, description="Address people see, if it is not http://HOST:PORT.")
     node: Annotated[str, AfterValidator(_node_name)] = Field(
         default_factory=_this_host, description="This machine's name among the others."

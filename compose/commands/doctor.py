@@ -69,10 +69,12 @@ def _storage(current: Settings) -> Iterator[Finding]:
     )
 
 
-def _nginx(_: Settings) -> Iterator[Finding]:
+def _nginx(current: Settings) -> Iterator[Finding]:
     from nginx import gateway
 
-    if path := gateway.available():
+    if current.gateway == "off":
+        yield Finding("ok", "the web app serves the files itself (TUTTI_GATEWAY=off)")
+    elif path := gateway.available():
         yield Finding("ok", f"nginx at {path} will stand in front")
     else:
         yield Finding(

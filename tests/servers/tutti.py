@@ -73,15 +73,20 @@ def running(data: Path, *, nginx: bool = True, **settings: str) -> Iterator[Tutt
 
     Args:
         data: The folder of everything kept.
-        nginx: Whether it may find nginx on this machine.
+        nginx: Whether nginx may stand in front.
         settings: `TUTTI_*` without the prefix, in lower case.
     """
     port = int(settings.pop("port", free_port()))
-    values = {"data": str(data), "port": str(port), "rate_limit": "off", "drain_seconds": "5", **settings}
+    values = {
+        "gateway": "auto" if nginx else "off",
+        "data": str(data),
+        "port": str(port),
+        "rate_limit": "off",
+        "drain_seconds": "5",
+        **settings,
+    }
     environment = {key: value for key, value in os.environ.items() if not key.startswith("TUTTI_")}
     environment |= {f"TUTTI_{name.upper()}": value for name, value in values.items()}
-    if not nginx:
-        environment["PATH"] = str(Path(sys.executable).parent)
     data.mkdir(parents=True, exist_ok=True)
     log = data / "printed.log"
     with log.open("ab") as out:
