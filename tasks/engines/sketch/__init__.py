@@ -6,12 +6,16 @@ import time
 from pathlib import Path
 
 from tasks.engines.engine import Audio, Progress, Song
-from tasks.engines.sketch.compose import compose
+from tasks.engines.sketch.compose import compose, write_out
 from tasks.engines.sketch.midi import to_midi
+from tasks.engines.sketch.plan import describe, make_plan
+from tasks.engines.sketch.score import Score
 from tasks.engines.sketch.sound.font import Font, default_font
 from tasks.engines.sketch.sound.player import play
 from tasks.engines.sketch.sound.tone import RATE
 from tasks.settings import settings
+
+__all__ = ["Score", "SketchEngine", "compose", "describe", "make_plan", "to_midi"]
 
 WRITING = 0.03  # share of the time that composing takes
 
@@ -53,8 +57,9 @@ class SketchEngine:
         """Compose, play and master a song; `midi` is the score that sounds."""
         font = self._font or self._open()
         began = time.perf_counter()
-        progress(0.0, "writing the score")
-        score = compose(song.request, song.seed)
+        plan = make_plan(song.request, song.seed)
+        progress(0.0, describe(plan))
+        score = write_out(plan)
         written = time.perf_counter()
         share = 1 - WRITING
         samples = play(font, score, lambda done, words: progress(WRITING + share * done, words))

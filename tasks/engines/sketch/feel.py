@@ -62,13 +62,13 @@ def _strengths(plan: Plan) -> list[float]:
     """A factor for every bar, and the last chord: the sections' strength, growing or fading inside them."""
     factors = []
     for part in plan.parts:
-        base = 0.5 + 0.64 * part.energy
+        base = 0.54 + 0.58 * part.energy
         for bar in range(part.bars):
             way = bar / max(part.bars - 1, 1)
             swell = {"prechorus": 0.1 * way, "bridge": 0.12 * way, "intro": 0.08 * way, "outro": -0.16 * way}
             arc = 0.03 * (1.0, 1.6, 2.0, 0.6)[bar % 4]
             factors.append(base * (0.97 + arc + swell.get(part.name, 0.0)))
-    factors.append(0.9 * (0.5 + 0.64 * plan.parts[-1].energy))
+    factors.append(0.9 * (0.54 + 0.58 * plan.parts[-1].energy))
     return factors
 
 

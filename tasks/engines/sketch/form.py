@@ -32,6 +32,7 @@ FORMS: tuple[tuple[int, tuple[SectionName, ...]], ...] = (
     (11, ("verse", "chorus")),
     (17, ("intro", "verse", "chorus")),
     (26, ("intro", "verse", "chorus", "outro")),
+    (33, ("intro", "verse", "chorus", "verse", "chorus")),
     (44, ("intro", "verse", "chorus", "verse", "chorus", "outro")),
     (66, ("intro", "verse", "chorus", "verse", "chorus", "bridge", "chorus", "outro")),
 )
@@ -43,6 +44,7 @@ CYCLES: tuple[tuple[SectionName, ...], ...] = (
     ("bridge", "chorus"),
     ("solo", "verse", "chorus"),
 )
+STANZAS: tuple[SectionName, ...] = ("verse", "verse", "solo", "verse", "chorus")
 BARS_A_SECTION = 10
 ENERGY_LOW, ENERGY_HIGH = 0.12, 1.0
 
@@ -57,13 +59,14 @@ class Part:
     turn: int
 
 
-def lay_out(bars: int, energy: float, sung: Sequence[Sung] = ()) -> tuple[Part, ...]:
+def lay_out(bars: int, energy: float, sung: Sequence[Sung] = (), *, verse: int = 0) -> tuple[Part, ...]:
     """Sections that fill `bars` whole bars; the lyrics' own where they have tags.
 
     Args:
         bars: How many bars there are before the last chord, 1 or more.
         energy: The song's strength 0..1, around which the sections vary.
         sung: The lyrics' sections; where there are more than bars, those that fit, the last one kept.
+        verse: Bars that every section has by its genre's custom (a blues' twelve); 0: as it comes.
 
     """
     if sung:
@@ -71,6 +74,8 @@ def lay_out(bars: int, energy: float, sung: Sequence[Sung] = ()) -> tuple[Part, 
         names = [section.name for section in kept]
         weights = [WEIGHTS[section.name] * (0.6 + 0.1 * min(section.lines, 12)) for section in kept]
     else:
+        if verse and bars >= verse:
+            return tuple(_strengths(*_verses(bars, verse), energy))
         names = list(_form(bars))
         weights = [WEIGHTS[name] for name in names]
     lengths = share(bars, weights)
@@ -89,6 +94,20 @@ def _form(bars: int) -> tuple[SectionName, ...]:
     if middle[-1] != "chorus":
         middle.append("chorus")
     return ("intro", *middle, "outro")
+
+
+def _verses(bars: int, verse: int) -> tuple[list[SectionName], list[int]]:
+    """Verses and solos of one length; four bars of what is left come before them, the rest after."""
+    count, left = divmod(bars, verse)
+    names: list[SectionName] = [STANZAS[place % len(STANZAS)] for place in range(count)]
+    lengths = [verse] * count
+    if left > 1:
+        names, lengths = ["intro", *names], [min(left, 4), *lengths]
+    rest = left - min(left, 4) if left > 1 else left
+    if rest > 1:
+        return [*names, "outro"], [*lengths, rest]
+    lengths[-1] += rest
+    return names, lengths
 
 
 def share(bars: int, weights: Sequence[float]) -> list[int]:

@@ -48,9 +48,10 @@ def harmonise(plan: Plan) -> tuple[Bar, ...]:
 
 def tonic(plan: Plan) -> Chord:
     """The chord that the song ends on."""
-    colour = "ninth" if plan.genre.colour == "ninth" else "power" if plan.genre.colour == "power" else "triad"
     symbol = "i" if plan.key.mode.family == "minor" else "I"
-    return chord(symbol, plan.key, "triad" if symbol == "i" and colour == "ninth" else colour)
+    if symbol == "I" and plan.genre.colour == "ninth":
+        symbol = "Iadd9"
+    return chord(symbol, plan.key, "power" if plan.genre.colour == "power" else "triad")
 
 
 def _symbols(plan: Plan, part: Part, *, closing: bool) -> list[str]:
@@ -74,10 +75,10 @@ def _cadence(symbols: list[str], plan: Plan, *, closing: bool) -> None:
     minor = plan.key.mode.family == "minor"
     prepare = "iim7b5" if minor and jazzy else "ii" if jazzy else "iv" if minor else "IV"
     if plan.genre.harmony == "pentatonic" and minor:
-        symbols[-1] = "V"
+        symbols[-1] = "v"  # a leading note would be foreign to the five
     else:
         symbols[-1] = f"{prepare}+V" if jazzy and closing else "V7" if plan.genre.harmony == "blues" else "V"
-    if closing and len(symbols) >= 4 and not jazzy:
+    if closing and len(symbols) >= 4 and not jazzy and plan.genre.harmony != "blues":
         symbols[-2] = prepare
 
 
@@ -103,9 +104,13 @@ def scale_over(plan: Plan, sounding: Chord, *, seven: bool = False) -> tuple[int
     """
     notes = plan.key.mode.notes if seven else plan.key.mode.melody
     scale = tuple((plan.key.tonic + note) % 12 for note in notes)
-    if len(scale) < 7 and not sounding.dominant:
-        return tuple(sorted(scale))
-    return local_scale(scale, sounding.classes[:4])
+    if len(scale) == 7 or sounding.dominant:
+        scale = local_scale(scale, sounding.classes[:4])
+    if len(scale) == 7:
+        return scale
+    # a blues' thirds take turns: the one a semitone over a note of the chord waits for its own chord
+    waits = {note for note in scale if (note - 1) % 12 in sounding.classes and note not in sounding.classes}
+    return tuple(sorted(set(scale) - {note for note in waits if (note - 1) % 12 in scale}))
 
 
 def voicings(chords: Sequence[Chord], low: int, high: int, size: int) -> list[tuple[int, ...]]:

@@ -66,7 +66,7 @@ def make_plan(request: JobRequest, seed: int) -> Plan:
         metre=metre,
         timing=timing,
         energy=energy,
-        parts=lay_out(timing.bars, energy, wish.form),
+        parts=lay_out(timing.bars, energy, wish.form, verse=12 if genre.harmony == "blues" else 0),
         seats=choose(genre, wish, chance.fork("cast")),
         kit=_kit(wish, genre, energy),
     )

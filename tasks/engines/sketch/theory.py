@@ -146,10 +146,11 @@ def _intervals(numeral: str, suffix: str, degree: int, key: Key, colour: str) ->
     seventh = (notes[(degree + 6) % 7] - notes[degree]) % 12
     if numeral == "V":
         seventh = 10
-    # A ninth a semitone above the root grates, and a ninth on the dominant hides the key.
+    # A ninth a semitone above the root grates, and one on the dominant hides the key, as does the major
+    # seventh of a tonic whose root is left to the bass: that is the third degree's chord.
     ninth = (notes[(degree + 1) % 7] - notes[degree]) % 12
     if colour == "ninth" and ninth == 2 and numeral != "V":
-        return (*triad, seventh, 14)
+        return (*triad, 9, 14) if numeral == "I" else (*triad, seventh, 14)
     return (*triad, seventh)
 
 

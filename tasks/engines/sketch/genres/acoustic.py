@@ -245,7 +245,7 @@ ACOUSTIC = (
         bpm=(112, 140),
         modes={"major": 7, "minor": 3},
         harmony="bossa",
-        colour="ninth",
+        colour="seventh",
         players=(
             Player("lead", (73, 66, 26), loudness=0.0, pan=0.12, room=0.22, low=62, high=83),
             Player("comp", (24,), "bossa", loudness=-1.5, pan=-0.2, room=0.15),

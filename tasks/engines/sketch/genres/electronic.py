@@ -22,7 +22,7 @@ ELECTRONIC = (
         bpm=(72, 88),
         modes={"minor": 5, "major": 5},
         harmony="lofi",
-        colour="ninth",
+        colour="seventh",
         players=(
             Player("lead", (4, 11, 26), loudness=0.0, pan=0.12, room=0.25, low=64, high=84),
             Player("comp", (4, 5, 0), "lofi", loudness=-2.0, pan=-0.12, room=0.25, low=53, high=70),

@@ -58,13 +58,13 @@ POPULAR = (
         name="metal",
         words=("metal", "heavy metal", "thrash", "metalcore", "death metal", "金属", "重金属"),
         bpm=(138, 180),
-        modes={"minor": 8, "phrygian": 2},
+        modes={"minor": 9, "major": 1},
         harmony="metal",
         colour="power",
         players=(
             Player("comp", (30,), "chug", loudness=-1.0, pan=-0.5, room=0.1, low=40, high=57),
             Player("lead", (30, 29), enter=0.4, loudness=0.0, pan=0.2, room=0.2, low=62, high=86),
-            Player("counter", (30,), enter=0.8, loudness=-4.0, pan=0.5, room=0.15, low=52, high=71),
+            Player("counter", (30,), enter=0.5, loudness=-2.5, pan=0.5, room=0.15, low=52, high=71),
             Player("bass", (34,), "gallop", loudness=-2.0),
         ),
         drums="metal",
@@ -162,7 +162,6 @@ POPULAR = (
         bpm=(112, 126),
         modes={"minor": 6, "major": 4},
         harmony="dance",
-        colour="seventh",
         players=(
             Player("lead", (48, 61, 81), loudness=0.0, pan=0.1, room=0.28, low=65, high=86),
             Player("comp", (28, 4), "disco", loudness=-3.0, pan=-0.4, room=0.15, low=58, high=76),

@@ -35,12 +35,12 @@ PROGRESSIONS: dict[str, dict[str, dict[str, Lines]]] = {
     },
     "metal": {
         "major": {
-            "verse": ("I I bVI bVII", "I bVII I I"),
-            "chorus": ("I bVI bVII I", "I V bVI bVII"),
+            "verse": ("I I IV I", "I bVII I V"),
+            "chorus": ("I V IV I", "I IV I V"),
             "bridge": ("bVI bVII I I",),
         },
         "minor": {
-            "verse": ("i i i bII", "i i VI VII", "i bII i VII"),
+            "verse": ("i i i bII", "i i VI VII", "i VI i V"),
             "chorus": ("i VI VII i", "i VI iv V", "i VII VI V"),
             "bridge": ("i bII i bII", "VI VI V V"),
         },

@@ -106,33 +106,60 @@ class Singer:
 
     def _pitches(self, motif: Motif, shift: int, bar: Bar) -> list[int]:
         beat = self.plan.steps_per_beat
+        low, high = self._reach(bar)
         pitches: list[int] = []
         for place, (step, held) in enumerate(motif.rhythm):
             sounding = bar.chord_at(step)
             scale = scale_over(self.plan, sounding)
             if place == 0:
                 aim = 0.5 * (self.pitch + self._centre(bar)) + 1.8 * shift
-                pitch = self._onto_chord(aim, sounding, scale)
+                self.pitch = self._onto_chord(aim, sounding, scale)
             else:
-                pitch = self._within(climb(nearest(self.pitch, scale), motif.moves[place - 1], scale), scale)
-                if held >= beat or (step % beat == 0 and step % (2 * beat) == 0):
-                    pitch = self._onto_chord(pitch, sounding, scale)
-            pitches.append(pitch)
-            self.pitch = pitch
+                move = self._kept_within(motif.moves[place - 1], low, high)
+                pitch = climb(nearest(self.pitch, scale), move, scale)
+                # off the strong beats a note may pass by step; what stays long or leaps belongs to the chord
+                strong = (
+                    held >= 2 * beat or step % (2 * beat) == 0 or abs(move) > 1 or (held >= beat and not move)
+                )
+                self.pitch = self._led(pitch, move, sounding, scale) if strong else pitch
+            pitches.append(self.pitch)
         if bar.last or bar.place % 4 == 3:
             self._come_to_rest(pitches, motif, bar)
         return pitches
 
-    def _onto_chord(self, aim: float, sounding: Chord, scale: Sequence[int]) -> int:
-        """The chord's note nearest to the aim; pentatonic tunes keep to their five where they can."""
-        classes = [note for note in sounding.classes[:4] if note in scale] or list(scale)
-        return nearest(aim, classes, self.seat.low, self.seat.high)
+    def _reach(self, bar: Bar) -> tuple[int, int]:
+        """How low and high the bar's line may go: an octave and a half around its centre."""
+        centre = self._centre(bar)
+        return max(self.seat.low, round(centre - 9)), min(self.seat.high, round(centre + 9))
 
-    def _within(self, pitch: int, scale: Sequence[int]) -> int:
-        return nearest(min(max(pitch, self.seat.low), self.seat.high), scale, self.seat.low, self.seat.high)
+    def _kept_within(self, move: int, low: int, high: int) -> int:
+        """A move that would leave the reach turns back."""
+        wide = 2 * abs(move)
+        if self.pitch + wide > high and move > 0:
+            return -move
+        return -move if self.pitch - wide < low and move < 0 else move
+
+    def _led(self, aim: int, move: int, sounding: Chord, scale: Sequence[int]) -> int:
+        """A chord's note near the aim that keeps the line's direction; it stands still only if asked."""
+        notes = self._chord_notes(sounding, scale)
+        near = [pitch for pitch in range(aim - 5, aim + 6) if pitch % 12 in notes] or [aim]
+
+        def cost(pitch: int) -> float:
+            still = 2.5 * (pitch == self.pitch and move != 0)
+            back = 2.0 * ((pitch - self.pitch) * move < 0)
+            return abs(pitch - aim) + still + back
+
+        return min(near, key=lambda pitch: (cost(pitch), pitch))
+
+    def _chord_notes(self, sounding: Chord, scale: Sequence[int]) -> list[int]:
+        """Pentatonic tunes keep to their five notes where the chord has any of them."""
+        return [note for note in sounding.classes[:4] if note in scale] or list(scale)
+
+    def _onto_chord(self, aim: float, sounding: Chord, scale: Sequence[int]) -> int:
+        return nearest(aim, self._chord_notes(sounding, scale), self.seat.low, self.seat.high)
 
     def _come_to_rest(self, pitches: list[int], motif: Motif, bar: Bar) -> None:
-        """The last note is the tonic where the chord has it, else the chord's note nearest by step."""
+        """The last note is the tonic where the chord has it, else the chord's next to the one before."""
         sounding = bar.chord_at(motif.rhythm[-1][0])
         scale = scale_over(self.plan, sounding)
         around = pitches[-2] if len(pitches) > 1 else pitches[-1]
@@ -140,7 +167,8 @@ class Singer:
         if home in sounding.classes:
             pitches[-1] = nearest(around, (home,), self.seat.low, self.seat.high)
         else:
-            pitches[-1] = self._onto_chord(around, sounding, scale)
+            away = climb(around, self.chance.pick((-1, -1, 1)), scale)
+            pitches[-1] = self._onto_chord(away, sounding, scale)
         self.pitch = pitches[-1]
 
     def _ornamented(self, events: list[Event], bar: Bar) -> list[Event]:

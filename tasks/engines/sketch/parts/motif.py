@@ -81,9 +81,11 @@ class Motif:
 
 def make_motif(plan: Plan, melody: Melody, chance: Chance) -> Motif:
     """A motif in the genre's manner, with at least two notes."""
-    for _ in range(8):
+    least = 3 if melody.density >= 0.7 and plan.timing.beats_per_bar > 2 else 2
+    on_the_beat = not chance.happens(melody.syncopation)
+    for _ in range(12):
         rhythm = _rhythm(plan, melody, chance)
-        if len(rhythm) >= 2:
+        if len(rhythm) >= least and (rhythm[0][0] == 0 or not on_the_beat):
             break
     else:
         half = plan.steps_per_bar // 2
@@ -129,11 +131,13 @@ def _moves(count: int, melody: Melody, chance: Chance) -> tuple[int, ...]:
     moves: list[int] = []
     direction = chance.pick((1, -1))
     while len(moves) < count:
+        if len(moves) >= 3 and all(move * direction > 0 for move in moves[-3:]):
+            direction = -direction
         if moves and abs(moves[-1]) >= 2:
             moves.append(-1 if moves[-1] > 0 else 1)
             direction = moves[-1]
         elif chance.happens(melody.leaps):
-            moves.append(direction * chance.weighed({2: 5, 3: 3, 4: 1}))
+            moves.append(direction * chance.weighed({2: 6, 3: 3, 4: 0.5}))
         else:
             direction = -direction if chance.happens(0.3) else direction
             moves.append(chance.weighed({direction: 5, 0: 1}))

@@ -56,7 +56,7 @@ BASS: dict[str, Pattern] = {
     "whole": {4: ("r---------------",), 3: ("r-----------",), 6: ("r-----------",)},
     "pop": {4: ("r-----r-r---5---", "r---..r-r---5-a-", "r-----5-r---r-a-")},
     "eighths": {4: ("r-r-r-r-r-r-r-r-", "r-r-r-r-r-r-r-a-", "r-r-r-r-5-r-r-a-")},
-    "gallop": {4: ("r.rrr.rrr.rrr.rr", "r.rrr.rrr.rr5.aa", "r-r.r.rrr-r.r.rr")},
+    "gallop": {4: ("r.rrr.rrr.rrr.rr", "r.rrr.rr3.rr5.aa", "r-r.r.rrr-r.r.rr")},
     "octaves": {4: ("r-8-r-8-r-8-r-8-", "r-8-r-8-r-8-5-a-", "r-8-r-8.r-8-r88-")},
     "offbeat": {4: ("..r-..r-..r-..r-", "..r-..r-..r-..8-", "..r-..r-..r-.r8-")},
     "rolling": {4: (".rrr.rrr.rrr.rrr", ".rrr.rrr.rr8.rrr", ".rr8.rrr.rr8.r5a")},
