@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import statistics
+import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Protocol
@@ -19,6 +20,7 @@ CHANCE = 0.001
 SLOWER = 1.3  # the canary's median over the stable lane's, in seconds of compute a second of audio
 LEAST_JOBS = 8
 LEAST_TIMES = 12
+LOOK_SECONDS = 5.0
 OWN_FAULT = frozenset({"out_of_memory", "engine_crash", "worker_lost", "deadline", "internal"})
 
 
@@ -116,6 +118,15 @@ def look(lanes: Lanes) -> str | None:
             "canary.stopped", message=f"canary {canary.version} stopped: {reason}", tutti={"lane": "canary"}
         )
     return reason
+
+
+def watch(lanes: Lanes, ended: threading.Event, seconds: float = LOOK_SECONDS) -> None:
+    """Look again and again until `ended`. Several may do so at once: a canary stops only once."""
+    while not ended.wait(seconds):
+        try:
+            look(lanes)
+        except Exception:  # the ledger may be away; a canary that cannot be judged goes on
+            log.warning("canary.not_judged", message="the lanes' jobs cannot be read", exc_info=True)
 
 
 def lane_of(canary: Canary | None, header: str, cookie: str, share: Callable[[], float]) -> str:

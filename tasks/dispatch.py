@@ -14,9 +14,12 @@ from collections.abc import Sequence
 
 from observability.logging import configure, get_logger
 from observability.tracing import trace_id
+from tasks import canary
 from tasks.app import make_app
 from tasks.jobs import ErrorClass, JobError
 from tasks.ledger import Freed, Ledger, LedgerUnavailable, Release, WorkerView
+from tasks.ledger.canary import CanaryTable
+from tasks.ledger.operating import opened
 from tasks.publish import BrokerUnavailable, Publisher
 from tasks.settings import Settings
 from tasks.storage import Storage
@@ -291,6 +294,8 @@ def run(settings: Settings) -> int:
     keeper = Keeper(ledger, storage, settings.keep_days, settings.keep_share)
     tidying = threading.Thread(target=_tidy, args=(keeper, ended), name="retention", daemon=True)
     tidying.start()
+    lanes = CanaryTable(opened(settings.ledger))
+    threading.Thread(target=canary.watch, args=(lanes, ended), name="canary", daemon=True).start()
     while not ended.wait(_turn(dispatcher)):
         pass
     _close(dispatcher)

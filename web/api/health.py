@@ -8,6 +8,7 @@ import time
 from typing import Any
 
 import anyio
+import psutil
 from fastapi import APIRouter
 from pydantic import BaseModel
 from starlette.requests import Request
@@ -24,6 +25,7 @@ from web.desk import FILES, Desk, desk_of
 router = APIRouter(tags=["health"])
 
 PATIENCE = 3.0  # seconds
+MEMORY_FULL = 97.0  # percent; beyond it the kernel soon kills someone
 FRESH = 1.0  # seconds that an answer is good for, however many ask
 
 
@@ -123,6 +125,8 @@ async def _look(desk: Desk) -> str | None:
     desk.pulse.queued = int(counters.get("queued", 0))
     if desk.pulse.queued >= desk.settings.max_queued:
         return f"{desk.pulse.queued:,} songs are waiting, which is as many as may."
+    if psutil.virtual_memory().percent >= MEMORY_FULL:
+        return "The machine's memory is nearly used up."
     try:
         await anyio.to_thread.run_sync(desk.storage.check, limiter=FILES)
     except JobError as error:

@@ -1,0 +1,37 @@
+"""Which of the ledger's web nodes the gateway sends requests to."""
+
+from __future__ import annotations
+
+from compose.gateway import GONE, SILENT, living
+from nginx.node import WebNode
+from tasks.ledger import WebNode as Registered
+
+NOW = 1_000_000.0
+
+
+def node(name: str, address: str, *, ago: float = 0.0, healthy: bool = True) -> Registered:
+    return Registered(node=name, address=address, healthy=healthy, reason=None, seen_at=NOW - ago)
+
+
+def test_living_nodes_come_in_a_fixed_order() -> None:
+    nodes = [node("b", "10.0.0.2:80"), node("a", "10.0.0.1:80")]
+    assert living(nodes, NOW, "x") == (WebNode("10.0.0.1:80"), WebNode("10.0.0.2:80"))
+    assert living(nodes[::-1], NOW, "x") == living(nodes, NOW, "x")
+
+
+def test_silent_and_unwell_nodes_get_nothing_and_old_ones_are_forgotten() -> None:
+    nodes = [
+        node("a", "10.0.0.1:80", ago=SILENT + 1),
+        node("b", "10.0.0.2:80", healthy=False),
+        node("c", "10.0.0.3:80", ago=GONE + 1),
+    ]
+    assert living(nodes, NOW, "x") == (
+        WebNode("10.0.0.1:80", healthy=False),
+        WebNode("10.0.0.2:80", healthy=False),
+    )
+
+
+def test_a_socket_of_another_machine_is_left_out() -> None:
+    nodes = [node("here", "unix:/run/web.sock"), node("there", "unix:/run/web.sock")]
+    assert living(nodes, NOW, "here") == (WebNode("unix:/run/web.sock"),)
+    assert living(nodes, NOW, "elsewhere") == ()
