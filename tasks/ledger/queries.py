@@ -44,13 +44,15 @@ def page(
     connection: sa.Connection, owner: str | None, state: JobState | None, cursor: str | None, limit: int
 ) -> Page:
     """Jobs, newest first; `cursor` is the last id of the page before."""
-    statement = _whole.order_by(jobs.c.id.desc()).limit(limit + 1)
+    at_work = state is not None and not state.final
+    key = live.c.job_id if at_work else jobs.c.id
+    statement = _whole.order_by(key.desc()).limit(limit + 1)
     if owner is not None:
         statement = statement.where(jobs.c.owner == owner)
     if state is not None:
-        statement = statement.where((jobs.c.state if state.final else live.c.state) == state)
+        statement = statement.where((live.c.state if at_work else jobs.c.state) == state)
     if cursor is not None:
-        statement = statement.where(jobs.c.id < cursor)
+        statement = statement.where(key < cursor)
     rows = connection.execute(statement).mappings().all()
     found = [_job(row) for row in rows[:limit]]
     return Page(jobs=found, next_cursor=found[-1].id if len(rows) > limit else None)

@@ -140,8 +140,8 @@ def one_of(job_ids: Collection[str]) -> sa.ColumnElement[bool]:
 def stale(connection: sa.Connection, now: float, queue: str, after: float) -> list[str]:
     """Take back what was released to a queue `after` seconds ago and nobody claimed.
 
-    Each time that a job is taken back it is given twice as long, lest copies of its message pile up in front of
-    a worker that cannot take it.
+    Each time that a job is taken back it is given twice as long, lest copies of its message pile up in front
+    of a worker that cannot take it.
     """
     doubled = sa.case(
         *((live.c.releases == 1 + n, after * 2**n) for n in range(DOUBLINGS)), else_=after * 2**DOUBLINGS

@@ -54,6 +54,12 @@ jobs = Table(
     Column("expired_at", Double),  # when its audio was deleted
     Column("details", Text),
 )
+Index(
+    "jobs_sharing",
+    jobs.c.cache_of,
+    sqlite_where=jobs.c.cache_of.isnot(None),
+    postgresql_where=jobs.c.cache_of.isnot(None),
+)
 Index("jobs_by_owner", jobs.c.owner, jobs.c.id)
 Index(
     "jobs_ended",

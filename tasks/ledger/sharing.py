@@ -1,4 +1,4 @@
-"""One run for identical requests: followers wait for their leader's audio, later ones are given it at once."""
+"""One run for identical requests: followers wait for their leader's audio, later ones get it at once."""
 
 from __future__ import annotations
 
@@ -91,7 +91,7 @@ def followers(connection: sa.Connection, leader: str) -> list[str]:
 
 
 def finished(connection: sa.Connection, now: float, leader: str) -> int:
-    """The leader succeeded: so do its followers, whose number comes back, and later ones are served at once."""
+    """The leader succeeded: so do its followers, whose number comes back; later ones get it at once."""
     connection.execute(sa.update(songs).where(songs.c.job_id == leader).values(finished=True))
     waiting = followers(connection, leader)
     if waiting:

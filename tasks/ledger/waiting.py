@@ -71,7 +71,7 @@ def _take(connection: sa.Connection, now: float) -> _Picture:
         counted[queue][owner] = number
     picture.waiting = dict(counted)
     picture.queues = _views(connection, now, picture.waiting)
-    picture.pace = dict(connection.execute(sa.select(pace)).tuples().all())
+    picture.pace = {row.queue: row.seconds for row in connection.execute(sa.select(pace))}
     for worker in workers.views(connection, now):
         for queue in worker.queues if worker.alive else ():
             picture.slots[queue] = picture.slots.get(queue, 0) + worker.slots
@@ -97,7 +97,7 @@ def _views(connection: sa.Connection, now: float, waiting: dict[str, dict[str, i
 
 
 def _oldest(connection: sa.Connection, now: float, queue: str) -> float:
-    """Age of the queue's oldest waiting job. Ids sort by time, so the least one is looked up, not searched."""
+    """Age of the queue's oldest waiting job: ids sort by time, so the least one is the oldest."""
     ids = (
         sa.select(sa.func.min(outbox.c.job_id)).where(outbox.c.queue == queue),
         sa.select(sa.func.min(live.c.job_id)).where(
@@ -144,8 +144,7 @@ def _snapshot(row: sa.RowMapping, position: int | None, picture: _Picture) -> Sn
     progress = 1.0 if state is JobState.SUCCEEDED else row["progress"] or 0.0
     eta = None
     if seconds is not None and not state.final:
-        slots = max(picture.slots.get(row["model_queue"], 1), 1)
-        waits = (position or 0) / slots * seconds if state is JobState.QUEUED else 0.0
+        waits = _ahead(row["model_queue"], position, picture) * seconds if state is JobState.QUEUED else 0.0
         eta = waits + seconds * (1.0 - progress)
     return Snapshot(
         state=state,
@@ -155,3 +154,9 @@ def _snapshot(row: sa.RowMapping, position: int | None, picture: _Picture) -> Sn
         position=position if state is JobState.QUEUED else None,
         eta_seconds=eta,
     )
+
+
+def _ahead(queue: str, position: int | None, picture: _Picture) -> float:
+    """How many runs, one after another, come before a job's own."""
+    view = picture.queues.get(queue)
+    return ((position or 1) - 1 + (view.running if view else 0)) / max(picture.slots.get(queue, 1), 1)
