@@ -116,7 +116,7 @@ def test_a_leader_that_lost_its_worker_keeps_its_followers(ledger, clock):
 @pytest.mark.parametrize(
     "quota",
     [Quota(concurrent=2), Quota(jobs_a_day=2), Quota(seconds_a_day=120)],
-    ids=lambda quota: str(quota),
+    ids=str,
 )
 def test_a_quota_refuses_what_goes_beyond_it_and_only_its_owner(ledger, quota):
     answers = [ledger.accept(new_job(owner="ada", quota=quota, duration=60)) for _ in range(5)]
