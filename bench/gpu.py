@@ -13,6 +13,7 @@ import argparse
 import gc
 import random
 import statistics
+import sys
 import time
 from pathlib import Path
 
@@ -154,13 +155,17 @@ def peer() -> dict[tuple[float, int], float]:
     return found
 
 
-def main() -> None:
+@torch.inference_mode()
+def main(arguments: list[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("--only", default="peer,isolation,idle,saturated,mixed")
     parser.add_argument("--precisions", default="bf16,fp8")
     parser.add_argument("--compiled", type=Path, default=Path("var/compiled"), help="cache of compiled code")
     parser.add_argument("--share", type=float, default=1.0, help="share of the songs, for a quick look")
-    chosen = parser.parse_args()
+    chosen = parser.parse_args(arguments or [])
+    if not torch.cuda.is_available():
+        say("no NVIDIA GPU is seen here, so there is nothing to measure")
+        return
     parts = set(chosen.only.split(","))
     rates = ceilings()
     name = torch.cuda.get_device_name()
@@ -184,5 +189,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    with torch.inference_mode():
-        main()
+    main(sys.argv[1:])

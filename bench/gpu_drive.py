@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import shutil
 import statistics
 import subprocess
 import threading
@@ -106,20 +107,27 @@ def arriving(
 class Busy:
     """Share of the time in which the GPU ran something, its power, heat and memory, by nvidia-smi."""
 
+    _process: subprocess.Popen[str] | None = None
+    _reader: threading.Thread | None = None
+
     def __enter__(self) -> Busy:
+        self._lines: list[list[float]] = []
+        if shutil.which("nvidia-smi") is None:
+            return self
         query = "--query-gpu=utilization.gpu,power.draw,temperature.gpu,memory.used"
         command = ["nvidia-smi", query, "--format=csv,noheader,nounits", "-lms", "100"]
         self._process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
-        self._lines: list[list[float]] = []
         self._reader = threading.Thread(target=self._read)
         self._reader.start()
         return self
 
     def _read(self) -> None:
-        for line in self._process.stdout or []:
+        for line in (self._process and self._process.stdout) or []:
             self._lines.append([float(part) for part in line.split(",")])
 
     def __exit__(self, *_: object) -> None:
+        if self._reader is None or self._process is None:
+            return
         self._process.terminate()
         self._process.wait()
         self._reader.join()
