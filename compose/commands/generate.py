@@ -17,6 +17,7 @@ from tasks.engines.engine import Audio, Engine, Song
 from tasks.engines.engine import Progress as Report
 from tasks.jobs import SEED_MAX, AudioFormat, JobRequest
 from tasks.settings import settings
+from web.api import words
 
 app = typer.Typer()
 
@@ -48,7 +49,8 @@ def generate(
     try:
         request = JobRequest.model_validate(fields)
     except ValidationError as error:
-        raise typer.BadParameter("; ".join(_words(problem) for problem in error.errors())) from None
+        wrong = words.of_fields(error)
+        raise typer.BadParameter("; ".join(f"{name} {what}" for name, what in wrong.items())) from None
     _writable(output, midi)
     song = Song(job_id="local", variation=1, seed=request.seed or 0, request=request)
     started = time.perf_counter()
@@ -72,12 +74,6 @@ def _format_of(output: Path) -> str:
     if ending not in get_args(AudioFormat):
         raise typer.BadParameter(f"{output}: the name has to end in .wav, .flac, .mp3 or .opus")
     return ending
-
-
-def _words(problem: object) -> str:
-    assert isinstance(problem, dict)  # noqa: S101 - pydantic's ErrorDetails
-    name = ".".join(str(part) for part in problem["loc"])
-    return f"{name}: {problem['msg']}" if name else str(problem["msg"])
 
 
 def _writable(*paths: Path | None) -> None:
