@@ -41,6 +41,11 @@ class Lines:
         with self._database.read() as connection:
             return list(self._current(connection).queues.values())
 
+    def queues_now(self) -> list[QueueView]:
+        """All queues that hold something, at this moment."""
+        with self._database.read() as connection:
+            return list(_take(connection, self._now()).queues.values())
+
     def snapshots(self, ids: Collection[str]) -> dict[str, Snapshot]:
         """How far each job is; unknown ids are left out."""
         if not ids:
