@@ -29,7 +29,7 @@ class Brief:
 
     text: str
     lyrics: str
-    steps: list[Step]
+    steps: tuple[Step, ...]
     guidance: float | None
     frames: int
     latents: int

@@ -37,9 +37,8 @@ def tokenise(brief: Brief, tokenizer: Any) -> Words:
     """Token numbers, cut where diffusers' pipeline cuts them."""
 
     def numbers(text: str, longest: int) -> Tensor:
-        found = tokenizer(text, truncation=True, max_length=longest, return_tensors="pt")
-        ids: Tensor = found.input_ids[0]
-        return ids
+        # not return_tensors: it looks at every number in Python, which costs more than the tokenizing
+        return torch.tensor(tokenizer(text, truncation=True, max_length=longest).input_ids)
 
     return Words(numbers(brief.text, TEXT_LONGEST), numbers(brief.lyrics, LYRICS_LONGEST))
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import OrderedDict
+from functools import lru_cache
 from typing import Any, NamedTuple
 
 import torch
@@ -18,7 +19,8 @@ class Step(NamedTuple):
     delta: float
 
 
-def steps(count: int, shift: float) -> list[Step]:
+@lru_cache(maxsize=256)
+def steps(count: int, shift: float) -> tuple[Step, ...]:
     """The steps of one song, as diffusers' pipeline and its Euler scheduler take them.
 
     Computed in float32 because the scheduler does so; its last step goes to 0.
@@ -27,7 +29,7 @@ def steps(count: int, shift: float) -> list[Step]:
     if shift != 1.0:
         times = shift * times / (1 + (shift - 1) * times)
     deltas = torch.cat([times[1:-1], torch.zeros(1)]) - times[:-1]
-    return [Step(time, delta) for time, delta in zip(times[:-1].tolist(), deltas.tolist(), strict=True)]
+    return tuple(map(Step, times[:-1].tolist(), deltas.tolist()))
 
 
 class Moment(NamedTuple):
