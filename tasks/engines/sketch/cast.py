@@ -126,6 +126,8 @@ def _alone(asked: Sequence[Instrument]) -> list[Seat]:
             "bass" if instrument.roles == ("bass",) and len(asked) > 1 else "counter" if place else "lead"
         )
         seats.append(_taken(_seat(Player(role, ()), 0), instrument))
+        if "pad" in instrument.roles:  # a choir or strings hold their own chords
+            seats.append(_taken(_seat(Player("pad", (), loudness=-4.0), 0), replace(instrument, low=0)))
     for instrument in players:
         style = "broken" if instrument.roles[0] == "comp" else "picking"
         plain = replace(instrument, low=0)  # the accompaniment stays below the melody

@@ -101,7 +101,7 @@ def _timing(seconds: float, wish: Wish, genre: Genre, metre: str, chance: Chance
         base *= COMPOUND_SPEED
     if genre.metre == "3/4" and metre in {"2/4", "4/4"}:
         base *= 0.72
-    return tempo.fit(seconds, base, beats)
+    return tempo.fit(seconds, base, beats, chance.between(2.2, 4.0))
 
 
 def _key(wish: Wish, genre: Genre, chance: Chance) -> Key:

@@ -7,8 +7,6 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from functools import cache
 
-FLAT_NAMES = ("C", "Db", "D", "Eb", "E", "F", "Gb", "G", "Ab", "A", "Bb", "B")
-SHARP_NAMES = ("C", "C#", "D", "D#", "E", "F", "F#", "G", "G#", "A", "A#", "B")
 LETTERS = {"c": 0, "d": 2, "e": 4, "f": 5, "g": 7, "a": 9, "b": 11}
 # The spelling with fewer accidentals: F# minor but Eb minor, Db major but C# minor.
 USUAL = {
@@ -103,7 +101,6 @@ QUALITIES = {
 SEVENTHS = {"7": 10, "9": 10}
 ROMAN = re.compile(r"^([b#]?)(VII|VI|IV|V|III|II|I|vii|vi|iv|v|iii|ii|i)([^/]*)(?:/(.+))?$")
 DEGREES = {"I": 0, "II": 1, "III": 2, "IV": 3, "V": 4, "VI": 5, "VII": 6}
-COLOURS = ("triad", "seventh", "ninth", "power")
 
 
 @cache
@@ -150,7 +147,7 @@ def _intervals(numeral: str, suffix: str, degree: int, key: Key, colour: str) ->
     # seventh of a tonic whose root is left to the bass: that is the third degree's chord.
     ninth = (notes[(degree + 1) % 7] - notes[degree]) % 12
     if colour == "ninth" and ninth == 2 and numeral != "V":
-        return (*triad, 9, 14) if numeral == "I" else (*triad, seventh, 14)
+        return (*triad, 14) if numeral == "I" else (*triad, seventh, 14)
     return (*triad, seventh)
 
 

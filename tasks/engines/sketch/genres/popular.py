@@ -62,7 +62,7 @@ POPULAR = (
         harmony="metal",
         colour="power",
         players=(
-            Player("comp", (30,), "chug", loudness=-1.0, pan=-0.5, room=0.1, low=40, high=57),
+            Player("comp", (30,), "chug", loudness=-2.5, pan=-0.5, room=0.1, low=40, high=57),
             Player("lead", (30, 29), enter=0.4, loudness=0.0, pan=0.2, room=0.2, low=62, high=86),
             Player("counter", (30,), enter=0.5, loudness=-2.5, pan=0.5, room=0.15, low=52, high=71),
             Player("bass", (34,), "gallop", loudness=-2.0),

@@ -157,8 +157,8 @@ PROGRESSIONS: dict[str, dict[str, dict[str, Lines]]] = {
             "bridge": ("vi ii vi V", "vi V ii V"),
         },
         "minor": {
-            "verse": ("i iv i VII", "i i iv v", "i VII i v"),
-            "chorus": ("i iv v i", "i VII iv i"),
+            "verse": ("i iv i v", "i i iv v", "i v i iv"),
+            "chorus": ("i iv v i", "i v iv i"),
             "bridge": ("VI iv i v", "iv i iv v"),
         },
     },

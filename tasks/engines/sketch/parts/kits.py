@@ -211,6 +211,7 @@ KITS: dict[str, Kit] = {
         Line(SNARE, ("....X.......X...", "....X.......X.o."), 0.4),
         Line(RIDE, ("x.o.x.o.x.o.x.o.",), 0.6),
         Line(CLOSED, ("x.o.x.o.x.o.x.o.",), 0.0, 0.6),
+        enter=0.42,
     ),
     "soul": _kit(
         Line(KICK, ("X.....x...x.....", "X..x....x.x.....", "X......x..x....."), 0.3),

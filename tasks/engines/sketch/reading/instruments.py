@@ -27,7 +27,7 @@ _WIND: tuple[Role, ...] = ("lead", "counter")
 _PLUCK: tuple[Role, ...] = ("arp", "comp", "lead")
 
 INSTRUMENTS = (
-    Instrument("drums", ("drums", "drum", "drumming", "percussion", "beats", "drum kit", "drum set", "鼓", "鼓点", "打击乐", "架子鼓"), 0, ()),
+    Instrument("drums", ("drums", "drum", "drumming", "percussion", "beats", "drum kit", "drum set", "bass drum", "double bass drum", "kick drum", "鼓", "鼓点", "打击乐", "架子鼓"), 0, ()),
     Instrument("bass", ("bass", "bassline", "bass line", "bass guitar", "electric bass", "贝斯", "低音吉他"), 33, ("bass",)),
     Instrument("double bass", ("double bass", "upright bass", "contrabass", "acoustic bass", "低音提琴", "倍大提琴"), 32, ("bass",)),
     Instrument("slap bass", ("slap bass",), 36, ("bass",)),

@@ -48,7 +48,7 @@ CHINESE = re.compile(
 MODE_ALONE = re.compile(
     r"\b(?P<mode>major|minor|dorian|mixolydian|lydian|phrygian|pentatonic)\s+"
     r"(?:key|scale|mode|tonality|chords?|harmony)\b"
-    r"|\b(?P<plain>dorian|mixolydian|lydian|phrygian)\b|(?P<chinese>大调|小调)",
+    r"|\b(?P<plain>dorian|mixolydian|lydian|phrygian)\b|(?P<chinese>大调|小调|宫调|羽调)",
     re.IGNORECASE,
 )
 GOES_ON = re.compile(

@@ -46,7 +46,7 @@ WEAK_GENRES = frozenset(
 BPM = re.compile(
     r"(?P<a>\d{2,3}(?:\.\d+)?)\s*(?:(?:-|–|~|to|到|至)\s*(?P<b>\d{2,3}))?\s*(?:bpm|beats per minute|拍每分钟)"
     r"|(?:bpm|tempo|速度|每分钟)\s*(?:of|is|at|[:=：为])?\s*(?:around|about|约)?\s*(?P<c>\d{2,3}(?:\.\d+)?)"
-    r"|[♩=]\s*=?\s*(?P<d>\d{2,3})\b"
+    r"|(?:[♩=]\s*=?\s*|\bat )(?P<d>\d{2,3})(?=\s*(?:$|[,.;，。]))"
 )
 METRE = re.compile(r"(?<![\d/])(2/4|3/4|4/4|6/8)(?![\d/])")
 BESIDE = re.compile(r"^[\s,]*(?:a|an|the|one|的|是)?\s*$")

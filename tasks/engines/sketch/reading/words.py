@@ -68,6 +68,21 @@ METRES: dict[str, str] = {
 }  # fmt: skip
 
 ALONE = frozenset(
-    {"solo", "only", "just", "unaccompanied", "nothing but", "alone", "独奏", "纯", "只有", "仅有", "只用"}
+    {
+        "solo",
+        "only",
+        "just",
+        "unaccompanied",
+        "a cappella",
+        "acapella",
+        "无伴奏",
+        "nothing but",
+        "alone",
+        "独奏",
+        "纯",
+        "只有",
+        "仅有",
+        "只用",
+    }
 )
 """Said beside an instrument, these leave out everyone else."""
