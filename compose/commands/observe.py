@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import datetime as dt
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -43,3 +45,21 @@ def setup(
         raise typer.Exit(1) from None
     for step in steps:
         typer.echo(f"{step.state:10} {step.what:24} {step.detail}")
+
+
+@observe.command()
+def report(
+    output: Annotated[Path, typer.Option("-o", "--output", help="The HTML file to write.")] = Path(
+        "tutti.html"
+    ),
+    hours: Annotated[
+        float | None, typer.Option(min=0, help="Only the last hours; default: all there is.")
+    ] = None,
+) -> None:
+    """Write every panel from the log files into one HTML file that needs no server and no network."""
+    from observability import analytics
+
+    since = dt.datetime.now(dt.UTC) - dt.timedelta(hours=hours) if hours else None
+    paths = sorted(settings().log_path.glob("*.jsonl"))
+    output.write_text(analytics.report(analytics.build(paths, since=since)), encoding="utf-8")
+    typer.echo(f"Wrote {output} from {len(paths)} log files.")

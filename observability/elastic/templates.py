@@ -46,7 +46,9 @@ TUTTI = _object(
     model=_object(version=KEYWORD),
     lane=KEYWORD,
     gpu=_object(id=KEYWORD, name=KEYWORD, busy=FLOAT, memory=LONG, temperature=FLOAT),
-    worker=_object(id=KEYWORD, running=LONG, oldest_seconds=DOUBLE),
+    worker=_object(
+        id=KEYWORD, running=LONG, oldest_running_seconds=DOUBLE, model_loaded=BOOLEAN, obstacle=KEYWORD
+    ),
     queue=KEYWORD,
     queued=_object(depth=LONG, oldest_seconds=DOUBLE),
     storage=_object(free_bytes=LONG, total_bytes=LONG, used_ratio=DOUBLE),

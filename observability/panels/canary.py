@@ -1,0 +1,79 @@
+"""Does the canary do as well as the stable lane?"""
+
+from __future__ import annotations
+
+from observability.panels.panel import Panel
+from observability.panels.query import (
+    FINISHED,
+    MADE,
+    USERS_OWN,
+    Json,
+    action,
+    by,
+    lines,
+    made,
+    over_time,
+    quantiles,
+    request,
+)
+
+COLOR: Json = {
+    "field": "lane",
+    "type": "nominal",
+    "title": "lane",
+    "scale": {"domain": ["stable", "canary"], "range": ["#4c78a8", "#f58518"]},
+}
+OWN_SQL = ", ".join(f"'{name}'" for name in USERS_OWN)
+
+ERRORS = Panel(
+    id="canary-errors",
+    title="Failed share by lane",
+    note="Without failures that are people's own.",
+    body=request(
+        lines(action(*FINISHED), without=({"terms": {"tutti.error.class": list(USERS_OWN)}},)),
+        over_time(by("lane", "tutti.lane", {"failed": {"filter": action("job.failed")}})),
+    ),
+    levels=("time.buckets", "lane.buckets"),
+    fields={"time": "0.key", "lane": "1.key", "jobs": "1.doc_count", "failed": "1.failed.doc_count"},
+    derive={"share": "datum.failed / datum.jobs"},
+    sql=f"""
+        select time, lane, count(*) as jobs, count(*) filter (where action = 'job.failed') as failed
+        from lines where action in ('job.succeeded', 'job.failed') and lane is not null
+        and coalesce(cause, '') not in ({OWN_SQL}) group by all order by all
+    """,  # noqa: S608 - constants of this module
+    view={
+        "mark": {"type": "line", "point": True, "tooltip": True},
+        "encoding": {
+            "x": {"field": "time", "type": "temporal", "title": None},
+            "y": {"field": "share", "type": "quantitative", "title": "failed", "axis": {"format": "%"}},
+            "color": COLOR,
+        },
+    },
+)
+
+LATENCY = Panel(
+    id="canary-latency",
+    title="Latency by lane",
+    note="Median and 95th percentile of the jobs that were made.",
+    body=request(made(), by("lane", "tutti.lane", {"p": quantiles("event.duration")})),
+    levels=("lane.buckets", "p.values"),
+    fields={"lane": "0.key", "jobs": "0.doc_count", "quantile": "1.key", "ns": "1.value"},
+    derive={"seconds": "datum.ns / 1e9"},
+    sql=f"""
+        select lane, jobs, unnest([50, 95]) as quantile, unnest(p) as ns from (
+            select lane, count(*) as jobs, quantile_cont(duration, [0.5, 0.95]) as p
+            from lines where {MADE} and lane is not null group by all
+        ) order by all
+    """,  # noqa: S608
+    view={
+        "mark": {"type": "bar", "tooltip": True},
+        "encoding": {
+            "x": {"field": "quantile", "type": "ordinal", "title": "percentile", "axis": {"labelAngle": 0}},
+            "xOffset": {"field": "lane"},
+            "y": {"field": "seconds", "type": "quantitative", "title": "latency, s"},
+            "color": COLOR,
+        },
+    },
+)
+
+PANELS = (ERRORS, LATENCY)

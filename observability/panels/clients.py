@@ -1,0 +1,99 @@
+"""Which addresses and keys behave unlike the others: many requests, many refusals, one prompt over and over.
+
+Prompts are known here only by their length and by a keyed hash.
+"""
+
+from __future__ import annotations
+
+from observability.panels.panel import Panel
+from observability.panels.query import Json, action, by, lines, request
+
+SHORT = 12  # characters
+UNUSUAL = "datum.refused_share > 0.1 || datum.repeats > 20 || datum.short_share > 0.5"
+ASKED = ("job.accepted", "job.refused")
+
+
+def _asked() -> Json:
+    return {
+        "refused": {"filter": action("job.refused")},
+        "short": {"filter": {"range": {"tutti.prompt.chars": {"lt": SHORT}}}},
+        "hashed": {"filter": {"exists": {"field": "tutti.prompt.hmac"}}},
+        "prompts": {"cardinality": {"field": "tutti.prompt.hmac", "precision_threshold": 3000}},
+    }
+
+
+def _panel(name: str, title: str, field: str, column: str) -> Panel:
+    return Panel(
+        id=f"clients-{name}",
+        title=title,
+        note="To the right: many requests. Up: mostly refused. Large: the same prompts repeated. "
+        f"Dark: prompts under {SHORT} characters. The fifty busiest.",
+        body=request(lines(action(*ASKED)), by("who", field, _asked())),
+        levels=("who.buckets",),
+        fields={
+            "who": "0.key",
+            "asked": "0.doc_count",
+            "refused": "0.refused.doc_count",
+            "short": "0.short.doc_count",
+            "hashed": "0.hashed.doc_count",
+            "prompts": "0.prompts.value",
+        },
+        derive={
+            "refused_share": "datum.refused / datum.asked",
+            "short_share": "datum.short / datum.asked",
+            "repeats": "datum.hashed - datum.prompts",
+        },
+        sql=f"""
+            select {column} as who, count(*) as asked,
+                   count(*) filter (where action = 'job.refused') as refused,
+                   count(*) filter (where chars < {SHORT}) as short,
+                   count(hmac) as hashed, count(distinct hmac) as prompts
+            from lines where action in ('job.accepted', 'job.refused') and {column} <> ''
+            group by all order by asked desc, who limit 50
+        """,  # noqa: S608 - constants of this module
+        post=({"filter": "datum.who != ''"},),
+        view={
+            "encoding": {
+                "x": {
+                    "field": "asked",
+                    "type": "quantitative",
+                    "title": "requests",
+                    "scale": {"type": "symlog"},
+                },
+                "y": {
+                    "field": "refused_share",
+                    "type": "quantitative",
+                    "title": "refused",
+                    "axis": {"format": "%"},
+                    "scale": {"domain": [0, 1]},
+                },
+            },
+            "layer": [
+                {
+                    "mark": {"type": "circle", "tooltip": {"content": "data"}, "opacity": 0.8},
+                    "encoding": {
+                        "size": {"field": "repeats", "type": "quantitative", "title": "repeated prompts"},
+                        "color": {
+                            "field": "short_share",
+                            "type": "quantitative",
+                            "title": "short prompts",
+                            "scale": {"scheme": "orangered", "domain": [0, 1]},
+                            "legend": {"format": "%"},
+                        },
+                    },
+                },
+                {
+                    "transform": [{"filter": UNUSUAL}],
+                    "mark": {"type": "text", "align": "right", "dx": -12, "fontSize": 11},
+                    "encoding": {"text": {"field": "who", "type": "nominal"}},
+                },
+            ],
+        },
+        height=300,
+    )
+
+
+ADDRESSES = _panel("addresses", "Addresses with unusual patterns", "source.ip", "ip")
+KEYS = _panel("keys", "Keys with unusual patterns", "tutti.key.id", "key_id")
+
+PANELS = (ADDRESSES, KEYS)
