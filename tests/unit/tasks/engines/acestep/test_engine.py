@@ -184,3 +184,9 @@ def test_options_come_from_the_settings(tmp_path):
     options = Options.of(chosen)
     assert (options.model, options.places, options.device) == ("somewhere", 3, "cuda:1")
     assert options.uploads == tmp_path / "upload"
+
+
+def test_ten_minutes_with_guidance_still_fit(base_engine):
+    longest = song(1, duration=600.0, guidance_scale=7.0)
+    assert base_engine.fits([], longest)
+    assert base_engine.admit(longest).brief.passes == 2
