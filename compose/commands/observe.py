@@ -8,6 +8,7 @@ from typing import Annotated
 
 import typer
 
+from observability.elastic.steps import Step
 from tasks.settings import settings
 
 app = typer.Typer()
@@ -22,29 +23,60 @@ def setup(
     ] = None,
     retention_days: Annotated[int, typer.Option(min=1, help="Days that lines are kept.")] = 30,
     new_key: Annotated[bool, typer.Option(help="Make another API key for `tutti ship`.")] = False,
+    runbooks: Annotated[str, typer.Option(help="Where alert rules link to.")] = "docs/runbooks.md",
 ) -> None:
-    """Make templates, retention and the shipper's key; change nothing that is right already."""
+    """Make templates, retention, key, dashboards and rules; change nothing that is right already."""
     from elastic_transport import TransportError
     from elasticsearch import ApiError
+    from httpx import HTTPError
 
     from observability.elastic.setup import NewerThanThis
-    from observability.elastic.setup import setup as set_up
-    from observability.shipper.bulk import client
+    from observability.kibana.setup import KibanaRefused
 
     chosen = settings()
-    if not chosen.elasticsearch_url:
-        typer.echo("Set TUTTI_ELASTICSEARCH_URL to the server to set up.", err=True)
+    if not chosen.elasticsearch_url and not chosen.kibana_url:
+        typer.echo("Set TUTTI_ELASTICSEARCH_URL, and TUTTI_KIBANA_URL for the dashboards.", err=True)
         raise typer.Exit(2)
     own = chosen.elasticsearch_api_key
     key = api_key or (own.get_secret_value() if own else None)
     try:
-        with client(chosen.elasticsearch_url, key) as server:
-            steps = set_up(server, retention_days=retention_days, new_key=new_key)
-    except (NewerThanThis, ApiError, TransportError) as problem:
-        typer.echo(f"Elasticsearch: {problem}", err=True)
+        if chosen.elasticsearch_url:
+            _elasticsearch(chosen.elasticsearch_url, key, retention_days, new_key=new_key)
+        if chosen.kibana_url:
+            _kibana(chosen.kibana_url, key, runbooks)
+    except (NewerThanThis, KibanaRefused, ApiError, TransportError, HTTPError) as problem:
+        typer.echo(f"Stopped: {problem}", err=True)
         raise typer.Exit(1) from None
+
+
+def _elasticsearch(url: str, key: str | None, retention_days: int, *, new_key: bool) -> None:
+    from observability.elastic.setup import setup as set_up
+    from observability.shipper.bulk import client
+
+    with client(url, key) as server:
+        _tell(set_up(server, retention_days=retention_days, new_key=new_key))
+
+
+def _kibana(url: str, key: str | None, runbooks: str) -> None:
+    from observability.kibana.setup import setup as set_up
+
+    _tell(set_up(url, api_key=key, runbooks=runbooks))
+
+
+def _tell(steps: list[Step]) -> None:
     for step in steps:
         typer.echo(f"{step.state:10} {step.what:24} {step.detail}")
+
+
+@observe.command()
+def dashboards(
+    output: Annotated[Path, typer.Option("-o", "--output", help="The file to write.")] = Path("tutti.ndjson"),
+) -> None:
+    """Write the dashboards into a file to import in Kibana by hand (Stack Management, Saved Objects)."""
+    from observability.kibana.objects import ndjson
+
+    output.write_bytes(ndjson())
+    typer.echo(f"Wrote {output}.")
 
 
 @observe.command()

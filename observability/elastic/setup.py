@@ -7,25 +7,15 @@ is said, not passed over.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
 
 from elasticsearch import ApiError, Elasticsearch
 
 from observability.elastic import templates
+from observability.elastic.steps import State, Step
 
-State = Literal["made", "upgraded", "unchanged", "lacking", "failed"]
 KEY_NAME = "tutti-ship"
 NOT_THERE = {400, 404, 405}  # an unknown path answers 400 or 405, a known one without its object 404
-
-
-@dataclass(frozen=True)
-class Step:
-    """One thing that was looked at: what it is, what became of it, and what a person should know."""
-
-    what: str
-    state: State
-    detail: str = ""
 
 
 class NewerThanThis(RuntimeError):

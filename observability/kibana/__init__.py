@@ -1,0 +1,1 @@
+"""Dashboards and alert rules for Kibana, made of the description in `observability.panels`."""
