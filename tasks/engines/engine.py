@@ -76,7 +76,11 @@ class Engine(Protocol):
         """Whether `song` can join `states` within the device's memory."""
 
     def step(self, states: Sequence[State]) -> None:
-        """Advance each of these songs by one step. Raises `EngineOutOfMemory` with nothing advanced."""
+        """Advance each of these songs by one step.
+
+        Raises:
+            EngineOutOfMemory: One does not fit; its neighbours may have advanced, as their `progress` says.
+        """
 
     def decode(self, state: State) -> Audio:
         """Turn a song that is `done` into audio, and forget it."""
