@@ -7,7 +7,6 @@ import os
 import signal
 import subprocess
 import sys
-import threading
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -156,25 +155,7 @@ def running(folder: Path, **settings: Any) -> Iterator[System]:
             {**inherited, **_variables(values)},
         )
         try:
-            threading.Thread(target=_dispatch, args=(system,), daemon=True).start()
+            system.start("dispatch")
             yield system
         finally:
             system.close()
-
-
-def _dispatch(system):
-    from tasks.app import make_app
-    from tasks.queues import TASK, declare
-
-    app = make_app(system.settings)
-    ledger = Ledger(system.settings.ledger, lease_seconds=2)
-    while True:
-        try:
-            for freed in ledger.expire_workers():
-                print(freed)
-            for one in ledger.release(8):
-                app.send_task(TASK, task_id=one.job_id, queue=declare(one.queue, system.settings.broker))
-        except Exception as e:
-            print(repr(e))
-            return
-        time.sleep(0.05)
