@@ -44,7 +44,7 @@ def test_an_accepted_job_becomes_a_file_of_the_length_asked_for(
 
 def test_each_variation_has_its_file_and_seed(system: System, worker: Part) -> None:
     job = system.wait(system.submit(variations=3, seed=11))
-    assert [output.name for output in job.outputs] == [f"{job.id}-2.wav", f"{job.id}-3.wav", f"{job.id}.wav"]
+    assert [output.name for output in job.outputs] == [f"{job.id}.wav", f"{job.id}-2.wav", f"{job.id}-3.wav"]
     assert sorted(output.seed or 0 for output in job.outputs) == [11, 12, 13]
     assert len({output.sha256 for output in job.outputs}) == 3
 
