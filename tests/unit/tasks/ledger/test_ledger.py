@@ -16,7 +16,7 @@ from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 
 from tasks.jobs import JobState
-from tasks.ledger import Ledger, LedgerFull, LedgerUnavailable, room
+from tasks.ledger import Ledger, LedgerFull, LedgerUnavailable, operating, room
 from tasks.ledger.database import Database
 from tasks.ledger.migrate import HEAD
 from tasks.ledger.schema import metadata
@@ -26,7 +26,7 @@ from tests.ledgers import accept, accept_one, new_job, register
 def test_the_migrations_make_the_tables_that_the_code_means(ledger, ledger_url):
     database = Database(ledger_url)
     with database.writer.connect() as connection:
-        assert compare_metadata(MigrationContext.configure(connection), metadata) == []
+        assert compare_metadata(MigrationContext.configure(connection), [metadata, operating.metadata]) == []
     database.close()
 
 

@@ -6,7 +6,7 @@ import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
-from hypothesis import HealthCheck, settings
+from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
@@ -47,6 +47,10 @@ class Jobs(RuleBasedStateMachine):
         self.ended: dict[str, JobState] = {}
         self.leases: dict[str, tuple[int, float]] = {}
         self.finished: set[int] = set()
+        for worker in WORKERS:
+            self.register(worker)
+        for seed in (None, 1, 1, 2):
+            self.accept(seed)
 
     def teardown(self) -> None:
         if hasattr(self, "ledger"):
@@ -114,9 +118,17 @@ class Jobs(RuleBasedStateMachine):
         self.leases[worker] = (epoch, self.clock.now + LEASE)
         self.lose(lambda job: job.holder[0] != worker)
 
+    @rule(worker=st.sampled_from(WORKERS), data=st.data(), again=st.booleans())
+    def claim_many(self, worker, data, again) -> None:
+        """As a worker does that starts anew and takes what there is."""
+        if again:
+            self.register(worker)
+        for _ in range(3):
+            self.claim(worker, data)
+
     @rule(worker=st.sampled_from(WORKERS), data=st.data())
     def claim(self, worker, data) -> None:
-        job_id = self.pick(data)
+        job_id = self.pick(data, JobState.QUEUED) if data.draw(st.booleans()) else self.pick(data)
         if job_id is None or worker not in self.leases:
             return
         job, epoch = self.jobs[job_id], self.leases[worker][0]
@@ -213,5 +225,9 @@ class Jobs(RuleBasedStateMachine):
 
 TestJobs = Jobs.TestCase
 TestJobs.settings = settings(
-    max_examples=40, stateful_step_count=30, deadline=None, suppress_health_check=list(HealthCheck)
+    max_examples=40,
+    stateful_step_count=30,
+    deadline=None,
+    suppress_health_check=list(HealthCheck),
+    phases=[Phase.explicit, Phase.reuse, Phase.generate],  # shrinking would take minutes
 )
