@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from functools import cache
 
@@ -151,12 +151,18 @@ def _intervals(numeral: str, suffix: str, degree: int, key: Key, colour: str) ->
     return (*triad, seventh)
 
 
-def local_scale(scale: Collection[int], chord_classes: Collection[int]) -> tuple[int, ...]:
-    """The scale with the chord's foreign notes in place of their neighbours (the raised third of V)."""
+def local_scale(scale: Collection[int], chord_classes: Sequence[int]) -> tuple[int, ...]:
+    """The scale with the chord's foreign notes in place of their neighbours.
+
+    A raised note, such as the third of the dominant in minor, replaces the one below it; a lowered one the
+    one above. The chord's own notes stay. `chord_classes` begin with the root.
+    """
     notes = set(scale)
     for note in chord_classes:
         if note not in notes:
-            notes -= {n for n in ((note - 1) % 12, (note + 1) % 12) if n not in chord_classes}
+            raised = (note - chord_classes[0]) % 12 in {4, 6, 11}
+            replaced = (note + (-1 if raised else 1)) % 12
+            notes -= {replaced} - set(chord_classes)
             notes.add(note)
     return tuple(sorted(notes))
 

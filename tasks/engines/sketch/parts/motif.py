@@ -115,9 +115,10 @@ def _cell(
 ) -> tuple[int, ...]:
     """Cells near the genre's density; sixteenths only where there is time for them."""
     weights = {}
+    wanted = melody.density * (1.5 if plan.steps_per_beat == 6 else 1.0)  # a dotted quarter has room for more
     for cell in table:
         density = sum(length > 0 for length in cell) / beats
-        weight = math.exp(-2.2 * abs(density - melody.density))
+        weight = math.exp(-2.2 * abs(density - wanted))
         if cell in SYNCOPATED:
             weight *= 0.25 + 2.2 * melody.syncopation
         if 1 in cell and plan.timing.beat < 0.52:
