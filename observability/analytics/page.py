@@ -33,7 +33,7 @@ for (const spot of document.querySelectorAll(".plot[data-panel]")) {
 @cache
 def script() -> str:
     """Vega, Vega-Lite and vega-embed as one script that sets `window.vegaEmbed`; about 0.9 MB."""
-    bundle: str = vl_convert.javascript_bundle()
+    bundle: str = vl_convert.javascript_bundle()  # type: ignore[call-arg]
     return bundle
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from fastapi import FastAPI
 from starlette.routing import Mount, Route
 
-from web.pages import about, form, library, login, song
+from web.pages import about, analytics, form, library, login, song
 from web.pages.render import Static
 
 
@@ -22,6 +22,8 @@ def install(app: FastAPI) -> None:
             Route("/login", login.show, methods=["GET"]),
             Route("/login", login.submit, methods=["POST"]),
             Route("/logout", login.leave, methods=["POST"]),
+            Route("/analytics", analytics.show, methods=["GET"]),
+            Route("/analytics/{panel}.svg", analytics.panel, methods=["GET"]),
             Route("/docs", about.api, methods=["GET"]),
             Route("/problems/{slug}", about.problem, methods=["GET"]),
             Route("/favicon.ico", about.icon, methods=["GET"]),

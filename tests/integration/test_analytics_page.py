@@ -1,0 +1,41 @@
+"""The dashboards in the web app, from log files of its own folder."""
+
+import datetime as dt
+
+import orjson
+import pytest
+from starlette.testclient import TestClient
+
+from observability.panels import PANELS
+from tasks.settings import Settings
+from web.app import create_app
+
+
+@pytest.fixture
+def app(tmp_path):
+    settings = Settings(data=tmp_path, node="stage-1")
+    settings.log_path.mkdir(parents=True)
+    now = dt.datetime.now(dt.UTC) - dt.timedelta(minutes=5)
+    beat = {"gpu": {"id": "stage-1-0", "busy": 0.5}}
+    line = {"@timestamp": now, "event": {"action": "worker.heartbeat"}, "tutti": beat}
+    (settings.log_path / "worker.jsonl").write_bytes(orjson.dumps(line, option=orjson.OPT_APPEND_NEWLINE))
+    return create_app(settings)
+
+
+def test_every_panel_is_on_the_page_and_drawn_from_the_log_files(app):
+    with TestClient(app, client=("127.0.0.1", 50000)) as client:
+        text = client.get("/analytics?hours=1").text
+        assert all(f'src="/analytics/{panel.id}.svg?hours=1"' in text for panel in PANELS)
+        assert "<script" not in text
+
+        picture = client.get("/analytics/load-busy.svg?hours=1")
+        assert picture.headers["content-type"] == "image/svg+xml"
+        assert "stage-1-0" in picture.text
+        assert "No such lines" in client.get("/analytics/cache-hits.svg?hours=1").text
+        assert client.get("/analytics/nothing.svg?hours=1").status_code == 404
+
+
+def test_only_administrators_see_addresses(app):
+    with TestClient(app, client=("203.0.113.9", 50000)) as client:
+        assert client.get("/analytics").status_code == 403
+        assert client.get("/analytics/clients-addresses.svg").status_code == 403

@@ -1,0 +1,88 @@
+"""`/analytics`: the dashboards from this machine's log files, drawn without a server or a script."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import orjson
+from starlette.requests import Request
+from starlette.responses import Response
+
+from web.api.health import require_admin
+from web.api.problems import NOT_FOUND, UNAVAILABLE, Problem
+from web.desk import desk_of
+from web.pages.render import page
+
+FRESH_SECONDS = 60.0
+DRAW_SECONDS = 120.0
+HOURS = {1: "hour", 24: "day", 168: "week", 720: "month"}
+
+
+@dataclass
+class Drawings:
+    """The panels of one span of time, drawn at most once a minute, whoever asks."""
+
+    folder: Path
+    hours: int
+    lock: asyncio.Lock = field(default_factory=asyncio.Lock)
+    drawn: dict[str, str] = field(default_factory=dict)
+    until: float = 0.0
+
+    async def get(self) -> dict[str, str]:
+        """The drawings by panel."""
+        async with self.lock:
+            if time.monotonic() >= self.until:
+                self.drawn = await self._draw()
+                self.until = time.monotonic() + FRESH_SECONDS
+            return self.drawn
+
+    async def _draw(self) -> dict[str, str]:
+        files = [str(path) for path in sorted(self.folder.glob("*.jsonl"))]
+        command = [sys.executable, "-m", "observability.analytics", str(self.hours), *files]
+        process = await asyncio.create_subprocess_exec(*command, stdout=asyncio.subprocess.PIPE)
+        try:
+            async with asyncio.timeout(DRAW_SECONDS):
+                said, _ = await process.communicate()
+        except TimeoutError:
+            process.kill()
+            await process.wait()
+            raise Problem(
+                UNAVAILABLE, "The log files took too long to read. Ask for a shorter time."
+            ) from None
+        if process.returncode:
+            raise Problem(UNAVAILABLE, "The log files could not be read; the web app's log says why.")
+        drawn: dict[str, str] = orjson.loads(said)
+        return drawn
+
+
+_drawings: dict[tuple[Path, int], Drawings] = {}
+
+
+async def show(request: Request) -> Response:
+    """All dashboards; only TUTTI_ADMIN_NETWORKS may see them, for they show addresses."""
+    from observability.panels import DASHBOARDS
+
+    require_admin(request, desk_of(request))
+    return page(request, "analytics.html", dashboards=DASHBOARDS, hours=_hours(request), spans=HOURS)
+
+
+async def panel(request: Request) -> Response:
+    """One panel as a picture."""
+    desk = desk_of(request)
+    require_admin(request, desk)
+    key = (desk.settings.log_path, _hours(request))
+    drawn = await _drawings.setdefault(key, Drawings(*key)).get()
+    svg = drawn.get(request.path_params["panel"])
+    if svg is None:
+        raise Problem(NOT_FOUND, "There is no panel of this name.")
+    headers = {"cache-control": f"private, max-age={FRESH_SECONDS:.0f}"}
+    return Response(svg, media_type="image/svg+xml", headers=headers)
+
+
+def _hours(request: Request) -> int:
+    asked = request.query_params.get("hours", "24")
+    return int(asked) if asked.isdigit() and int(asked) in HOURS else 24
