@@ -67,8 +67,11 @@ install_lock() {
     get_uv
     say "Installing Tutti's packages ($1) ..."
     [ -x .venv/bin/python ] || $uv venv -q --python "$python" .venv
-    # Compiled now, or the first start would spend half a minute on it.
-    $uv pip sync -q --compile-bytecode --require-hashes --python .venv/bin/python "$locks/$1.txt"
+    # A person sees the progress; a log only what went wrong. Compiled now, or the first start would be slow.
+    quiet=-q
+    [ -t 2 ] && quiet=
+    # shellcheck disable=SC2086
+    $uv pip sync $quiet --compile-bytecode --require-hashes --python .venv/bin/python "$locks/$1.txt"
     $uv pip install -q --no-deps --build-constraints $locks/tool.txt --python .venv/bin/python -e .
     printf '%s\n' "$1 $(sum "$1") $PWD" >.venv/.tutti
 }
