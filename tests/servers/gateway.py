@@ -55,7 +55,7 @@ def free_port(host: str = "127.0.0.1") -> int:
         return int(sock.getsockname()[1])
 
 
-def until(holds: Callable[[], object], what: str, seconds: float = 20.0) -> Any:
+def until(holds: Callable[[], object], what: str, seconds: float = 60.0) -> Any:
     """Poll until `holds()` is true and return its value."""
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline:
@@ -189,7 +189,8 @@ class House:
 
     def generations(self) -> set[int]:
         """The pids of the worker processes of nginx."""
-        master = int((self.data / "run/nginx/nginx.pid").read_text())
+        pid_file = self.data / "run/nginx/nginx.pid"
+        master = int(until(lambda: pid_file.exists() and pid_file.read_text().strip(), "the pid is written"))
         children = Path(f"/proc/{master}/task/{master}/children").read_text().split()
         return {int(pid) for pid in children}
 

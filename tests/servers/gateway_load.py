@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import threading
 from collections import Counter
 from collections.abc import Callable
@@ -9,6 +10,8 @@ from collections.abc import Callable
 import httpx
 
 from tests.servers.gateway import House, until
+
+WEIGHTS = itertools.cycle(range(2, 1_000))
 
 
 class Load(threading.Thread):
@@ -63,15 +66,17 @@ def answered(loads: list[Load]) -> int:
 
 
 def reload_often(house: House, loads: list[Load], times: int) -> None:
-    addresses = [node.address for node in house.nodes.values()]
-    for number in range(times):
-        reload_once(house, [{"address": address, "weight": 2 + number % 2} for address in addresses])
+    for _ in range(times):
+        reload_once(house, next(WEIGHTS))
         wait_for_more(loads)
 
 
-def reload_once(house: House, states: list[dict[str, object]]) -> None:
+def reload_once(house: House, weight: int) -> None:
+    """Change every node's weight to one that was not there before, and wait until nginx has it."""
+    config = house.data / "run/nginx/nginx.conf"
     before = house.generations()
-    house.tell(*states)
+    house.tell(*({"address": node.address, "weight": weight} for node in house.nodes.values()))
+    until(lambda: f"weight={weight} " in config.read_text(), "the new configuration")
     until(lambda: house.generations() - before, "new workers of nginx")
 
 
