@@ -1,0 +1,1 @@
+"""A Grafana dashboard over the Prometheus metrics: `python -m observability.grafana > tutti.json`."""
