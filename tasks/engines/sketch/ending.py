@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from tasks.engines.sketch.cast import Seat
-from tasks.engines.sketch.harmony import tonic, voicings
+from tasks.engines.sketch.harmony import tonic, voicings, without_third
 from tasks.engines.sketch.parts import kits
 from tasks.engines.sketch.parts.event import Event
 from tasks.engines.sketch.parts.kits import KITS
@@ -29,7 +29,8 @@ def ending(plan: Plan, seat: Seat, before: Sequence[Event]) -> list[Event]:
         classes = (final.root,) if seat.role == "lead" else final.classes[:3]
         pitches = (nearest(last, classes, seat.low, seat.high),)
     else:
-        pitches = voicings([final], seat.low, seat.high, 4)[0]
+        struck = without_third(plan, [final]) if seat.role == "comp" else [final]
+        pitches = voicings(struck, seat.low, seat.high, 4)[0]
     roll = ROLL / plan.timing.beat if seat.role == "arp" else 0.0
     events = [Event(at + roll * i, length - roll * i, pitch, 1.0) for i, pitch in enumerate(pitches)]
     return events + _touched_again(plan, seat, pitches, at, length)

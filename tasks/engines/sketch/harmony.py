@@ -51,7 +51,7 @@ def tonic(plan: Plan) -> Chord:
     symbol = "i" if plan.key.mode.family == "minor" else "I"
     if symbol == "I" and plan.genre.colour == "ninth":
         symbol = "Iadd9"
-    return chord(symbol, plan.key, "power" if plan.genre.colour == "power" else "triad")
+    return chord(symbol, plan.key)
 
 
 def _symbols(plan: Plan, part: Part, *, closing: bool) -> list[str]:
@@ -125,6 +125,13 @@ def voicings(chords: Sequence[Chord], low: int, high: int, size: int) -> list[tu
         before = result[-1] if result else None
         result.append(min(options, key=lambda notes: (_distance(notes, before, low, high), notes)))
     return result
+
+
+def without_third(plan: Plan, chords: Sequence[Chord]) -> list[Chord]:
+    """What distorted guitars strum: root, fifth and octave, in the genres that do so."""
+    if plan.genre.colour != "power":
+        return list(chords)
+    return [Chord(sounding.root, POWER, sounding.symbol) for sounding in chords]
 
 
 def _power(sounding: Chord, low: int) -> list[tuple[int, ...]]:

@@ -111,7 +111,8 @@ def chord(symbol: str, key: Key, colour: str = "triad") -> Chord:
         symbol: Degree in the mode's own scale; capitals are major, small letters minor; a suffix such as
             `7`, `maj7`, `sus4`; `V7/ii` leads to another degree. `V` is major in minor keys too.
         key: Where the degrees start.
-        colour: What chords without a suffix get: triad, seventh, ninth or power.
+        colour: What chords without a suffix get: triad, seventh or ninth; power is a triad, whose third
+            others than the hand that strums it sing.
 
     Raises:
         ValueError: The symbol is not a Roman numeral of this kind.
@@ -135,9 +136,7 @@ def _intervals(numeral: str, suffix: str, degree: int, key: Key, colour: str) ->
     triad = (0, 4, 7) if numeral.isupper() else (0, 3, 7)
     if suffix in SEVENTHS:
         return (*triad, SEVENTHS[suffix], 14) if suffix == "9" else (*triad, SEVENTHS[suffix])
-    if colour == "power":
-        return QUALITIES["5"]
-    if colour == "triad":
+    if colour in {"triad", "power"}:
         return triad
     notes = key.mode.notes
     seventh = (notes[(degree + 6) % 7] - notes[degree]) % 12

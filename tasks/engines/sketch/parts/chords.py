@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from tasks.engines.sketch.cast import Seat
 from tasks.engines.sketch.chance import Chance
-from tasks.engines.sketch.harmony import Bar, voicings
+from tasks.engines.sketch.harmony import Bar, voicings, without_third
 from tasks.engines.sketch.parts.event import FORCE, Event, runs
 from tasks.engines.sketch.parts.patterns import ARP, COMP, Variants, variants
 from tasks.engines.sketch.plan import Plan
@@ -83,6 +83,8 @@ def _held(
     """The notes under the hand at each chord, by bar and step."""
     places = [(bar.index, start) for bar in bars for start, _ in bar.chords]
     chords = [chord for bar in bars for _, chord in bar.chords]
+    if seat.role == "comp":
+        chords = without_third(plan, chords)
     size = size or SIZES[plan.genre.colour]
     return dict(zip(places, voicings(chords, seat.low, seat.high, size), strict=True))
 

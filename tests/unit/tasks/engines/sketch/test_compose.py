@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import time
 from itertools import pairwise
 
 import numpy as np
@@ -164,12 +163,6 @@ def test_another_seed_gives_another_piece(genre: str) -> None:
         tuple(note.pitch for note in measures.melody(in_genre(genre, seed)).notes) for seed in range(6)
     ]
     assert len(set(melodies)) == 6
-
-
-def test_a_long_song_is_written_in_little_time() -> None:
-    began = time.process_time()
-    song("fast metal", bpm=220, duration=600)
-    assert time.process_time() - began < 6  # 0.4 s where it was written; a runaway loop takes far longer
 
 
 WORDS = [
