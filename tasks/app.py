@@ -62,7 +62,7 @@ def _transport_options(chosen: Settings) -> dict[str, Any]:
         return {"confirm_publish": True, "read_timeout": 30, "write_timeout": 30}
     return {
         # no renewal in kombu: a message is redelivered after it, so twice the longest job has to fit
-        "visibility_timeout": 2 * (chosen.deadline_seconds + chosen.drain_seconds),
+        "visibility_timeout": 2 * (chosen.load_seconds + chosen.deadline_seconds + chosen.drain_seconds),
         # own queue, then the node's, then the shared one
         "queue_order_strategy": "priority",
         # without it a publish on a dead connection waits for ever; BRPOP itself waits 1 s

@@ -74,7 +74,10 @@ class Settings(BaseSettings):
     keys: Literal["auto", "on", "off"] = Field("auto", description="API keys; auto: on beyond loopback.")
     max_queued: int = Field(100_000, ge=1, description="Jobs that may wait before new ones get 503.")
     max_attempts: int = Field(3, ge=1, le=20, description="Runs a job may lose before it fails.")
-    deadline_seconds: float = Field(900.0, gt=0, description="Longest run of one job.")
+    deadline_seconds: float = Field(
+        900.0, gt=0, description="Longest run of one job, from when the engine begins it."
+    )
+    load_seconds: float = Field(600.0, gt=0, description="Longest that a model may take to load.")
     lease_seconds: float = Field(10.0, ge=2, description="A worker silent for so long is taken for dead.")
     drain_seconds: float = Field(30.0, ge=0, description="Time to finish running jobs on SIGTERM.")
     storage_timeout: float = Field(

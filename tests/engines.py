@@ -104,6 +104,13 @@ class Tone:
         return Audio(samples=samples, sample_rate=RATE, timings={"denoise": 0.5, "decode": 0.1})
 
 
+class Sluggish(Tone):
+    """A model that takes its time to load: two seconds, or for ever."""
+
+    def load(self) -> None:
+        time.sleep(float(os.environ.get("TONE_LOADS", "2")))
+
+
 class Broken(Tone):
     """A model that does not load."""
 

@@ -100,7 +100,14 @@ class Host:
         job = self.ledger.claim(job_id, self.name, epoch)
         if job is None:
             return None
-        run = Run(job, epoch, engine=self.engine, gate=self.gate, deadline=self.settings.deadline_seconds)
+        run = Run(
+            job,
+            epoch,
+            engine=self.engine,
+            gate=self.gate,
+            deadline=self.settings.deadline_seconds,
+            loading=self.settings.load_seconds,
+        )
         self.runs.add(run)
         metrics.jobs_running.labels(self.name).set(len(self.runs))
         return run

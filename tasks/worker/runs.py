@@ -13,7 +13,7 @@ from observability.logging import get_logger
 from tasks.engines.engine import Song
 from tasks.jobs import SEED_MAX, ErrorClass, Job, JobError
 from tasks.worker.gate import Gate
-from tasks.worker.messages import Broke, Died, Left, Made, Moved
+from tasks.worker.messages import Broke, Died, Joined, Left, Made, Moved
 from tasks.worker.process import EngineProcess, Told
 
 log = get_logger()
@@ -44,7 +44,16 @@ class HandedBack(Exception):
 class Run:
     """One attempt of one job on this worker. Its own thread calls `songs` and `check`; anyone `interrupt`."""
 
-    def __init__(self, job: Job, epoch: int, *, engine: EngineProcess, gate: Gate, deadline: float) -> None:
+    def __init__(
+        self,
+        job: Job,
+        epoch: int,
+        *,
+        engine: EngineProcess,
+        gate: Gate,
+        deadline: float,
+        loading: float = 600.0,
+    ) -> None:
         self.job = job
         self.epoch = epoch
         self.started = time.monotonic()
@@ -52,7 +61,11 @@ class Run:
         self.alone = bool(job.extra.get("alone"))
         self._engine = engine
         self._gate = gate
-        self._until = self.started + deadline
+        self._deadline = (
+            deadline  # counts from when the engine begins, for a cold start is not the job's fault
+        )
+        self._begun = False
+        self._until = self.started + loading + deadline
         self._events: queue.SimpleQueue[Told | Interrupted] = queue.SimpleQueue()
         self._interrupted: Interrupted | None = None
         self._shares = dict.fromkeys(range(1, job.request.variations + 1), 0.0)
@@ -106,6 +119,8 @@ class Run:
                     if not missing:
                         engine_is_free()
                     yield made
+                case Joined():
+                    self._begin()
                 case Moved(variation=variation, share=share, stage=stage):
                     self._shares[variation], self.stage = min(share, 1.0), stage or "making music"
                 case Broke(error_class=error_class, detail=detail):
@@ -120,10 +135,23 @@ class Run:
         try:
             return self._events.get(timeout=max(0.0, self._until - time.monotonic()))
         except queue.Empty:
+            if not self._begun:
+                raise self._never_begun() from None
             self._overdue(number)
-            seconds = self._until - self.started
-            detail = f"not finished within {seconds:g} s; ask for less, or for another time"
+            detail = f"not finished within {self._deadline:g} s; ask for less, or try again later"
             raise JobError(ErrorClass.DEADLINE, detail) from None
+
+    def _begin(self) -> None:
+        if not self._begun:
+            self._begun = True
+            self._until = time.monotonic() + self._deadline
+
+    def _never_begun(self) -> HandedBack:
+        """Make an end of an engine that hangs while it loads; another worker may do better."""
+        if self._engine.loaded is None:
+            self._gate.engine(loads=False)
+            self._engine.kill()
+        return HandedBack("engine_unavailable", charged=False, alone=self.alone)
 
     def _overdue(self, number: int) -> None:
         """Ask the engine to let go, then kill its process; the worker itself lives on."""

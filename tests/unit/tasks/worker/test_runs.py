@@ -1,5 +1,6 @@
 import datetime as dt
 import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -29,10 +30,10 @@ def job(prompt: str = "a plain tone", **fields: object) -> Job:
 class Background(threading.Thread):
     """A run in a thread of its own, as each has in the worker."""
 
-    def __init__(self, engine: EngineProcess, wanted: Job, deadline: float = 60) -> None:
+    def __init__(self, engine: EngineProcess, wanted: Job, deadline: float = 60, loading: float = 60) -> None:
         super().__init__()
         self.gate = Gate(8)
-        self.current = Run(wanted, 1, engine=engine, gate=self.gate, deadline=deadline)
+        self.current = Run(wanted, 1, engine=engine, gate=self.gate, deadline=deadline, loading=loading)
         self.made = 0
         self.error: Exception | None = None
         self.free = threading.Event()
@@ -133,6 +134,25 @@ def test_a_model_that_does_not_load_hands_the_job_back_and_the_worker_rests(tmp_
     assert (error.reason, error.charged) == ("engine_unavailable", False)
     assert run.gate.obstacle == "engine"
     broken.close()
+
+
+def test_a_cold_start_does_not_count_against_the_deadline(tmp_path: Path) -> None:
+    cold = EngineProcess(Settings(data=tmp_path, engine="tests.engines:Sluggish"))
+    assert Background(cold, job(), deadline=1).result() == 1
+    cold.close()
+
+
+def test_an_engine_that_hangs_while_it_loads_is_ended_and_its_job_handed_back(tmp_path: Path) -> None:
+    hanging = EngineProcess(Settings(data=tmp_path, engine="tests.engines:Sluggish"), {"TONE_LOADS": "600"})
+    error = Background(hanging, job(), deadline=0.1, loading=0.5).result()
+    assert isinstance(error, HandedBack)
+    assert error.reason == "engine_unavailable"
+    for _ in range(2000):
+        if hanging.pid is None:
+            break
+        time.sleep(0.01)
+    assert hanging.pid is None
+    hanging.close()
 
 
 def test_what_is_out_of_a_workers_hands_weighs_more_than_a_cancel(engine: EngineProcess) -> None:
