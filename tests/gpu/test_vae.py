@@ -8,6 +8,7 @@ from diffusers import AutoencoderOobleck
 from torch import Tensor
 
 from tasks.engines.acestep.fused import fused_decoder
+from tasks.engines.acestep.vae_weights import read
 
 
 @pytest.fixture(scope="module")
@@ -32,9 +33,7 @@ def vae() -> AutoencoderOobleck:
 
 @pytest.fixture(scope="module")
 def network(vae):
-    from tasks.engines.acestep import vae_triton
-
-    return vae_triton.read(vae.decoder, torch.bfloat16)
+    return read(vae.decoder, torch.bfloat16)
 
 
 @pytest.fixture(autouse=True)

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from tasks.engines.acestep.decoding import Window, halo, windows
+from tasks.engines.acestep.vae_weights import read
 
 CORE = 1_500
 """Latents of the largest window, 60 s: larger ones gain nothing and take more memory."""
@@ -43,9 +44,9 @@ def fusable(vae: Any) -> bool:
 
 def fused_decoder(vae: Any, core: int = CORE) -> BatchDecoder:
     """The decoder by kernels."""
-    from tasks.engines.acestep import vae_triton
+    from tasks.engines.acestep.vae_triton import decode as run
 
-    decode = partial(vae_triton.decode, vae_triton.read(vae.decoder, torch.bfloat16))
+    decode = partial(run, read(vae.decoder, torch.bfloat16))
     return BatchDecoder(decode, int(vae.hop_length), halo(list(vae.upsampling_ratios)), core)
 
 
