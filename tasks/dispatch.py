@@ -21,6 +21,7 @@ from tasks.ledger import Freed, Ledger, LedgerUnavailable, Release, WorkerView
 from tasks.ledger.canary import CanaryTable
 from tasks.ledger.operating import opened
 from tasks.publish import BrokerUnavailable, Publisher
+from tasks.report import QueueReport
 from tasks.settings import Settings
 from tasks.storage import Storage
 
@@ -51,6 +52,7 @@ class Dispatcher:
         self._kept_up_at = float("-inf")
         self._fleet = Fleet([])
         self._pace = Pace()
+        self._report = QueueReport()
         self._unsent: Sequence[Release] = ()
 
     def turn(self) -> float:
@@ -107,6 +109,7 @@ class Dispatcher:
         self._move_on()
         self._take_back_lost()
         self._take_back_dead_letters()
+        self._report.tell(self._ledger.queues())
 
     def _move_on(self) -> None:
         """Away from machines that are gone or do not take it in time, and from versions nobody runs."""
