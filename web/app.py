@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator, Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
 from importlib.metadata import version
+from typing import TYPE_CHECKING
 
 from fastapi import FastAPI
 from starlette.routing import Route as PathRoute
@@ -18,7 +19,6 @@ from tasks.ledger.database import Database
 from tasks.ledger.keys import Keys
 from tasks.queues import model_queue
 from tasks.settings import Settings
-from tasks.storage import Storage
 from web import errors, flower, guard, pages, presence
 from web.api import acestep, convert, generate, health, jobs, output, peaks, schema, uploads
 from web.api.limits import Gate
@@ -29,6 +29,9 @@ from web.links import Links
 from web.route import Route
 from web.seal import Seal, secret_of
 from web.watch import Watcher
+
+if TYPE_CHECKING:
+    from tasks.storage import Storage
 
 DESCRIPTION = "Ask for music in words; get songs. Every error is a problem document (RFC 9457)."
 
@@ -79,7 +82,7 @@ def create_app(settings: Settings, *, address: str | None = None) -> FastAPI:
 def _desk(settings: Settings) -> Desk:
     from tasks.engines import model_of
 
-    ledger, model = Ledger(settings.ledger), model_of(settings)
+    ledger, model = _ledger(settings), model_of(settings)
     database, seal = Database(settings.ledger), Seal(secret_of(settings))
     return Desk(
         settings=settings,
@@ -96,8 +99,19 @@ def _desk(settings: Settings) -> Desk:
     )
 
 
+def _ledger(settings: Settings) -> Ledger:
+    return Ledger(
+        settings.ledger,
+        max_queued=settings.max_queued,
+        max_attempts=settings.max_attempts,
+        lease_seconds=settings.lease_seconds,
+    )
+
+
 def _storage(settings: Settings) -> Storage:
     """The storage; a folder of our own is made here, a NAS has to be there."""
+    from tasks.storage import Storage
+
     storage = Storage(settings.storage_path, timeout=health.PATIENCE)
     if settings.storage is None:
         storage.prepare()

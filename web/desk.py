@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 import anyio
 from starlette.requests import Request
@@ -11,13 +12,15 @@ from starlette.requests import Request
 from tasks.keys import Keyring
 from tasks.ledger import Ledger
 from tasks.settings import Settings
-from tasks.storage import Storage
 from web.api.limits import Gate
 from web.client import Networks
 from web.links import Links
 from web.route import Route
 from web.seal import Seal
 from web.watch import Watcher
+
+if TYPE_CHECKING:  # it brings numpy, which starting need not wait for
+    from tasks.storage import Storage
 
 FILES = anyio.CapacityLimiter(16)
 """Threads that may wait for the NAS. They are kept apart, so that a NAS that hangs stops nothing else."""

@@ -117,7 +117,7 @@ class Visit:
 
     def note(self) -> None:
         """Leave the line http.request, and count. The query is left out: it may be signed."""
-        route = getattr(self._scope.get("route"), "path", "none")
+        route = _route_of(self._scope)
         metrics.http_requests.labels(self._scope["method"], route, self._status or 499).inc()
         metrics.http_seconds.labels(route).observe((time.perf_counter_ns() - self._began) / 1e9)
         agent = self._headers.get("user-agent")
@@ -137,6 +137,18 @@ class Visit:
             trace={"id": self.trace_id},
             **({"user_agent": {"original": agent[:512]}} if agent else {}),
         )
+
+
+def _route_of(scope: Scope) -> str:
+    """The route's pattern, of which there are few, as a label; addresses that people invent are `none`."""
+    path = str(scope["path"])
+    if path.startswith("/static/"):
+        return "/static"
+    if "endpoint" not in scope:
+        return "none"
+    for name, value in scope.get("path_params", {}).items():
+        path = path.replace(f"/{value}", f"/{{{name}}}")
+    return path
 
 
 async def _no_body() -> Message:

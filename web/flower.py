@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
+from typing import TYPE_CHECKING
 
-import httpx
 from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 
@@ -13,6 +13,9 @@ from web.api.health import require_admin
 from web.api.problems import UNAVAILABLE, Problem
 from web.desk import desk_of
 from web.session import refuse_foreign_site
+
+if TYPE_CHECKING:
+    import httpx
 
 METHODS = ["GET", "HEAD", "POST"]
 LIMIT = 1024 * 1024
@@ -40,6 +43,8 @@ async def proxy(request: Request) -> Response:
     Raises:
         Problem: 403, or 503 where Flower does not run.
     """
+    import httpx  # few processes see Flower
+
     desk = desk_of(request)
     require_admin(request, desk)
     refuse_foreign_site(request)

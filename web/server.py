@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 from pathlib import Path
 
 import uvicorn
@@ -28,6 +29,8 @@ def run(settings: Settings, *, uds: Path | None = None) -> int:
     settings.log_path.mkdir(parents=True, exist_ok=True)
     configure(service="tutti-web", path=settings.log_path / "web.jsonl", level=settings.log_level)
     server = uvicorn.Server(_configuration(settings, uds))
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: None)  # uvicorn raises it again when it has ended well
     try:
         server.run()
     finally:

@@ -14,7 +14,6 @@ from starlette.requests import Request
 
 from observability import metrics
 from observability.logging import get_logger
-from tasks.callbacks import CallbackRefused, check_url
 from tasks.jobs import JobRequest, new_job_id
 from tasks.ledger import Accepted, IdempotencyConflict, LedgerFull, LedgerUnavailable, NewJob, QuotaExceeded
 from web import client
@@ -90,6 +89,8 @@ async def _check(desk: Desk, wanted: JobRequest) -> None:
         if upload and not await anyio.to_thread.run_sync(desk.settings.upload_path.joinpath(upload).is_file):
             raise _field(name, "is not here; upload it first: POST /v1/uploads")
     if wanted.callback_url is not None:
+        from tasks.callbacks import CallbackRefused, check_url
+
         try:
             await asyncio.to_thread(check_url, wanted.callback_url)
         except CallbackRefused as error:

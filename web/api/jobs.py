@@ -106,18 +106,11 @@ async def index(
 ) -> Response:
     """Your jobs, newest first: your key's, your session's or your address's."""
     desk, owner = desk_of(request), await identify(request)
-    try:
-        page = await asyncio.to_thread(
-            desk.ledger.list, owner=owner.id, state=state, cursor=cursor, limit=limit
-        )
-    except ValueError as error:
-        raise Problem(INVALID, "cursor is not one of ours; begin again without it.") from error
-    return answer(
-        {
-            "jobs": [views.of_job(job, link=desk.links.to) for job in page.jobs],
-            "next_cursor": page.next_cursor,
-        }
-    )
+    if cursor is not None and not JOB_ID.match(cursor):
+        raise Problem(INVALID, "cursor is not one of ours; begin again without it.")
+    page = await asyncio.to_thread(desk.ledger.list, owner=owner.id, state=state, cursor=cursor, limit=limit)
+    found = [views.of_job(job, link=desk.links.to) for job in page.jobs]
+    return answer({"jobs": found, "next_cursor": page.next_cursor})
 
 
 @router.get("/{job_id}", response_model=views.JobView)

@@ -9,7 +9,7 @@ from pydantic import ValidationError
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
-from tasks.jobs import JOB_ID, LYRICS_MAX, PROMPT_MAX, PROMPT_MIN, JobRequest
+from tasks.jobs import JOB_ID, LYRICS_MAX, PROMPT_MAX, PROMPT_MIN, Job, JobRequest
 from web import session
 from web.api import body, words
 from web.api.accept import accept, refusals
@@ -39,8 +39,8 @@ LANGUAGES = {
 }  # fmt: skip
 LABELS = {
     "prompt": "The description", "lyrics": "The lyrics", "duration": "The length", "bpm": "The tempo",
-    "key_scale": "The key", "time_signature": "The metre", "vocal_language": "The language", "seed": "The seed",
-    "variations": "The number of variations", "format": "The file format",
+    "key_scale": "The key", "time_signature": "The metre", "vocal_language": "The language",
+    "seed": "The seed", "variations": "The number of variations", "format": "The file format",
 }  # fmt: skip
 FORMATS = {"wav": "WAV", "flac": "FLAC", "mp3": "MP3", "opus": "Opus"}
 FIELDS = ("prompt", "lyrics", "duration", "bpm", "key_scale", "time_signature", "vocal_language", "seed",
@@ -56,7 +56,7 @@ async def show(request: Request) -> Response:
         values["prompt"] = request.query_params["prompt"][:PROMPT_MAX]
     source = request.query_params.get("from", "")
     if JOB_ID.match(source):
-        values |= values_of((await find(request, source)).request)
+        values |= values_of(await find(request, source))
     return _form(request, values, {})
 
 
@@ -108,10 +108,11 @@ def parse(given: dict[str, str]) -> JobRequest:
         raise words.problem_of(error) from error
 
 
-def values_of(wanted: JobRequest) -> dict[str, str]:
-    """A request as the form's values."""
-    known = wanted.model_dump(include=set(FIELDS), exclude_none=True)
-    known["duration"] = f"{wanted.duration:g}"
+def values_of(job: Job) -> dict[str, str]:
+    """What a job asked for as the form's values; a seed that was drawn for it is left open again."""
+    drawn = {"seed"} if job.fingerprint is None else set()
+    known = job.request.model_dump(include=set(FIELDS) - drawn, exclude_none=True)
+    known["duration"] = f"{job.request.duration:g}"
     return {name: str(value) for name, value in known.items()}
 
 

@@ -7,6 +7,7 @@ import asyncio
 from starlette.requests import Request
 from starlette.responses import Response
 
+from tasks.jobs import JOB_ID
 from web import session
 from web.api import views
 from web.api.auth import identify
@@ -23,9 +24,8 @@ async def show(request: Request) -> Response:
     session.current_or_new(request, desk.seal)  # never the address's: a list belongs to one browser
     owner = await identify(request)
     cursor = request.query_params.get("cursor")
-    try:
-        found = await asyncio.to_thread(desk.ledger.list, owner=owner.id, cursor=cursor, limit=PAGE)
-    except ValueError as error:
-        raise Problem(BAD_REQUEST, "This page of the list does not exist; begin with the newest.") from error
+    if cursor is not None and not JOB_ID.match(cursor):
+        raise Problem(BAD_REQUEST, "This page of the list does not exist; begin with the newest.")
+    found = await asyncio.to_thread(desk.ledger.list, owner=owner.id, cursor=cursor, limit=PAGE)
     files = {job.id: views.outputs(job, desk.links.to) for job in found.jobs}
     return page(request, "library.html", found=found, files=files, first=cursor is None)
