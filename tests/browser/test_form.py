@@ -49,7 +49,7 @@ def browser() -> Iterator[Browser]:
 
 
 def until(page: Page, condition: str) -> None:
-    """Ask until the expression is true. `wait_for_function` would need `eval`, which the page's CSP refuses."""
+    """Ask until the expression is true; `wait_for_function` would need `eval`, which the CSP refuses."""
     deadline = time.monotonic() + SONG_MS / 1000
     while not page.evaluate(condition):
         assert time.monotonic() < deadline, condition
