@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib
 import sys
 
-NAMES = ("start", "song", "sketch", "accept", "queue", "logging", "shipper", "gateway", "gpu")
+NAMES = ("start", "song", "sketch", "accept", "queue", "logging", "shipper", "gateway", "reloads", "gpu")
 
 
 def main() -> None:
