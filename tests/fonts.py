@@ -32,6 +32,7 @@ def write(
     program: int = 0,
     bank: int = 0,
     packed: bool = False,
+    padded: bool = True,
 ) -> Path:
     """Write a font of one preset, whose instrument has these zones (generator numbers and amounts).
 
@@ -51,10 +52,16 @@ def write(
         "igen": _generators(layers),
         "shdr": headers,
     }
-    lists = _list(b"INFO", {"ifil": struct.pack("<HH", 2, 4)}) + _list(b"sdta", {"smpl": pool})
+    lists = _list(b"INFO", {"ifil": struct.pack("<HH", 2, 4)}) + _list(b"sdta", {"smpl": pool}, padded=padded)
     body = b"sfbk" + lists + _list(b"pdta", tables)
     path.write_bytes(b"RIFF" + struct.pack("<I", len(body)) + body)
     return path
+
+
+def sample_bytes(path: Path) -> int:
+    """The size of a font's sample chunk."""
+    data = path.read_bytes()
+    return int(struct.unpack_from("<I", data, data.index(b"smpl") + 4)[0])
 
 
 def _samples(waves: Sequence[npt.NDArray[np.float32]], root: int, *, packed: bool) -> tuple[bytes, bytes]:
@@ -69,7 +76,7 @@ def _samples(waves: Sequence[npt.NDArray[np.float32]], root: int, *, packed: boo
         kind = 0x11 if packed else 1
         headers += struct.pack("<20sIIIIIBbHH", b"Wave", start, end, *loop, RATE, root, 0, 0, kind)
         pool += data
-    return pool + bytes(len(pool) % 2), headers + struct.pack("<20sIIIIIBbHH", b"EOS", *[0] * 9)
+    return pool, headers + struct.pack("<20sIIIIIBbHH", b"EOS", *[0] * 9)
 
 
 def _vorbis(wave: npt.NDArray[np.float32]) -> bytes:
@@ -94,8 +101,8 @@ def _generators(layers: Sequence[Mapping[int, int]]) -> bytes:
     return records + bytes(4)
 
 
-def _list(name: bytes, chunks: Mapping[str, bytes]) -> bytes:
+def _list(name: bytes, chunks: Mapping[str, bytes], *, padded: bool = True) -> bytes:
     body = name
     for chunk, data in chunks.items():
-        body += chunk.encode() + struct.pack("<I", len(data)) + data + bytes(len(data) % 2)
+        body += chunk.encode() + struct.pack("<I", len(data)) + data + bytes(len(data) % 2 * padded)
     return b"LIST" + struct.pack("<I", len(body)) + body

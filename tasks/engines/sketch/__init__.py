@@ -13,7 +13,7 @@ from tasks.engines.sketch.score import Score
 from tasks.engines.sketch.sound.font import Font, default_font
 from tasks.engines.sketch.sound.player import play
 from tasks.engines.sketch.sound.tone import RATE
-from tasks.settings import settings
+from tasks.settings import Settings
 
 __all__ = ["Score", "SketchEngine", "compose", "describe", "make_plan", "to_midi"]
 
@@ -26,8 +26,7 @@ class SketchEngine:
     The same request and seed give the same samples, whatever the machine's number of threads.
 
     Args:
-        soundfont: the instruments, an .sf2 or .sf3; None for the one of the settings, or else the one that
-            comes with pretty_midi.
+        soundfont: the instruments, an .sf2 or .sf3; None for the one that comes with pretty_midi.
     """
 
     name = "sketch"
@@ -36,6 +35,11 @@ class SketchEngine:
     def __init__(self, soundfont: Path | None = None) -> None:
         self._path = soundfont
         self._font: Font | None = None
+
+    @classmethod
+    def of(cls, settings: Settings) -> SketchEngine:
+        """The engine with the sound font of the settings."""
+        return cls(settings.soundfont)
 
     def load(self) -> None:
         """Open the sound font.
@@ -46,7 +50,7 @@ class SketchEngine:
         self._open()
 
     def _open(self) -> Font:
-        self._font = Font(self._path or settings().soundfont or default_font())
+        self._font = Font(self._path or default_font())
         return self._font
 
     def unload(self) -> None:
@@ -60,6 +64,7 @@ class SketchEngine:
         plan = make_plan(song.request, song.seed)
         progress(0.0, describe(plan))
         score = write_out(plan)
+        progress(WRITING, "tuning the instruments")
         written = time.perf_counter()
         share = 1 - WRITING
         samples = play(font, score, lambda done, words: progress(WRITING + share * done, words))

@@ -31,7 +31,8 @@ THRESHOLD, RATIO, KNEE, MOST = 1.0, 2.0, 8.0, 5.0  # LU over the song's loudness
 ATTACK, RELEASE = 0.03, 0.3  # seconds
 LIMITER_RELEASE = 0.12
 LOOK = 2  # steps on either side that the limiter sees
-HOT = 0.5  # share of the ceiling below which no true peak is sought
+HOT = 0.6  # share of the ceiling below which no true peak is sought
+HOT_TOGETHER = 512  # steps oversampled at once
 ROUNDS = 4  # of fitting the loudness to what the limiter takes
 
 
@@ -78,9 +79,10 @@ def _gains(mix: Stereo, reading: Reading, done: Done) -> Curve:
     fine = np.interp(steps, centres, squeeze)
     loudness = TARGET - _loudness(reading.powers * squeeze**2)
     peaks = reading.peaks * np.maximum(fine[:-1], fine[1:])
-    peaks = _true_peaks(mix, reading.peaks, peaks, CEILING * HOT / 10 ** (loudness / 20))
+    floor = CEILING * HOT / 10 ** (loudness / 20)
+    peaks = _true_peaks(mix, reading.peaks, peaks, floor, lambda share: done(share * 0.6))
     for turn in range(ROUNDS):
-        done(turn / ROUNDS)
+        done(0.6 + 0.4 * turn / ROUNDS)
         gain = 10 ** (loudness / 20)
         limit = _limiter(peaks * gain)
         total = fine * gain * limit
@@ -109,15 +111,17 @@ def _compressor(powers: Curve) -> Curve:
     return np.asarray(10 ** (-np.array(followed) / 20))
 
 
-def _true_peaks(mix: Stereo, raw: Curve, squeezed: Curve, floor: float) -> Curve:
+def _true_peaks(mix: Stereo, raw: Curve, squeezed: Curve, floor: float, done: Done) -> Curve:
     """`squeezed` peaks, with those above `floor` replaced by what fourfold oversampling finds in them."""
     hot = np.flatnonzero(squeezed > floor)
     peaks = squeezed.copy()
     reach = np.arange(-REACH, STEP + REACH)
-    for some in np.array_split(hot, -(-len(hot) // 512)) if len(hot) else []:
+    for first in range(0, len(hot), HOT_TOGETHER):
+        some = hot[first : first + HOT_TOGETHER]
         frames = np.clip(some[:, None] * STEP + reach, 0, mix.shape[1] - 1)
         found = np.maximum(oversampled_peaks(mix[0][frames]), oversampled_peaks(mix[1][frames]))
         peaks[some] = np.maximum(squeezed[some], found * squeezed[some] / np.maximum(raw[some], 1e-12))
+        done(first / len(hot))
     return peaks
 
 

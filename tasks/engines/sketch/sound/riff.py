@@ -79,7 +79,8 @@ class Records:
                 at += 12
                 continue
             chunks[name.decode("latin-1")] = (at + 8, min(size, len(self._data) - at - 8))
-            at += 8 + size + size % 2
+            at += 8 + size
+            at += self._data[at : at + 1] == b"\0"  # the pad after an odd size, which some writers leave out
         return chunks
 
     def _table(self, chunk: tuple[int, int], dtype: np.dtype[np.void]) -> npt.NDArray[np.void]:

@@ -39,6 +39,7 @@ class Strike:
 def render(font: Font, track: Track, stem: Stereo, done: Done) -> None:
     """Play a track into `stem`, [2, frames] of silence."""
     played = 0
+    done(0.0)
     for (zone, key), strikes in _by_tone(font, track, stem.shape[1]).items():
         tone = make(font, zone, key, max(strike.held for strike in strikes))
         left, right = _sides(zone.pan + track.pan)

@@ -64,6 +64,23 @@ def test_a_packed_font_gives_the_samples_of_the_plain_one(tmp_path: Path) -> Non
     assert np.abs(plain.frames(ours) - packed.frames(theirs)).max() < 0.05
 
 
+@pytest.mark.parametrize("padded", [True, False])
+def test_an_odd_number_of_bytes_of_samples_may_be_padded_or_not(tmp_path: Path, padded: bool) -> None:
+    odd = next(
+        path
+        for periods in range(2, 40)
+        if fonts.write(
+            path := tmp_path / f"{periods}.sf3",
+            [{}],
+            samples=[fonts.sine(periods)],
+            packed=True,
+            padded=padded,
+        )
+        and fonts.sample_bytes(path) % 2
+    )
+    assert Font(odd).preset(0)
+
+
 def test_a_minute_of_packed_sound_is_read_whole(tmp_path: Path) -> None:
     long = fonts.sine(480 * 60)
     font = Font(fonts.write(tmp_path / "f.sf3", [{}], samples=[long], packed=True))
