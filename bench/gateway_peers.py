@@ -94,7 +94,7 @@ class Nothing(LitAPI):
     def setup(self, device: str) -> None:
         pass
 
-    def predict(self, x: Any) -> Any:
+    def predict(self, x: Any) -> Any:  # noqa: ARG002 - LitServe names it
         return {"id": "a", "state": "queued"}
 
 

@@ -21,7 +21,7 @@ GONE = 3_600.0  # seconds until it is forgotten
 
 def run(settings: Settings) -> int:
     """Run nginx, in step with the nodes that live and with the canary, until SIGTERM."""
-    ledger, lanes = Ledger(settings.ledger), CanaryTable(opened(settings.ledger))
+    ledger, lanes = Ledger.of(settings), CanaryTable(opened(settings.ledger))
     try:
         return gateway.run(
             settings, backends=_look(settings, ledger, lanes), secret=key_of(secret_of(settings))

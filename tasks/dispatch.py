@@ -291,7 +291,7 @@ def run(settings: Settings) -> int:
     ended = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: ended.set())
-    ledger = open_ledger(settings)
+    ledger = Ledger.of(settings)
     storage = Storage(settings.storage_path)
     dispatcher = Dispatcher(ledger, Publisher(make_app(settings), settings.broker))
     keeper = Keeper(ledger, storage, settings.keep_days, settings.keep_share)
@@ -304,16 +304,6 @@ def run(settings: Settings) -> int:
     _close(dispatcher)
     ledger.close()
     return 0
-
-
-def open_ledger(settings: Settings) -> Ledger:
-    """The ledger of these settings."""
-    return Ledger(
-        settings.ledger,
-        max_queued=settings.max_queued,
-        max_attempts=settings.max_attempts,
-        lease_seconds=settings.lease_seconds,
-    )
 
 
 def _turn(dispatcher: Dispatcher) -> float:

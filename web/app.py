@@ -82,7 +82,7 @@ def create_app(settings: Settings, *, address: str | None = None) -> FastAPI:
 def _desk(settings: Settings) -> Desk:
     from tasks.engines import model_of
 
-    ledger, model = _ledger(settings), model_of(settings)
+    ledger, model = Ledger.of(settings), model_of(settings)
     database, seal = Database(settings.ledger), Seal(secret_of(settings))
     return Desk(
         settings=settings,
@@ -96,15 +96,6 @@ def _desk(settings: Settings) -> Desk:
         links=Links(seal, settings.link_seconds if settings.sign_output else None),
         trusted=networks(settings.trusted_proxies),
         admins=networks(settings.admin_networks),
-    )
-
-
-def _ledger(settings: Settings) -> Ledger:
-    return Ledger(
-        settings.ledger,
-        max_queued=settings.max_queued,
-        max_attempts=settings.max_attempts,
-        lease_seconds=settings.lease_seconds,
     )
 
 

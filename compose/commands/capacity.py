@@ -25,7 +25,7 @@ def capacity(
 ) -> None:
     """Tell how many songs an hour the workers can make, by the newest songs' times."""
     try:
-        with Ledger(settings().ledger) as ledger:
+        with Ledger.of(settings()) as ledger:
             page = ledger.list(state=JobState.SUCCEEDED, limit=SAMPLE)
             slots = [worker.slots for worker in ledger.workers() if worker.alive]
             queued = ledger.counters().get(JobState.QUEUED, 0)

@@ -22,7 +22,7 @@ def status() -> None:
     """Show jobs by state, queues and workers. Ends with 1 where no worker lives."""
     console = Console(highlight=False)
     try:
-        with Ledger(settings().ledger) as ledger:
+        with Ledger.of(settings()) as ledger:
             counters, queues, workers = ledger.counters(), ledger.queues(), ledger.workers()
     except LedgerUnavailable as error:
         typer.echo(f"{error} (TUTTI_LEDGER_URL, TUTTI_DATA)", err=True)

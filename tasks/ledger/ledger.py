@@ -44,6 +44,7 @@ from tasks.ledger.records import (
 from tasks.ledger.release import Window
 from tasks.ledger.room import Room
 from tasks.ledger.writer import Change, T, Writer
+from tasks.settings import Settings
 
 SHARDS = 64
 
@@ -82,6 +83,16 @@ class Ledger:
         self._room = Room(self._database.path)
         self._writer = Writer(self._database, self.now, self._accept_all)
         self._lines = waiting.Lines(self._database, self.now)
+
+    @classmethod
+    def of(cls, settings: Settings) -> Self:
+        """Open the ledger that these settings name."""
+        return cls(
+            settings.ledger,
+            max_queued=settings.max_queued,
+            max_attempts=settings.max_attempts,
+            lease_seconds=settings.lease_seconds,
+        )
 
     def __enter__(self) -> Self:
         return self
