@@ -143,6 +143,12 @@ class Settings(BaseSettings):
     elasticsearch_url: str | None = Field(None, description="Where `tutti ship` and `tutti observe` go.")
     elasticsearch_api_key: SecretStr | None = None
     kibana_url: str | None = Field(None, description="Where `tutti observe setup` imports the dashboards.")
+    worker_metrics_port: int | None = Field(
+        None,
+        ge=1,
+        le=65535,
+        description="Port of loopback for the worker's /metrics; TUTTI_DEVICE is added to it.",
+    )
     shipper_metrics_port: int | None = Field(
         None, ge=1, le=65535, description="Port of the shipper's own /metrics on loopback; none by default."
     )

@@ -10,8 +10,8 @@ import contextlib
 import errno
 import hashlib
 import io
-import itertools
 import os
+import secrets
 import socket
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
@@ -53,7 +53,6 @@ class Storage:
         self.folder = folder
         self.reserve = reserve
         self._bounded = Bounded(timeout)
-        self._serial = itertools.count(1)
 
     def prepare(self) -> None:
         """Make the folder and mark it as a storage; to be called once at start, with the NAS mounted."""
@@ -70,7 +69,8 @@ class Storage:
             data: The whole file.
             seconds: What the file has to last when decoded; None for what is not audio.
         """
-        temporary = self.folder / f"{name}.{attempt}-{next(self._serial)}.tmp"
+        # the random part: an abandoned write and its successor never share a temporary file
+        temporary = self.folder / f"{name}.{attempt}-{secrets.token_hex(6)}.tmp"
         return self._call(lambda ticket: self._publish(temporary, name, data, seconds, ticket))
 
     def link(self, existing: str, name: str) -> Stored:
@@ -79,7 +79,7 @@ class Storage:
 
     def check(self) -> None:
         """Raise unless a song could be stored now: writes, flushes and reads back a small file."""
-        probe = self.folder / f".probe-{socket.gethostname()}-{os.getpid()}-{next(self._serial)}.tmp"
+        probe = self.folder / f".probe-{socket.gethostname()}-{os.getpid()}-{secrets.token_hex(6)}.tmp"
         self._call(lambda ticket: self._probe(probe, ticket))
 
     def free(self) -> int:
@@ -157,7 +157,7 @@ class Storage:
 
     def _sweep(self, older_than: float) -> int:
         # The NAS stamps files by its own clock, so it is asked what time it is.
-        clock = self.folder / f".clock-{os.getpid()}-{next(self._serial)}.tmp"
+        clock = self.folder / f".clock-{os.getpid()}-{secrets.token_hex(6)}.tmp"
         clock.touch()
         now = clock.stat().st_mtime
         clock.unlink()

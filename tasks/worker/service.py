@@ -16,6 +16,7 @@ from celery.exceptions import Reject
 from celery.signals import worker_shutting_down
 from celery.worker.control import control_command
 
+from observability import metrics
 from observability.logging import configure, get_logger
 from tasks.app import make_app
 from tasks.control import CANCEL
@@ -44,6 +45,8 @@ def serve(chosen: Settings) -> int:
         if not stack.enter_context(_only_one(chosen, host.name)):
             sys.stderr.write(f"a worker {host.name} runs already; give another TUTTI_DEVICE\n")
             return ALREADY
+        if chosen.worker_metrics_port is not None:
+            stack.callback(metrics.serve(chosen.worker_metrics_port + host.device.index)[0])
         host.open()
         stack.callback(host.close)
         log.info("worker.started", message=f"{host.name} serves {', '.join(host.queues)}")

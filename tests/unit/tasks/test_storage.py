@@ -159,7 +159,7 @@ def test_a_disk_that_hangs_is_given_up_in_bounded_time_and_used_again_when_it_an
         storage = opened(frozen.folder, timeout=0.5)
         frozen.freeze()
         with pytest.raises(JobError) as error:
-            storage.publish("a_1.wav", 1, b"late")
+            storage.publish("a_1.wav", 1, b"")  # nothing to write: only the last guard is left
         assert error.value.error_class == ErrorClass.STORAGE_UNAVAILABLE
         frozen.thaw()
         patient = Storage(frozen.folder, reserve=0)
