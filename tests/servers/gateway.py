@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import random
 import signal
 import socket
 import subprocess
@@ -50,9 +51,15 @@ def certificate(folder: Path) -> tuple[Path, Path]:
 
 
 def free_port(host: str = "127.0.0.1") -> int:
-    with socket.socket() as sock:
-        sock.bind((host, 0))
-        return int(sock.getsockname()[1])
+    """A port below those that the kernel gives to clients.
+
+    Of those a client may take the port before the server does, and one that polls may even connect to itself.
+    """
+    while True:
+        with socket.socket() as sock, contextlib.suppress(OSError):
+            port = random.SystemRandom().randrange(10_000, 32_000)
+            sock.bind((host, port))
+            return port
 
 
 def until(holds: Callable[[], object], what: str, seconds: float = 60.0) -> Any:
@@ -135,7 +142,8 @@ class House:
         assert self.gateway is not None
         if self.gateway.poll() is not None:
             raise AssertionError((self.folder / "gateway.err").read_text())
-        return answers(f"127.0.0.1:{self.port}")
+        pid_file = self.data / "run/nginx/nginx.pid"
+        return answers(f"127.0.0.1:{self.port}") and pid_file.exists() and pid_file.read_text() != ""
 
     def stop(self) -> int:
         assert self.gateway is not None
