@@ -72,7 +72,12 @@ def _panel(name: str, title: str, field: str, column: str) -> Panel:
                 {
                     "mark": {"type": "circle", "tooltip": {"content": "data"}, "opacity": 0.8},
                     "encoding": {
-                        "size": {"field": "repeats", "type": "quantitative", "title": "repeated prompts"},
+                        "size": {
+                            "field": "repeats",
+                            "type": "quantitative",
+                            "title": "repeated prompts",
+                            "scale": {"range": [40, 600]},
+                        },
                         "color": {
                             "field": "short_share",
                             "type": "quantitative",

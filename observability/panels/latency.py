@@ -188,7 +188,12 @@ CORRELATION = Panel(
                 "title": None,
                 "axis": {"labelLimit": 260},
             },
-            "x": {"field": "r", "type": "quantitative", "title": "correlation", "scale": {"domain": [-1, 1]}},
+            "x": {
+                "field": "r",
+                "type": "quantitative",
+                "title": "correlation",
+                "scale": {"domain": [-1, 1.2]},
+            },
         },
         "layer": [
             {"mark": {"type": "bar", "tooltip": True}},

@@ -22,6 +22,8 @@ from observability.shipper.folder import Folder
 from observability.shipper.source import Batch, Pending, Source
 
 IN_FLIGHT = 2
+AHEAD = 1  # batches ready, with their place reserved, for when a bulk returns
+RESERVE = 16 << 20  # bytes reserved with one write of the checkpoint, which waits for the disk
 PENDING_MAX = 64  # batches of one file that may be done while an earlier one is not
 POLL_SECONDS = 0.25
 SCAN_SECONDS = 1.0
@@ -105,7 +107,7 @@ class Shipper:
         if len(source.pending) >= PENDING_MAX:
             self._collect()
             return False
-        while len(self._flying) >= IN_FLIGHT:
+        while len(self._flying) >= IN_FLIGHT + AHEAD:
             wait(self._flying, timeout=POLL_SECONDS, return_when=FIRST_COMPLETED)
             self._collect()
             if self._stopping.is_set():
@@ -121,10 +123,11 @@ class Shipper:
         source = batch.source
         current = self._generation(source.stream)
         batch.since = self._former.get(source.stream, 0) if batch.suspect else current
-        source.reserved = max(source.reserved, batch.end)
         done: Future[None] = Future()
         source.pending.append(Pending(done, batch.end, batch.since, time.monotonic()))
-        self._save()
+        if batch.end > source.reserved:
+            source.reserved = batch.end + RESERVE
+            self._save()
         self._flying[pool.submit(self._deliver, batch, done)] = batch
 
     def _deliver(self, batch: Batch, done: Future[None]) -> None:
@@ -160,8 +163,13 @@ class Shipper:
 
     def _save_at_rest(self) -> None:
         """Save what has been acknowledged since the last batch was sent."""
-        if not self._flying and self._saved_at != [s.acknowledged for s in self._folder.sources.values()]:
-            self._save()
+        sources = self._folder.sources.values()
+        if self._flying or self._saved_at == [source.acknowledged for source in sources]:
+            return
+        for source in sources:
+            if source.idle and source.acknowledged >= source.suspect_to:
+                source.reserved = source.acknowledged
+        self._save()
 
     def _measure(self) -> None:
         now = time.monotonic()
