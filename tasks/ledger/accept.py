@@ -5,13 +5,14 @@ from __future__ import annotations
 import datetime as dt
 import secrets
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import sqlalchemy as sa
 
-from tasks.jobs import SEED_MAX, Job, JobRequest, JobState
+from tasks.jobs import SEED_MAX, Job, JobState
 from tasks.ledger import history, queries, quotas, sharing
 from tasks.ledger.database import insert_given
+from tasks.ledger.draft import Draft
 from tasks.ledger.errors import LedgerFull, QuotaExceeded
 from tasks.ledger.idempotency import free_keys, settle_keys
 from tasks.ledger.records import Accepted, NewJob
@@ -28,24 +29,6 @@ LIVE_COLUMNS = (
     "accepted_at", "expires_at",
 )  # fmt: skip
 OUTBOX_COLUMNS = ("job_id", "queue", "owner", "rank")
-
-
-@dataclass(kw_only=True)
-class Draft:
-    """A new job on its way into the ledger."""
-
-    new: NewJob
-    request: JobRequest  # with its seed
-    fingerprint: str | None
-    leader: str | None = None  # the job in flight whose audio it will share
-    source: str | None = None  # the finished job whose audio it gets at once
-    same_as: Draft | None = None  # the draft of this batch that holds its idempotency key
-    answer: Accepted | Exception | None = None
-
-    @property
-    def queue(self) -> str:
-        """Where it is released to first."""
-        return self.new.preferred_queue or self.new.model_queue
 
 
 def accept_all(

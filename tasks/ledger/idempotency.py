@@ -3,18 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
 import sqlalchemy as sa
 
 from tasks.ledger import queries
 from tasks.ledger.database import as_rows, given, insert_given
+from tasks.ledger.draft import Draft
 from tasks.ledger.errors import IdempotencyConflict
 from tasks.ledger.records import Accepted
 from tasks.ledger.schema import idempotency
-
-if TYPE_CHECKING:
-    from tasks.ledger.accept import Draft
 
 COLUMNS = ("owner", "key", "body_hash", "job_id")
 

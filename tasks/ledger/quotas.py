@@ -4,17 +4,14 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
 import sqlalchemy as sa
 
 from tasks.ledger.database import insert
+from tasks.ledger.draft import Draft
 from tasks.ledger.errors import QuotaExceeded
 from tasks.ledger.records import Quota
 from tasks.ledger.schema import live, usage
-
-if TYPE_CHECKING:
-    from tasks.ledger.accept import Draft
 
 DAY = 86_400
 

@@ -3,18 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
 import sqlalchemy as sa
 
 from tasks.jobs import JobState
 from tasks.ledger import history
 from tasks.ledger.database import as_rows, given, insert_given
+from tasks.ledger.draft import Draft
 from tasks.ledger.records import Transition
 from tasks.ledger.schema import jobs, live, outbox, songs
-
-if TYPE_CHECKING:
-    from tasks.ledger.accept import Draft
 
 
 def settle_songs(connection: sa.Connection, drafts: Sequence[Draft]) -> None:
