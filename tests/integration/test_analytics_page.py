@@ -6,8 +6,12 @@ import orjson
 import pytest
 from starlette.testclient import TestClient
 
+from observability.logging import configure
 from observability.panels import PANELS
+from tasks.jobs import Timings
+from tasks.ledger import Ledger
 from tasks.settings import Settings
+from tests import ledgers
 from web.app import create_app
 
 
@@ -39,3 +43,27 @@ def test_only_administrators_see_addresses(app):
     with TestClient(app, client=("203.0.113.9", 50000)) as client:
         assert client.get("/analytics").status_code == 403
         assert client.get("/analytics/clients-addresses.svg").status_code == 403
+
+
+def test_a_song_from_the_cache_is_counted_with_the_work_it_saved(app, tmp_path):
+    path = tmp_path / "web.jsonl"
+    wanted = {"prompt": "a calm piano song", "seed": 7}
+    with TestClient(app, client=("127.0.0.1", 50000)) as client:
+        configure("tutti-web", path)
+        try:
+            first = client.post("/v1/jobs", json=wanted).json()["id"]
+            ledger = Ledger(Settings(data=tmp_path).ledger)
+            epoch = ledgers.register(ledger, "w@a")
+            ledger.release(lambda _: 10)
+            ledger.claim(first, "w@a", epoch)
+            spent = Timings(queue=9, denoise=3, encode=0.5)
+            assert ledger.finish(first, 1, "w@a", epoch, [ledgers.song(first)], spent)
+            ledger.close()
+            assert client.post("/v1/jobs", json=wanted).json()["state"] == "succeeded"
+        finally:
+            configure("tutti-test", None, level="error")
+    (line,) = (
+        line for line in map(orjson.loads, path.read_bytes().splitlines()) if "cache" in line.get("tutti", {})
+    )
+    assert line["event"]["action"] == "job.succeeded"
+    assert line["tutti"]["cache"] == {"hit": True, "saved_seconds": 3.5}

@@ -66,6 +66,8 @@ async def accept(request: Request, wanted: JobRequest, body: bytes | None = None
     )
     accepted = await _write(desk, new)
     _note(desk, visit, accepted, owner)
+    if accepted.created:
+        await _note_reuse(desk, visit, accepted)
     return accepted
 
 
@@ -138,6 +140,32 @@ def _note(desk: Desk, visit: Visit, accepted: Accepted, owner: Owner) -> None:
             "lane": job.lane,
             **_lengths(desk, job.request),
             **({"key": {"id": owner.key_id}} if owner.key_id else {}),
+        },
+    )
+
+
+async def _note_reuse(desk: Desk, visit: Visit, accepted: Accepted) -> None:
+    """Tell of a song that was there already: it succeeds here, and no worker ever sees it."""
+    job = accepted.job
+    metrics.cache_requests.labels("hit" if job.cache_hit else "miss").inc()
+    if not (job.cache_hit and job.fingerprint):
+        return
+    try:
+        made = await asyncio.to_thread(desk.ledger.find_finished, job.fingerprint)
+    except LedgerUnavailable:
+        made = None
+    spent = made.timings.model_dump(exclude={"queue"}) if made else {}
+    log.info(
+        "job.succeeded",
+        message=f"{job.id} has the audio of an equal request",
+        event={"outcome": "success"},
+        trace={"id": visit.trace_id},
+        tutti={
+            "job": {"id": job.id},
+            "audio": {"seconds": job.request.duration},
+            "variations": job.request.variations,
+            "lane": job.lane,
+            "cache": {"hit": True, "saved_seconds": round(sum(spent.values()), 3)},
         },
     )
 

@@ -136,6 +136,8 @@ async def _look(desk: Desk) -> str | None:
 
 def _measure(desk: Desk) -> None:
     """Bring the gauges that this process answers for up to date."""
+    counters = desk.ledger.counters()
+    metrics.jobs_open.set(sum(counters.get(state, 0) for state in ("queued", "running")))
     for view in desk.ledger.queues():
         metrics.queue_depth.labels(view.name).set(view.waiting + view.released)
         metrics.oldest_queued_seconds.labels(view.name).set(view.oldest_seconds)
