@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import ctypes
+import hashlib
 import os
 import re
 import resource
@@ -57,7 +58,7 @@ def cache_folder(run_path: Path) -> Path | None:
     memory = Path("/dev/shm")  # noqa: S108 - it is used because it is memory, with mode 0700
     if not (sys.platform == "linux" and os.access(memory, os.W_OK)):
         return None
-    name = re.sub(r"[^A-Za-z0-9]+", "-", str(run_path))[-64:].strip("-")
+    name = hashlib.sha256(os.fsencode(run_path)).hexdigest()[:16]
     return memory / f"tutti-{os.getuid()}-{name}"
 
 
@@ -96,7 +97,7 @@ class Nginx:
         self.prefix = settings.run_path / "nginx"
         self.config = self.prefix / "nginx.conf"
         self.error_log = settings.log_path / "nginx-error.log"
-        self.cache = cache_folder(settings.run_path)
+        self.cache = cache_folder(settings.run_path) if settings.keys_required else None
         self._child: subprocess.Popen[bytes] | None = None
         own = () if settings.storage else (settings.storage_path,)  # a NAS has to be there already
         for folder in (self.prefix, settings.log_path, *own):
