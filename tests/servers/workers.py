@@ -11,7 +11,7 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import orjson
 import psutil
@@ -23,6 +23,16 @@ from tests.servers import valkey
 
 ROOT = Path(__file__).parents[2]
 TONE = {"engine": "tests.engines:Tone", "lease_seconds": 2, "drain_seconds": 5, "node": "box"}
+
+
+class Broker(Protocol):
+    """A started server that Celery can use; its data outlives `kill` and `stop`."""
+
+    @property
+    def url(self) -> str: ...
+    def start(self) -> None: ...
+    def stop(self) -> None: ...
+    def kill(self) -> None: ...
 
 
 def eventually(what: Callable[[], object], limit: float = 60, about: Callable[[], object] = str) -> None:
@@ -64,7 +74,7 @@ class System:
     """A cell of its own in one folder."""
 
     settings: Settings
-    broker: valkey.Valkey
+    broker: Broker
     ledger: Ledger
     environment: dict[str, str]
     parts: list[Part] = field(default_factory=list)
@@ -142,9 +152,9 @@ def _variables(settings: dict[str, Any]) -> dict[str, str]:
 
 
 @contextlib.contextmanager
-def running(folder: Path, **settings: Any) -> Iterator[System]:
-    """A broker, a ledger and a dispatcher; workers are for the test to start."""
-    with valkey.running() as broker:
+def running(folder: Path, broker: Broker | None = None, **settings: Any) -> Iterator[System]:
+    """A broker (by default a new Valkey), a ledger and a dispatcher; workers are for the test to start."""
+    with contextlib.nullcontext(broker) if broker else valkey.running() as broker:
         values: dict[str, Any] = {**TONE, "data": folder, "broker_url": broker.url, **settings}
         chosen = Settings(**values)
         inherited = {name: value for name, value in os.environ.items() if not name.startswith("TUTTI_")}
