@@ -8,7 +8,7 @@ HERE = Path(__file__).parent
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Everything here needs a GPU; CI has none, so here alone a skip is right there too."""
+    """Everything here needs a GPU, and is skipped with the reason where there is none."""
     here = [item for item in items if HERE in item.path.parents]
     for item in here:
         item.add_marker(pytest.mark.gpu)
