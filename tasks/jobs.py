@@ -51,7 +51,7 @@ class _Ulids:
         fresh = (time.time_ns() // 1_000_000 << 80) | secrets.randbits(80)
         with self._lock:
             if fresh >> 80 <= self._last >> 80:
-                fresh = self._last + 1
+                fresh = self._last + 1 + secrets.randbits(64)  # nobody guesses it from its neighbour
             self._last = fresh
         return fresh
 

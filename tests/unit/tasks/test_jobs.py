@@ -1,0 +1,67 @@
+"""The vocabulary: ids, requests, what bad input is told."""
+
+from __future__ import annotations
+
+import pytest
+from pydantic import ValidationError
+
+from tasks import jobs
+from tasks.jobs import JOB_ID, JobRequest, JobState, new_job_id
+
+
+def test_ids_sort_by_time_and_name_their_cell() -> None:
+    made = [new_job_id("b") for _ in range(500)]
+    assert made == sorted(made)
+    assert len(set(made)) == 500
+    assert all(JOB_ID.match(one) and one.startswith("b_") for one in made)
+
+
+def test_an_id_cannot_be_guessed_from_its_neighbour(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(jobs.time, "time_ns", lambda: 1_800_000_000_000_000_000)
+    first, second = (_number(new_job_id("a")) for _ in range(2))
+    assert second - first > 2**40
+
+
+def _number(job_id: str) -> int:
+    number = 0
+    for character in job_id.split("_")[1]:
+        number = number * 32 + jobs.BASE32.index(character)
+    return number
+
+
+def test_a_request_needs_only_a_prompt_and_is_trimmed() -> None:
+    request = JobRequest(prompt="  calm piano\r\nslow  ")
+    assert request.prompt == "calm piano\nslow"
+    assert (request.duration, request.format, request.variations) == (60.0, "wav", 1)
+
+
+@pytest.mark.parametrize(
+    ("fields", "field"),
+    [
+        ({"prompt": "    hm    "}, "prompt"),
+        ({"prompt": "x" * 2001}, "prompt"),
+        ({"prompt": "calm\x00 piano"}, "prompt"),
+        ({"duration": -1}, "duration"),
+        ({"duration": float("nan")}, "duration"),
+        ({"duration": 601}, "duration"),
+        ({"bpm": 10}, "bpm"),
+        ({"key_scale": "H major"}, "key_scale"),
+        ({"seed": -1}, "seed"),
+        ({"variations": 9}, "variations"),
+        ({"format": "aiff"}, "format"),
+        ({"tempo": 90}, "tempo"),
+    ],
+)
+def test_a_bad_field_is_named(fields: dict[str, object], field: str) -> None:
+    with pytest.raises(ValidationError) as caught:
+        JobRequest.model_validate({"prompt": "calm piano"} | fields)
+    assert {".".join(map(str, one["loc"])) for one in caught.value.errors()} == {field}
+
+
+@pytest.mark.parametrize(("given", "kept"), [("a minor", "a minor"), ("B♭ major", "Bb major"), ("F#", "F#")])
+def test_keys_are_read_with_either_kind_of_accidental(given: str, kept: str) -> None:
+    assert JobRequest(prompt="calm piano", key_scale=given).key_scale == kept
+
+
+def test_three_states_are_final() -> None:
+    assert [state.value for state in JobState if state.final] == ["succeeded", "failed", "cancelled"]
