@@ -1,0 +1,82 @@
+"""A Celery worker whose jobs make nothing: `python -m bench.noop_worker ledger|bare NUMBER`.
+
+`bare` only counts; `ledger` claims and finishes each job as Tutti's worker does. Says "ready", then "done"
+after NUMBER jobs (0: never).
+"""
+
+from __future__ import annotations
+
+import sys
+import threading
+
+from celery.signals import worker_ready
+
+from bench.cell import QUEUE
+from tasks.app import make_app
+from tasks.jobs import Output
+from tasks.ledger import Ledger, WorkerInfo
+from tasks.queues import TASK, declare
+from tasks.settings import settings
+
+THREADS = 64
+NAME = "gpu0@bench"
+
+
+class Counted:
+    """Says when NUMBER jobs are done."""
+
+    def __init__(self, number: int) -> None:
+        self._left = number
+        self._lock = threading.Lock()
+
+    def one(self) -> None:
+        with self._lock:
+            self._left -= 1
+            if self._left == 0:
+                print("done", flush=True)
+
+
+class LedgerJobs:
+    """Claims and finishes; the lease is renewed beside it."""
+
+    def __init__(self) -> None:
+        self._ledger = Ledger(settings().ledger)
+        info = WorkerInfo(
+            id=NAME, node="bench", queues=(QUEUE,), engine="tone", model_version="1", slots=THREADS
+        )
+        self._epoch = self._ledger.register_worker(info)
+        threading.Thread(target=self._renew, daemon=True).start()
+
+    def __call__(self, job_id: str) -> None:
+        job = self._ledger.claim(job_id, NAME, self._epoch)
+        if job:
+            output = Output(name=f"{job_id}.wav", format="wav", seconds=5, bytes=1, sha256="0" * 64)
+            self._ledger.finish(job_id, job.attempt, NAME, self._epoch, [output])
+
+    def _renew(self) -> None:
+        pause = threading.Event()
+        while not pause.wait(2):
+            self._ledger.renew(NAME, self._epoch)
+
+
+def main(kind: str, number: int) -> None:
+    app = make_app(settings())
+    app.conf.task_queues = [declare(QUEUE, settings().broker)]
+    counted = Counted(number)
+    work = LedgerJobs() if kind == "ledger" else None
+
+    @app.task(name=TASK, bind=True)
+    def generate(task) -> None:
+        if work:
+            work(task.request.id)
+        counted.one()
+
+    worker_ready.connect(lambda **_: print("ready", flush=True), weak=False)
+    options = {"pool": "threads", "concurrency": THREADS, "without_gossip": True, "without_mingle": True}
+    app.Worker(
+        queues=[QUEUE], hostname=NAME, task_events=False, loglevel="ERROR", quiet=True, **options
+    ).start()
+
+
+if __name__ == "__main__":
+    main(sys.argv[1], int(sys.argv[2]))
