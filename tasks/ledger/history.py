@@ -8,18 +8,33 @@ from collections.abc import Iterable, Mapping, Sequence
 import sqlalchemy as sa
 
 from tasks.jobs import JobState
-from tasks.ledger.database import insert
+from tasks.ledger.database import insert, insert_given
 from tasks.ledger.records import Transition
 from tasks.ledger.schema import counters, transitions
 
+LINES, CHANGES = "history.lines", "history.changes"
 COLUMNS = ("job_id", "at", "state", "attempt", "worker", "epoch", "reason")
 
 
 def record(connection: sa.Connection, lines: Sequence[Transition]) -> None:
-    """Add lines to the history."""
-    if lines:
-        rows = [{name: getattr(line, name) for name in COLUMNS} for line in lines]
-        connection.execute(sa.insert(transitions), rows)
+    """Add lines to the history; written by `flush`, before the commit."""
+    connection.info.setdefault(LINES, []).extend(lines)
+
+
+def flush(connection: sa.Connection) -> None:
+    """Write what a transaction gathered: one statement for all its lines, one for all its counts."""
+    lines, changes = connection.info.pop(LINES, []), connection.info.pop(CHANGES, {})
+    insert_given(
+        connection, transitions, COLUMNS, [[getattr(line, name) for name in COLUMNS] for line in lines]
+    )
+    for shard, numbers in changes.items():
+        _add(connection, shard, numbers)
+
+
+def forget(connection: sa.Connection) -> None:
+    """Drop what a transaction gathered that is not to be."""
+    connection.info.pop(LINES, None)
+    connection.info.pop(CHANGES, None)
 
 
 def of(connection: sa.Connection, job_id: str) -> list[Transition]:
@@ -33,7 +48,12 @@ def of(connection: sa.Connection, job_id: str) -> list[Transition]:
 
 
 def count(connection: sa.Connection, shard: int, changes: Mapping[str, int]) -> None:
-    """Add to counters; in the order of their names, so that two writers never wait for each other."""
+    """Add to counters; written by `flush`, before the commit."""
+    connection.info.setdefault(CHANGES, {}).setdefault(shard, Counter()).update(changes)
+
+
+def _add(connection: sa.Connection, shard: int, changes: Mapping[str, int]) -> None:
+    """In the order of their names, so that two writers never wait for each other."""
     rows = [
         {"name": name, "shard": shard, "value": changes[name]} for name in sorted(changes) if changes[name]
     ]

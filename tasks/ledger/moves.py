@@ -64,6 +64,7 @@ def take(connection: sa.Connection, condition: sa.ColumnElement[bool]) -> sa.Row
 
 def _ended_by(connection: sa.Connection, mine: tuple[str, int, str, int], state: JobState) -> bool:
     """Whether this very run ended the job before: the answer was lost, and the worker asks again."""
+    history.flush(connection)
     job_id, attempt, worker, epoch = mine
     line = transitions.c
     same = (line.job_id == job_id) & (line.attempt == attempt) & (line.worker == worker)

@@ -11,6 +11,7 @@ from typing import Any, TypeVar
 
 import sqlalchemy as sa
 
+from tasks.ledger import history
 from tasks.ledger.database import Database
 from tasks.ledger.errors import LedgerUnavailable
 from tasks.ledger.records import Accepted, NewJob
@@ -120,9 +121,12 @@ class Writer:
 
     def _apply(self, connection: sa.Connection, batch: Sequence[_Item]) -> list[Any]:
         now = self._now()
+        history.forget(connection)  # of a transaction that was undone
         new = [item.new for item in batch if item.new]
         accepted = iter(self._accept_all(connection, now, new) if new else [])
-        return [item.change(connection, now) if item.change else next(accepted) for item in batch]
+        results = [item.change(connection, now) if item.change else next(accepted) for item in batch]
+        history.flush(connection)
+        return results
 
 
 def _deadlock(error: LedgerUnavailable) -> bool:
