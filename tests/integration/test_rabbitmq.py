@@ -2,18 +2,28 @@
 
 from __future__ import annotations
 
+import signal
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 import soundfile
+import sqlalchemy as sa
 
+from tasks.app import make_app
+from tasks.control import cancel_running
 from tasks.jobs import Job, JobState
-from tasks.queues import DEAD_LETTERS, declare
+from tasks.ledger import Release
+from tasks.ledger.schema import live
+from tasks.publish import Publisher
+from tasks.queues import DEAD_LETTERS, DELIVERY_LIMIT, declare
 from tests.servers import rabbitmq, workers
 from tests.servers.rabbitmq import RabbitMQ
 from tests.servers.workers import Part, System, eventually
 
 QUEUE = "tone@1"
+SLOTS = 4
+PATIENCE = 180  # a broker's restart, and Celery's growing pauses between two tries to reach it
 
 
 @pytest.fixture(scope="module")
@@ -48,6 +58,30 @@ def ended_once(system: System, job: Job) -> bool:
     )
 
 
+def releases(system: System, job_id: str) -> int:
+    """How often the job has been sent to the broker."""
+    engine = sa.create_engine(system.settings.ledger)
+    with engine.connect() as connection:
+        return connection.scalar(sa.select(live.c.releases).where(live.c.job_id == job_id)) or 0
+
+
+def refuse_until_dropped(broker: RabbitMQ, job_id: str) -> None:
+    """Take the job's message and return it undone, once more than the broker lets it come back."""
+    refused = 0
+
+    def dropped() -> bool:
+        nonlocal refused
+        if message := queue.get():
+            mine = message.headers["id"] == job_id
+            message.reject(requeue=mine)  # what earlier tests left goes
+            refused += mine
+        return refused > DELIVERY_LIMIT
+
+    with broker.client() as client:
+        queue = declare(QUEUE, broker.url).bind(client.channel())
+        eventually(dropped, about=lambda: refused)
+
+
 def test_a_job_goes_over_a_quorum_queue_to_its_file(system: System, broker: RabbitMQ, worker: Part) -> None:
     job = system.wait(system.submit())
     assert ended_once(system, job)
@@ -56,3 +90,75 @@ def test_a_job_goes_over_a_quorum_queue_to_its_file(system: System, broker: Rabb
         for name in (QUEUE, "gpu.box.0", "node.box", DEAD_LETTERS):
             # the broker refuses to declare a queue as anything else than it is
             declare(name, broker.url).bind(client.channel()).declare()
+
+
+def test_a_running_job_is_cancelled_through_the_broker(system: System, worker: Part, tmp_path: Path) -> None:
+    job_id = system.submit(f"until={tmp_path / 'never'}")
+    job = system.wait_for_stage(job_id)
+    assert job.worker
+    cancel_running(system.settings, job.worker, job_id)  # the ledger, which would tell it too, knows nothing
+    assert system.wait(job_id).state == JobState.CANCELLED
+
+
+def test_a_job_whose_worker_is_full_is_put_back_and_released_again(
+    system: System, worker: Part, tmp_path: Path
+) -> None:
+    held = [system.submit(f"until={tmp_path / 'go'}") for _ in range(SLOTS)]
+    for job_id in held:
+        system.wait_for_stage(job_id)
+    waiting = system.submit()
+    eventually(lambda: releases(system, waiting) > 1)
+    (tmp_path / "go").touch()
+    for job in map(system.wait, [*held, waiting]):
+        assert ended_once(system, job)
+        assert job.attempt == 1
+
+
+def test_every_job_ends_once_though_the_broker_is_killed_among_them(
+    system: System, broker: RabbitMQ, worker: Part
+) -> None:
+    job_ids = [system.submit() for _ in range(40)]
+    eventually(lambda: sum(system.job(job_id).state.final for job_id in job_ids) >= 5)
+    broker.kill()
+    assert not all(system.job(job_id).state.final for job_id in job_ids)
+    broker.start()
+    for job_id in job_ids:
+        assert ended_once(system, system.wait(job_id, limit=PATIENCE))
+    assert worker.process.poll() is None
+
+
+def test_jobs_are_accepted_while_the_broker_is_down_and_released_when_it_returns(
+    system: System, broker: RabbitMQ, worker: Part
+) -> None:
+    broker.stop()
+    told = len(system.lines("broker.unavailable"))
+    job_ids = [system.submit() for _ in range(5)]
+    eventually(lambda: len(system.lines("broker.unavailable")) > told)
+    assert {system.job(job_id).state for job_id in job_ids} == {JobState.QUEUED}
+    broker.start()
+    for job_id in job_ids:
+        assert ended_once(system, system.wait(job_id, limit=PATIENCE))
+
+
+def test_a_message_that_was_delivered_too_often_is_read_back_from_the_dead_letters(
+    system: System, broker: RabbitMQ
+) -> None:
+    job_id = system.submit()
+    refuse_until_dropped(broker, job_id)
+    eventually(lambda: system.lines("queue.dead_letters"))
+    worker = system.start_worker()
+    assert ended_once(system, system.wait(job_id, limit=PATIENCE))
+    assert worker.end(signal.SIGTERM) == 0
+
+
+def test_a_queue_that_nobody_serves_is_emptied(system: System, broker: RabbitMQ) -> None:
+    publisher = Publisher(make_app(system.settings), broker.url)
+    publisher.publish(
+        [Release(job_id=f"a{n}", queue="gpu.gone.0", traceparent="", owner="") for n in range(3)]
+    )
+    with broker.client() as client:
+        queue = declare("gpu.gone.0", broker.url).bind(client.channel())
+        eventually(lambda: queue.queue_declare(passive=True).message_count == 3)
+        publisher.purge("gpu.gone.0")
+        assert queue.get() is None
+    publisher.close()
