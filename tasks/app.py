@@ -40,6 +40,8 @@ def configuration(chosen: Settings) -> dict[str, Any]:
         "worker_prefetch_multiplier": 1,
         # threads around one engine process; time limits are ours, they end the engine and not the thread
         "worker_pool": "threads",
+        # without the queues that delayed tasks would need on RabbitMQ
+        "worker_consumer": "tasks.worker.consumer:Consumer",
         # queues appear as nodes do, declared by `tasks.queues.declare`
         "task_default_queue": DEAD_LETTERS,
         "task_queues": [declare(DEAD_LETTERS, chosen.broker)],

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 import soundfile
 import sqlalchemy as sa
+from amqp.exceptions import NotFound, PreconditionFailed
 
 from tasks.app import make_app
 from tasks.control import cancel_running
@@ -86,10 +87,12 @@ def test_a_job_goes_over_a_quorum_queue_to_its_file(system: System, broker: Rabb
     job = system.wait(system.submit())
     assert ended_once(system, job)
     assert job.attempt == 1
-    with broker.client() as client:
-        for name in (QUEUE, "gpu.box.0", "node.box", DEAD_LETTERS):
-            # the broker refuses to declare a queue as anything else than it is
-            declare(name, broker.url).bind(client.channel()).declare()
+    for name in (QUEUE, "gpu.box.0", "node.box", DEAD_LETTERS):
+        other = declare(name, broker.url).queue_arguments | {"x-queue-type": "classic"}
+        with broker.client() as client, pytest.raises(PreconditionFailed, match="current is 'quorum'"):
+            client.channel().queue_declare(name, durable=True, auto_delete=False, arguments=other)
+    with broker.client() as client, pytest.raises(NotFound):
+        client.channel().queue_declare("celery_delayed_0", passive=True)
 
 
 def test_a_running_job_is_cancelled_through_the_broker(system: System, worker: Part, tmp_path: Path) -> None:
@@ -153,9 +156,7 @@ def test_a_message_that_was_delivered_too_often_is_read_back_from_the_dead_lette
 
 def test_a_queue_that_nobody_serves_is_emptied(system: System, broker: RabbitMQ) -> None:
     publisher = Publisher(make_app(system.settings), broker.url)
-    publisher.publish(
-        [Release(job_id=f"a{n}", queue="gpu.gone.0", traceparent="", owner="") for n in range(3)]
-    )
+    publisher.publish([Release(job_id=f"a{n}", queue="gpu.gone.0") for n in range(3)])
     with broker.client() as client:
         queue = declare("gpu.gone.0", broker.url).bind(client.channel())
         eventually(lambda: queue.queue_declare(passive=True).message_count == 3)
