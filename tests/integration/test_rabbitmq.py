@@ -80,6 +80,7 @@ def refuse_until_dropped(broker: RabbitMQ, job_id: str) -> None:
 
     with broker.client() as client:
         queue = declare(QUEUE, broker.url).bind(client.channel())
+        queue.declare()  # the dispatcher may not have come to it yet
         eventually(dropped, about=lambda: refused)
 
 
