@@ -85,7 +85,13 @@ class Gateway:
             return last
 
     def serve(
-        self, signals: queue.SimpleQueue[signal.Signals], *, tick: float, settle: float, rest: float
+        self,
+        signals: queue.SimpleQueue[signal.Signals],
+        *,
+        follow: bool,
+        tick: float,
+        settle: float,
+        rest: float,
     ) -> int:
         """Run until told to end, or until nginx ends by itself."""
         first = self.look(own_node(self._settings))
@@ -99,9 +105,10 @@ class Gateway:
                 case signal.SIGUSR1:
                     self._nginx.reopen_logs()
                 case signal.SIGHUP:
+                    watch.serving = self.look(watch.serving)
                     self._renew(watch.serving)
             self._rotate()
-            if watch.due(self.look(watch.serving), time.monotonic()):
+            if follow and watch.due(self.look(watch.serving), time.monotonic()):
                 self._renew(watch.serving)
         return self._nginx.exit_code
 
@@ -147,17 +154,19 @@ def run(
     *,
     backends: Callable[[], Backends] | None = None,
     secret: str | None = None,
+    follow: bool = True,
     tick: float = TICK,
     settle: float = SETTLE,
     rest: float = REST,
 ) -> int:
-    """Run nginx in the foreground until SIGTERM. SIGUSR1 reopens its logs, SIGHUP renders and reloads.
+    """Run nginx in the foreground until SIGTERM. SIGUSR1 reopens its logs, SIGHUP looks, renders and reloads.
 
     Args:
         settings: All settings.
         backends: Tells the web nodes and the canary of the moment. None: what the settings name, which does
             not change.
         secret: The key that signs links to songs.
+        follow: Whether to look at the backends again and again; else once, and at each SIGHUP.
         tick: Seconds between two looks at the backends.
         settle: Seconds that a change has to last before it is served by a reload.
         rest: Seconds at least between two reloads.
@@ -179,4 +188,4 @@ def run(
         "tutti-gateway", settings.log_path / "nginx.jsonl", settings.log_level, settings.node, bounds=None
     )
     gateway = Gateway(settings, Nginx(settings, program), backends or (lambda: own_node(settings)), secret)
-    return gateway.serve(signals, tick=tick, settle=settle, rest=rest)
+    return gateway.serve(signals, follow=follow, tick=tick, settle=settle, rest=rest)

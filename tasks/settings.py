@@ -18,7 +18,9 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, Field, SecretStr
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+EVERY_ADDRESS = frozenset({"0.0.0.0", "::", "[::]"})
 UNIX_PATH_MAX = 100  # sun_path holds 108 bytes on Linux and 104 on macOS; room is left for the name
+WEB_ADDRESS = re.compile(r"^(?:\[[0-9a-fA-F:]+\]|[A-Za-z0-9.-]+):\d{1,5}$")
 NODE_NAME = re.compile(r"^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$")
 
 
@@ -31,6 +33,12 @@ def _node_name(text: str) -> str:
 def _this_host() -> str:
     name = re.sub(r"[^a-z0-9-]+", "-", socket.gethostname().split(".")[0].lower()).strip("-")
     return name[:63].strip("-") or "localhost"
+
+
+def _web_address(text: str | None) -> str | None:
+    if text is not None and not WEB_ADDRESS.match(text):
+        raise ValueError("has to be host:port or [IPv6]:port")
+    return text
 
 
 def is_loopback(host: str) -> bool:
@@ -49,6 +57,11 @@ class Settings(BaseSettings):
     # where
     host: str = Field("127.0.0.1", description="Address to listen on. Anything but loopback turns keys on.")
     port: int = Field(8000, ge=1, le=65535, description="Where people reach Tutti.")
+    advertise: Annotated[str | None, AfterValidator(_web_address)] = Field(
+        None,
+        description="Where gateways reach this web node, such as '10.0.0.5:8001'; default: HOST:PORT, with this "
+        "machine's name where HOST is every address (0.0.0.0, ::).",
+    )
     data: Path = Field(Path("var"), description="Folder of everything kept: ledger, songs, logs.")
     storage: Path | None = Field(None, description="Folder of the songs, the NAS; default: DATA/output.")
     gateway: Literal["auto", "off"] = Field("auto", description="auto: nginx in front where it is installed.")
@@ -205,6 +218,14 @@ class Settings(BaseSettings):
     def keys_required(self) -> bool:
         """Whether a request needs an API key: by default where others than this machine can reach it."""
         return self.keys == "on" or (self.keys == "auto" and not is_loopback(self.host))
+
+    @property
+    def advertised(self) -> str:
+        """`host:port` where a gateway on another machine reaches this web node."""
+        if self.advertise:
+            return self.advertise
+        host = socket.gethostname() if self.host in EVERY_ADDRESS else self.host.strip("[]")
+        return f"[{host}]:{self.port}" if ":" in host else f"{host}:{self.port}"
 
     @property
     def base_url(self) -> str:

@@ -116,3 +116,22 @@ class Broken(Tone):
 
     def load(self) -> None:
         raise FileNotFoundError("no such model")
+
+
+class Flawed(Tone):
+    """A version that makes no song."""
+
+    version = "2"
+
+    def step(self, states: Sequence[ToneState]) -> None:
+        raise RuntimeError("flawed")
+
+
+class Slow(Tone):
+    """A version that takes longer."""
+
+    version = "3"
+
+    def step(self, states: Sequence[ToneState]) -> None:
+        time.sleep(0.3)
+        super().step(states)

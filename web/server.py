@@ -40,7 +40,7 @@ def run(settings: Settings, *, uds: Path | None = None) -> int:
 
 
 def _configuration(settings: Settings, uds: Path | None) -> uvicorn.Config:
-    address = f"unix:{uds}" if uds else f"{settings.host}:{settings.port}"
+    address = f"unix:{uds}" if uds else settings.advertised
     if uds is not None:
         uds.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         uds.unlink(missing_ok=True)

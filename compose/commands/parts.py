@@ -47,11 +47,15 @@ def worker() -> None:
 
 
 @app.command()
-def gateway() -> None:
+def gateway(
+    watch: Annotated[
+        bool, typer.Option(help="Follow the web nodes and the canary; without it only at SIGHUP.")
+    ] = True,
+) -> None:
     """Run nginx in front of the web app."""
     from compose import gateway
 
-    raise typer.Exit(gateway.run(settings()))
+    raise typer.Exit(gateway.run(settings(), watch=watch))
 
 
 @app.command()

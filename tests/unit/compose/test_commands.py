@@ -14,6 +14,7 @@ from typer.testing import CliRunner
 from compose.cli import app
 from compose.commands import capacity
 from tasks.jobs import Job, JobRequest, JobState
+from tasks.settings import Settings
 
 START = dt.datetime(2026, 1, 1, tzinfo=dt.UTC)
 
@@ -29,6 +30,17 @@ def test_a_wrong_setting_is_named_without_a_traceback() -> None:
     assert done.returncode == 2
     assert done.stderr.startswith("TUTTI_PORT: ")
     assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize(("words", "follows"), [([], True), (["--watch"], True), (["--no-watch"], False)])
+def test_the_gateway_follows_the_nodes_unless_told_not_to(
+    words: list[str], *, follows: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told: list[object] = []
+    monkeypatch.setattr("nginx.gateway.run", lambda *_, **options: told.append(options["follow"]) or 0)
+    monkeypatch.setattr("compose.commands.parts.settings", lambda: Settings(data=tmp_path))
+    assert CliRunner().invoke(app, ["gateway", *words]).exit_code == 0
+    assert told == [follows]
 
 
 def test_settings_hide_secrets() -> None:

@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
-from compose.gateway import GONE, SILENT, living
+import socket
+
+from compose.gateway import ASK_AGAIN, GONE, SILENT, Names
+from compose.gateway import living as living_of
 from nginx.node import WebNode
 from tasks.ledger import WebNode as Registered
 
 NOW = 1_000_000.0
+
+
+def living(nodes: list[Registered], now: float, here: str) -> tuple[WebNode, ...]:
+    return living_of(nodes, now, here, Names())
 
 
 def node(name: str, address: str, *, ago: float = 0.0, healthy: bool = True) -> Registered:
@@ -35,3 +42,24 @@ def test_a_socket_of_another_machine_is_left_out() -> None:
     nodes = [node("here", "unix:/run/web.sock"), node("there", "unix:/run/web.sock")]
     assert living(nodes, NOW, "here") == (WebNode("unix:/run/web.sock"),)
     assert living(nodes, NOW, "elsewhere") == ()
+
+
+def test_a_machine_whose_name_has_no_address_is_left_out_until_it_has_one(monkeypatch) -> None:
+    nodes = [node("a", "localhost:80"), node("b", "no-such-host.invalid:80"), node("c", "[::1]:80")]
+    known = Names()
+    good = (WebNode("[::1]:80"), WebNode("localhost:80"))
+    assert living_of(nodes, NOW, "x", known) == good
+    monkeypatch.setattr(socket, "getaddrinfo", lambda *_: [])
+    assert living_of(nodes, NOW, "x", known) == good, "not asked again at once"
+    assert len(living_of(nodes, NOW + ASK_AGAIN, "x", known)) == 3
+
+
+def test_a_name_stays_good_while_the_name_service_is_away(monkeypatch) -> None:
+    known = Names()
+    assert known("localhost:80", NOW)
+
+    def away(*_: object) -> None:
+        raise socket.gaierror
+
+    monkeypatch.setattr(socket, "getaddrinfo", away)
+    assert known("localhost:80", NOW + GONE)

@@ -94,6 +94,19 @@ def test_waiting_on_generate_outlasts_the_deadline(tmp_path: Path) -> None:
     assert "proxy_read_timeout 1320s;" in text_of(tmp_path, deadline_seconds=1200)
 
 
+def test_connecting_sending_and_reading_have_their_times(tmp_path: Path) -> None:
+    lines = text_of(tmp_path).splitlines()
+    for line in ("connect_timeout 60s", "send_timeout 300s", "read_timeout 300s"):
+        assert f"        proxy_{line};" in lines, "it holds for the whole server"
+
+
+def test_answers_are_buffered_but_for_the_stream_of_events(tmp_path: Path) -> None:
+    text = text_of(tmp_path, keys="on")
+    before, after = text.split("proxy_buffering off;")
+    assert before.rpartition("location ")[2].startswith("~ ^/v1/jobs/[^/]+/events$")
+    assert "proxy_buffering" not in after
+
+
 def test_equal_backends_give_equal_text(tmp_path: Path) -> None:
     assert text_of(tmp_path, SICK) == text_of(tmp_path, SICK)
 

@@ -1,0 +1,91 @@
+"""A canary that does worse is stopped by the running dispatcher, and new jobs go to the stable lane."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Iterator
+
+import httpx
+import pytest
+
+from tasks.jobs import Job, JobState
+from tests.servers import workers
+from tests.servers.gateway import free_port
+from tests.servers.workers import ROOT, System, eventually
+
+JOBS = 14  # a lane; both judgements ask for fewer
+
+
+@pytest.fixture(scope="module")
+def system(tmp_path_factory: pytest.TempPathFactory) -> Iterator[System]:
+    """A cell with a stable worker of version 1 and a web app."""
+    folder, port = tmp_path_factory.mktemp("canary"), free_port()
+    with workers.running(folder, rate_limit="off", port=port, lease_seconds=5) as started:
+        started.start_worker()
+        started.start("web")
+        yield started
+
+
+@pytest.fixture(scope="module")
+def client(system: System) -> Iterator[httpx.Client]:
+    with httpx.Client(base_url=f"http://127.0.0.1:{system.settings.port}", timeout=20) as client:
+
+        def answers() -> bool:
+            try:
+                return client.get("/readyz").status_code == 200
+            except httpx.TransportError:
+                return False
+
+        eventually(answers)
+        yield client
+
+
+def tutti(system: System, *words: str) -> str:
+    command = [sys.executable, "-m", "compose.cli", *words]
+    done = subprocess.run(
+        command, env=system.environment, cwd=ROOT, capture_output=True, text=True, check=True
+    )
+    return done.stdout
+
+
+def ask(system: System, client: httpx.Client, lane: str) -> Job:
+    wish = {"prompt": "a plain tone", "duration": 5}
+    answer = client.post("/v1/jobs", json=wish, headers={"X-Tutti-Lane": lane})
+    assert answer.status_code == 202, answer.text
+    return system.job(answer.json()["id"])
+
+
+def alive(system: System) -> list[int]:
+    return [part.process.pid for part in system.parts if part.process.poll() is None]
+
+
+def stops(system: System, version: str) -> list[str]:
+    told = [str(line["message"]) for line in system.lines("canary.stopped")]
+    return [message for message in told if message.startswith(f"canary {version} stopped: ")]
+
+
+@pytest.mark.parametrize(
+    ("engine", "version", "device", "why"),
+    [("Flawed", "2", 1, "jobs failed, 0 of"), ("Slow", "3", 2, "s of compute a second")],
+)
+def test_a_canary_that_does_worse_stops_while_all_runs_on(
+    system: System, client: httpx.Client, engine: str, version: str, device: int, why: str
+) -> None:
+    worker = system.start_worker(engine=f"tests.engines:{engine}", device=device)
+    running = alive(system)
+    tutti(system, "canary", "set", version, "50%")
+    eventually(lambda: ask(system, client, "canary").queue == f"tone@{version}")
+    jobs = [ask(system, client, lane) for _ in range(JOBS) for lane in ("stable", "canary")]
+    for job in jobs:
+        ended = system.wait(job.id)
+        assert ended.state == (
+            JobState.FAILED if (engine, job.lane) == ("Flawed", "canary") else JobState.SUCCEEDED
+        )
+    eventually(lambda: stops(system, version), 30)
+    eventually(lambda: ask(system, client, "canary").queue == "tone@1")
+    last = ask(system, client, "canary")
+    assert (last.lane, system.wait(last.id).state) == ("stable", JobState.SUCCEEDED)
+    assert why in tutti(system, "canary", "status")
+    assert alive(system) == running
+    assert worker.end() == 0

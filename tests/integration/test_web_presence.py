@@ -1,0 +1,66 @@
+"""What a web node tells the ledger of itself, and so the gateway."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+import time
+from pathlib import Path
+
+import pytest
+
+from compose.gateway import Names, living
+from nginx.node import WebNode
+from tasks.ledger import Ledger
+from tests.servers.gateway import free_port
+from tests.servers.web import Web, in_app, process
+from tests.servers.workers import eventually
+from web import presence
+from web.api import health
+
+
+@pytest.mark.parametrize(
+    ("advertise", "host"), [(None, socket.gethostname()), ("web-1.example:80", "web-1.example")]
+)
+def test_a_node_bound_to_every_address_registers_one_that_others_reach(
+    tmp_path: Path, advertise: str | None, host: str
+) -> None:
+    port = free_port()
+    more = {"advertise": advertise} if advertise else {}
+    with (
+        process(tmp_path, port=port, host="0.0.0.0", keys="off", **more),
+        Ledger(f"sqlite:///{tmp_path}/ledger.db") as ledger,
+    ):
+        eventually(ledger.web_nodes)
+        (node,) = ledger.web_nodes()
+        assert node.address == f"{host}:{80 if advertise else port}"
+
+
+def test_a_machine_whose_memory_is_full_is_not_ready_and_gets_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The real memory is measured against a limit that any machine is beyond, then against the true one."""
+
+    async def scenario(web: Web) -> None:
+        def gateway() -> tuple[WebNode, ...]:
+            return living(web.ledger.web_nodes(), time.time(), "gateway", Names())
+
+        async def becomes(*, healthy: bool) -> None:
+            while gateway() != (WebNode("127.0.0.1:9", healthy=healthy),):
+                await asyncio.sleep(0.05)
+
+        monkeypatch.setattr(presence, "PERIOD", 0.05)
+        present = asyncio.create_task(presence.run(web.desk, "127.0.0.1:9"))
+        await becomes(healthy=True)
+        assert (await web.client.get("/readyz")).status_code == 200
+        with monkeypatch.context() as patch:
+            patch.setattr(health, "MEMORY_FULL", 0.0)
+            await becomes(healthy=False)
+            assert "memory" in str(web.ledger.web_nodes()[0].reason)
+            answer = await web.client.get("/readyz")
+            assert (answer.status_code, answer.json()["type"]) == (503, "/problems/not_ready")
+            assert "memory" in answer.json()["detail"]
+        await becomes(healthy=True)
+        present.cancel()
+
+    in_app(tmp_path, scenario)
