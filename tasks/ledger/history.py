@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
+from functools import cache
 
 import sqlalchemy as sa
 
 from tasks.jobs import JobState
-from tasks.ledger.database import insert, insert_given
+from tasks.ledger.database import insert_given, insert_on
 from tasks.ledger.records import Transition
 from tasks.ledger.schema import counters, transitions
 
@@ -59,9 +60,14 @@ def _add(connection: sa.Connection, shard: int, changes: Mapping[str, int]) -> N
     ]
     if not rows:
         return
-    statement = insert(connection, counters)
+    connection.execute(_add_on(connection.dialect.name), rows)
+
+
+@cache
+def _add_on(dialect: str) -> sa.Insert:
+    statement = insert_on(dialect, counters)
     added = {"value": counters.c.value + statement.excluded.value}
-    connection.execute(statement.on_conflict_do_update(index_elements=["name", "shard"], set_=added), rows)
+    return statement.on_conflict_do_update(index_elements=["name", "shard"], set_=added)
 
 
 def moved(before: JobState | str | None, after: JobState | str, number: int = 1) -> Counter[str]:

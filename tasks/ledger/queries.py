@@ -25,10 +25,12 @@ _columns = (
 )
 _whole = sa.select(*_columns).select_from(jobs.outerjoin(live, live.c.job_id == jobs.c.id))
 
+_one = _whole.where(jobs.c.id == sa.bindparam("p_job"))
+
 
 def get(connection: sa.Connection, job_id: str) -> Job | None:
     """A job by its id."""
-    row = connection.execute(_whole.where(jobs.c.id == job_id)).mappings().first()
+    row = connection.execute(_one, {"p_job": job_id}).mappings().first()
     return _job(row) if row else None
 
 
