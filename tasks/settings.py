@@ -59,8 +59,8 @@ class Settings(BaseSettings):
     port: int = Field(8000, ge=1, le=65535, description="Where people reach Tutti.")
     advertise: Annotated[str | None, AfterValidator(_web_address)] = Field(
         None,
-        description="Where gateways reach this web node, such as '10.0.0.5:8001'; default: HOST:PORT, with this "
-        "machine's name where HOST is every address (0.0.0.0, ::).",
+        description="Where gateways reach this web node, such as '10.0.0.5:8001'; default: HOST:PORT, with "
+        "this machine's name where HOST is every address (0.0.0.0, ::).",
     )
     data: Path = Field(Path("var"), description="Folder of everything kept: ledger, songs, logs.")
     storage: Path | None = Field(None, description="Folder of the songs, the NAS; default: DATA/output.")

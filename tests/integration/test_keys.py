@@ -255,33 +255,6 @@ def test_the_gateway_follows_the_nodes_that_the_ledger_knows(free: Front) -> Non
         assert client.post("/v1/jobs", json=GOOD).status_code == 202
 
 
-def test_a_change_among_gpu_nodes_never_reloads_nginx(free: Front) -> None:
-    def reloads() -> int:
-        return (free.data / "log/nginx.jsonl").read_text().count('"gateway.reloaded"')
-
-    def settled() -> int:
-        """The number of reloads once the gateway has served a change of ours, and so seen all before it."""
-        before = reloads()
-        free.ledger.register_web("n8", "127.0.0.1:8")
-        until(lambda: reloads() > before, "the node that joined is served")
-        joined = reloads()
-        free.ledger.forget_web("n8")
-        until(lambda: reloads() > joined, "the node that left is gone")
-        return reloads()
-
-    before = settled()
-    assert settled() == before + 2
-    with free.client() as client:
-        ask = {"json": GOOD, "headers": {"X-Preferred-Node": "gpu-31"}}
-        for number in (31, 32, 33):
-            free.worker(f"gpu-{number}", "sketch@1", f"node.gpu-{number}")
-        until(
-            lambda: queue_of(free, client.post("/v1/jobs", **ask).json()["id"])[1] == "node.gpu-31",
-            "the web nodes know the new worker",
-        )
-    assert settled() == before + 4
-
-
 def test_signed_links_work_from_the_job_to_the_file(tmp_path: Path) -> None:
     from tasks.settings import Settings
     from web.links import key_of, signed

@@ -4,10 +4,15 @@ from __future__ import annotations
 
 import socket
 
-from compose.gateway import ASK_AGAIN, GONE, SILENT, Names
+from compose.gateway import ASK_AGAIN, GONE, SILENT, Names, _look
 from compose.gateway import living as living_of
 from nginx.node import WebNode
+from tasks.ledger import Ledger
 from tasks.ledger import WebNode as Registered
+from tasks.ledger.canary import CanaryTable
+from tasks.ledger.operating import opened
+from tasks.settings import Settings
+from tests.ledgers import accept_one, register, run
 
 NOW = 1_000_000.0
 
@@ -63,3 +68,21 @@ def test_a_name_stays_good_while_the_name_service_is_away(monkeypatch) -> None:
 
     monkeypatch.setattr(socket, "getaddrinfo", away)
     assert known("localhost:80", NOW + GONE)
+
+
+def test_a_change_among_gpu_nodes_is_no_change_for_the_gateway(tmp_path) -> None:
+    """Equal backends are no reload, as the tests of `nginx.gateway.Watch` show."""
+    settings = Settings(data=tmp_path)
+    with Ledger(settings.ledger) as ledger:
+        look = _look(settings, ledger, CanaryTable(opened(settings.ledger)))
+        ledger.register_web("web-1", "127.0.0.1:8001")
+        before = look()
+        epoch = register(ledger)
+        assert look() == before
+        job_id = accept_one(ledger)
+        ledger.release(10)
+        assert run(ledger, job_id, epoch=epoch)
+        register(ledger, "gpu1@b", queues=("sketch@2",), version="2")
+        assert look() == before
+        ledger.register_web("web-2", "127.0.0.1:8002")
+        assert look() != before
