@@ -88,7 +88,11 @@ def _engine(current: Settings) -> Iterator[Finding]:
     name = resolve(current)
     yield Finding("ok", f"engine: {name}")
     if name == "sketch" and shutil.which("nvidia-smi"):
-        yield Finding("note", "an NVIDIA GPU is here, but ACE-Step is not installed or its model is missing")
+        yield Finding(
+            "note",
+            "an NVIDIA GPU is here, but ACE-Step is not installed (make run) "
+            f"or its model is missing (.venv/bin/hf download {current.model})",
+        )
 
 
 def _broker(current: Settings) -> Iterator[Finding]:

@@ -9,12 +9,14 @@ import importlib.util
 from dataclasses import dataclass
 from functools import cache
 from importlib.metadata import EntryPoint, entry_points
+from pathlib import Path
 from typing import Any, Final
 
 from tasks.engines.engine import Engine, SimpleEngine
 from tasks.settings import Settings
 
 GROUP: Final = "tutti.engines"
+MODEL_INDEX: Final = "model_index.json"  # what every pipeline in diffusers' layout has
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,7 +43,23 @@ def resolve(chosen: Settings) -> str:
     """The name of the engine to use: what is set, or what suits this machine."""
     if chosen.engine != "auto":
         return chosen.engine
-    return "acestep" if _has_gpu() and importlib.util.find_spec("diffusers") else "sketch"
+    ready = _has_gpu() and importlib.util.find_spec("diffusers") and has_model(chosen)
+    return "acestep" if ready else "sketch"
+
+
+def has_model(chosen: Settings) -> bool:
+    """Whether ACE-Step's model is on this machine: a folder, or in the hub's cache. Nothing is fetched."""
+    if (Path(chosen.model) / MODEL_INDEX).is_file():
+        return True
+    if importlib.util.find_spec("huggingface_hub") is None:
+        return False
+    from huggingface_hub import try_to_load_from_cache
+    from huggingface_hub.errors import HFValidationError
+
+    try:
+        return isinstance(try_to_load_from_cache(chosen.model, MODEL_INDEX), str)
+    except HFValidationError:  # a folder's path that is not there
+        return False
 
 
 def model_of(chosen: Settings) -> Model:

@@ -19,8 +19,6 @@ from web.desk import desk_of
 
 router = APIRouter(prefix="/v1/jobs", tags=["jobs"])
 
-COUNT = 480
-BLOCK = 1 << 18  # frames read at once, so that ten minutes need no more memory than ten seconds
 _turn = asyncio.Semaphore(1)  # decoding is work; one song at a time leaves the other core to requests
 
 
@@ -54,15 +52,6 @@ async def show(request: Request, job_id: str, variation: int) -> Response:
 @lru_cache(maxsize=256)
 def _peaks(path: Path) -> list[float]:
     """Peaks of a file; it never changes, so neither do they."""
-    import numpy as np
-    import soundfile
+    from tasks.audio.peaks import waveform  # it brings numpy, which starting need not wait for
 
-    with soundfile.SoundFile(path) as file:
-        highest = np.zeros(COUNT, np.float32)
-        position = 0
-        for block in file.blocks(BLOCK, dtype="float32", always_2d=True):
-            loud = np.abs(block).max(axis=1)
-            places = (np.arange(position, position + len(loud)) * COUNT // file.frames).clip(max=COUNT - 1)
-            np.maximum.at(highest, places, loud)
-            position += len(loud)
-    return [round(float(value), 3) for value in highest.clip(max=1.0)]
+    return waveform(path)

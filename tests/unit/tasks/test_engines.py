@@ -3,6 +3,7 @@ import sys
 
 import pytest
 
+from tasks import engines
 from tasks.engines import UnknownEngine, load_engine, model_of, resolve
 from tasks.settings import Settings
 
@@ -24,6 +25,17 @@ def test_an_unknown_engine_is_answered_with_those_there_are() -> None:
 
 def test_auto_means_an_engine_that_exists() -> None:
     assert resolve(Settings(engine="auto")) in {"sketch", "acestep"}
+
+
+def test_auto_takes_acestep_only_where_a_gpu_and_the_model_are(tmp_path, monkeypatch) -> None:
+    monkeypatch.setattr(engines, "_has_gpu", lambda: True)
+    monkeypatch.setenv("HF_HUB_CACHE", str(tmp_path / "hub"))
+    assert resolve(Settings(model=str(tmp_path))) == "sketch"
+    assert resolve(Settings(model="nobody/has-this-one")) == "sketch"
+    (tmp_path / "model_index.json").write_text("{}")
+    assert resolve(Settings(model=str(tmp_path))) == "acestep"
+    monkeypatch.setattr(engines, "_has_gpu", lambda: False)
+    assert resolve(Settings(model=str(tmp_path))) == "sketch"
 
 
 def test_naming_the_model_never_loads_torch() -> None:

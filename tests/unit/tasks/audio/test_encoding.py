@@ -15,9 +15,9 @@ import soundfile
 
 from tasks.audio import ogg
 from tasks.audio.encoding import EncodingError, encode
-from tasks.audio.probe import ProbeError, probe
 from tasks.jobs import AudioFormat
 from tests import needs
+from tests.probe import ProbeError, probe
 
 RATE = 48_000
 FORMATS = get_args(AudioFormat)
