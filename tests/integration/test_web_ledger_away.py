@@ -1,0 +1,46 @@
+"""The web app while its ledger is away: it says so, refuses with when to come back, and goes on by itself."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator
+
+import pytest
+
+from tests.servers.postgresql import Postgresql
+from tests.servers.web import GOOD, Web, in_app
+
+LIMIT = 30  # seconds
+
+
+@pytest.fixture
+def server() -> Iterator[Postgresql]:
+    """A PostgreSQL of this test's own: the others' must not be killed."""
+    own = Postgresql()
+    own.start()
+    yield own
+    own.close()
+
+
+async def readiness(web: Web, status: int) -> str:
+    """Ask until readiness has this status; it is looked at once a second, not for each question."""
+    async with asyncio.timeout(LIMIT):
+        while (answer := await web.client.get("/readyz")).status_code != status:
+            await asyncio.sleep(0.1)
+    return answer.text
+
+
+def test_a_node_without_its_ledger_is_not_ready_and_refuses_until_it_returns(tmp_path, server):
+    async def scenario(web: Web) -> None:
+        assert (await web.client.get("/readyz")).status_code == 200
+        server.kill()
+        assert "ledger" in await readiness(web, 503)
+        refused = await web.client.post("/v1/jobs", json=GOOD)
+        assert refused.status_code == 503
+        assert refused.headers["content-type"] == "application/problem+json"
+        assert int(refused.headers["retry-after"]) > 0
+        server.start()
+        await readiness(web, 200)
+        assert (await web.client.post("/v1/jobs", json=GOOD)).status_code == 202
+
+    in_app(tmp_path, scenario, ledger_url=server.ledger_url())
