@@ -5,6 +5,7 @@ from __future__ import annotations
 import ipaddress
 import math
 import re
+import sys
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -191,6 +192,9 @@ def render(settings: Settings, backends: Backends, machine: Machine, *, secret: 
             secret=secret,
             limit=rate_limit(settings.rate_limit),
             listen=listen(settings.host, settings.port),
+            # The kernel hands a connection over once its request is there. Else a worker that a reload tells
+            # to end may have accepted it, heard nothing yet, and close it as idle.
+            deferred=" deferred" if sys.platform == "linux" else "",
             base_url=_bare(settings.base_url),
             redirect=settings.tls_redirect_port and listen(settings.host, settings.tls_redirect_port),
             trusted=networks(settings.trusted_proxies),

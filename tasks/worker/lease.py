@@ -1,7 +1,12 @@
-"""A worker's sign of life in the ledger: renewed every quarter of the lease, with progress and vitals."""
+"""A worker's sign of life in the ledger, with progress and vitals.
+
+It is renewed every quarter of the lease, and every second while songs are being made: that is how often
+those who wait see them move.
+"""
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 
 from observability.logging import get_logger
@@ -12,6 +17,7 @@ from tasks.worker.runs import Runs
 log = get_logger()
 
 RENEWALS = 4  # a lease: three may fail before it is lost
+PROGRESS_SECONDS = 1.0
 
 
 class Lease:
@@ -25,7 +31,14 @@ class Lease:
         self._runs = runs
         self._vitals = vitals
         self.epoch = ledger.register_worker(info)
-        self._every = Every(seconds / RENEWALS, self.renew, "lease")
+        self._idle = seconds / RENEWALS
+        self._due = time.monotonic() + self._idle
+        self._every = Every(min(self._idle, PROGRESS_SECONDS), self._renew_in_time, "lease")
+
+    def _renew_in_time(self) -> None:
+        if self._runs.all() or time.monotonic() >= self._due:
+            self._due = time.monotonic() + self._idle
+            self.renew()
 
     def renew(self) -> None:
         """Say that the worker lives; hear what was cancelled, and whether the lease still holds."""

@@ -118,7 +118,7 @@ def test_the_progress_that_a_browser_shows_only_grows(visit: Visitor):
           if (bar) new MutationObserver(note).observe(bar, {attributes: true});
         });"""
     )
-    visit.ask("Orchestral film music with a long development", "120")
+    visit.ask("Orchestral film music with a long development", "600")
     page.wait_for_selector("[data-player]", timeout=SONG_MS)
     shown = [float(value) for value in page.evaluate("window.name").split()]
     assert len(set(shown)) >= 2
