@@ -89,12 +89,6 @@ def test_a_song_from_the_form_moves_plays_and_decodes(visit: Visitor, tutti: Tut
         "A melancholic piano waltz in A minor, 3/4, gentle and slow"
     )
     visit.ask("A calm piano waltz in A minor, slow", "60")
-    page.evaluate(
-        """() => { window.seen = []; const bar = document.querySelector('[data-bar]');
-        const look = () => seen.push(bar.value); look();
-        new MutationObserver(look).observe(bar, {attributes: true}); }"""
-    )
-    until(page, "window.seen === undefined || seen.some((value) => value > 0)")
     page.wait_for_selector("[data-player][data-ready]", timeout=SONG_MS)
     address = page.locator("audio").get_attribute("src")
     sound = page.evaluate(DECODE, address)
