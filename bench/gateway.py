@@ -151,7 +151,9 @@ def ours(front: Front, name: str, port: int) -> Server:
 def peer(kind: str, python: str, file: Path) -> Iterator[Server]:
     """Start a peer and wait until it takes a job."""
     port = free_port()
-    command = [python, str(Path(__file__).with_name("gateway_peers.py")), kind, str(port), str(file)]
+    # -P keeps bench/ off the path: its logging.py would stand in for the library's.
+    program = str(Path(__file__).with_name("gateway_peers.py"))
+    command = [python, "-P", program, kind, str(port), str(file)]
     environment = {"PATH": os.environ["PATH"], "HOME": str(file.parent), "RAY_USAGE_STATS_ENABLED": "0"}
     log = (file.parent / f"{kind}.log").open("wb")
     process = subprocess.Popen(command, env=environment, stdout=log, stderr=log, start_new_session=True)
