@@ -1,7 +1,7 @@
 """A Celery worker whose jobs make nothing: `python -m bench.noop_worker ledger|bare NUMBER`.
 
-`bare` only counts; `ledger` claims and finishes each job as Tutti's worker does. Says "ready", then "done"
-after NUMBER jobs (0: never).
+`bare` only counts, with Celery and kombu as they come; `ledger` claims and finishes each job as Tutti's
+worker does. Says "ready", then "done" after NUMBER jobs (0: never).
 """
 
 from __future__ import annotations
@@ -9,10 +9,10 @@ from __future__ import annotations
 import sys
 import threading
 
+from celery import Celery
 from celery.signals import worker_ready
 
 from bench.cell import QUEUE
-from tasks.app import make_app
 from tasks.jobs import Output
 from tasks.ledger import Ledger, WorkerInfo
 from tasks.queues import TASK, declare
@@ -59,8 +59,17 @@ class LedgerJobs:
             self._ledger.renew(NAME, self._epoch)
 
 
+def _app(kind: str) -> Celery:
+    if kind == "bare":
+        return Celery(broker=settings().broker, set_as_current=False)
+    from tasks.app import make_app  # replaces kombu's transport, which the bare worker keeps
+
+    return make_app(settings())
+
+
 def main(kind: str, number: int) -> None:
-    app = make_app(settings())
+    app = _app(kind)
+    app.conf.update(task_acks_late=True, task_ignore_result=True, worker_prefetch_multiplier=1)
     app.conf.task_queues = [declare(QUEUE, settings().broker)]
     counted = Counted(number)
     work = LedgerJobs() if kind == "ledger" else None

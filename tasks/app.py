@@ -10,6 +10,7 @@ from typing import Any
 from celery import Celery
 from celery.signals import setup_logging
 
+from tasks import transport
 from tasks.queues import DEAD_LETTERS, TASK, declare, is_rabbitmq
 from tasks.settings import Settings, settings
 
@@ -77,6 +78,7 @@ def _transport_options(chosen: Settings) -> dict[str, Any]:
 
 def make_app(chosen: Settings) -> Celery:
     """A Celery application for these settings, without tasks: the worker adds its own."""
+    transport.use()
     made = Celery("tutti", set_as_current=False)
     made.conf.update(configuration(chosen))
     return made

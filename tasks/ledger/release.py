@@ -11,11 +11,13 @@ from __future__ import annotations
 import heapq
 from collections import defaultdict
 from collections.abc import Callable, Collection, Iterator, Sequence
+from functools import cache
+from typing import Any
 
 import sqlalchemy as sa
 
 from tasks.jobs import JobState
-from tasks.ledger.database import as_rows, given
+from tasks.ledger.database import as_rows, given_on
 from tasks.ledger.records import Release
 from tasks.ledger.schema import live, outbox
 
@@ -34,32 +36,48 @@ def plan(connection: sa.Connection, window: Window) -> list[str]:
 
 def mark(connection: sa.Connection, now: float, job_ids: Sequence[str]) -> list[Release]:
     """Release jobs: out of the outbox; those that were claimed or cancelled meanwhile are left out."""
-    parameter = {"given": as_rows([[job_id] for job_id in job_ids])}
-    asked = given(connection, [outbox.c.job_id])
-    here = sa.delete(outbox).where(outbox.c.job_id.in_(sa.select(asked.c.job_id))).returning(outbox.c.job_id)
-    parameter = {"given": as_rows([[job_id] for job_id in connection.scalars(here, parameter)])}
-    wanted = live.c.job_id.in_(sa.select(asked.c.job_id)) & (live.c.state == JobState.QUEUED)
-    columns = (live.c.job_id, live.c.queue, live.c.traceparent, live.c.owner)
-    values = {"released_at": now, "releases": live.c.releases + 1}
-    statement = sa.update(live).where(wanted).values(values).returning(*columns)
-    found = {row.job_id: Release(**row._mapping) for row in connection.execute(statement, parameter)}
+    out_of_the_outbox, as_released = _mark_on(connection.dialect.name)
+    waiting = connection.scalars(out_of_the_outbox, {"given": as_rows([[job_id] for job_id in job_ids])})
+    known = {"given": as_rows([[job_id] for job_id in waiting]), "p_now": now}
+    found = {row.job_id: Release(**row._mapping) for row in connection.execute(as_released, known)}
     return [found[job_id] for job_id in job_ids if job_id in found]
+
+
+@cache
+def _mark_on(dialect: str) -> tuple[sa.Delete, sa.Update]:
+    asked = sa.select(given_on(dialect, [outbox.c.job_id]).c.job_id)
+    here = sa.delete(outbox).where(outbox.c.job_id.in_(asked)).returning(outbox.c.job_id)
+    wanted = live.c.job_id.in_(asked) & (live.c.state == JobState.QUEUED)
+    columns = (live.c.job_id, live.c.queue, live.c.traceparent, live.c.owner)
+    values = {"released_at": sa.bindparam("p_now"), "releases": live.c.releases + 1}
+    return here, sa.update(live).where(wanted).values(values).returning(*columns)
 
 
 def waiting_queues(connection: sa.Connection) -> list[str]:
     """The queues something waits for, each found by one look into the index."""
-    return _distinct(connection, outbox.c.queue, sa.true())
+    return list(connection.scalars(_queues))
 
 
-def _distinct(
-    connection: sa.Connection, column: sa.Column[str], condition: sa.ColumnElement[bool]
-) -> list[str]:
+def _distinct(column: sa.Column[str], condition: sa.ColumnElement[bool]) -> sa.Select[Any]:
     """The distinct values of an indexed column without reading every row (a loose index scan)."""
     first = sa.select(sa.func.min(column).label("value")).where(condition)
     walk = first.cte("walk", recursive=True)
     following = sa.select(sa.func.min(column)).where(condition, column > walk.c.value).scalar_subquery()
     walk = walk.union_all(sa.select(following).where(walk.c.value.isnot(None)))
-    return list(connection.scalars(sa.select(walk.c.value).where(walk.c.value.isnot(None))))
+    return sa.select(walk.c.value).where(walk.c.value.isnot(None))
+
+
+# Built once: SQLAlchemy spends more time on building these than SQLite on running them.
+_QUEUE = sa.bindparam("p_queue", type_=sa.Text)
+_queues = _distinct(outbox.c.queue, sa.true())
+_owners = _distinct(outbox.c.owner, outbox.c.queue == _QUEUE)
+_counted = (
+    sa.select(
+        live.c.owner, sa.func.count(), sa.func.sum(sa.case((live.c.state == JobState.QUEUED, 1), else_=0))
+    )
+    .where(live.c.released_at.isnot(None), live.c.queue == _QUEUE)
+    .group_by(live.c.owner)
+)
 
 
 def _next_of(connection: sa.Connection, queue: str, window: int) -> list[str]:
@@ -67,9 +85,9 @@ def _next_of(connection: sa.Connection, queue: str, window: int) -> list[str]:
     room = window - unclaimed
     if room <= 0:
         return []
-    owners = _distinct(connection, outbox.c.owner, outbox.c.queue == queue)
-    owners = heapq.nsmallest(room, owners, key=lambda owner: in_flight.get(owner, 0))
-    waiting = _waiting(connection, queue, owners, room)
+    owners = connection.scalars(_owners, {"p_queue": queue})
+    chosen = heapq.nsmallest(room, owners, key=lambda owner: in_flight.get(owner, 0))
+    waiting = _waiting(connection, queue, chosen, room)
     lines = [_virtual_times(jobs, in_flight.get(owner, 0)) for owner, jobs in waiting.items()]
     merged = heapq.merge(*lines)
     return [job_id for (_, job_id), _ in zip(merged, range(room), strict=False)]
@@ -77,13 +95,7 @@ def _next_of(connection: sa.Connection, queue: str, window: int) -> list[str]:
 
 def _in_flight(connection: sa.Connection, queue: str) -> tuple[dict[str, int], int]:
     """How many released or running jobs each owner has on a queue, and how many are unclaimed in all."""
-    unclaimed = sa.func.sum(sa.case((live.c.state == JobState.QUEUED, 1), else_=0))
-    statement = (
-        sa.select(live.c.owner, sa.func.count(), unclaimed)
-        .where(live.c.released_at.isnot(None), live.c.queue == queue)
-        .group_by(live.c.owner)
-    )
-    rows = connection.execute(statement).all()
+    rows = connection.execute(_counted, {"p_queue": queue}).all()
     return {owner: number for owner, number, _ in rows}, sum(row[2] for row in rows)
 
 
@@ -91,24 +103,29 @@ def _waiting(
     connection: sa.Connection, queue: str, owners: Sequence[str], limit: int
 ) -> dict[str, list[tuple[int, str]]]:
     """The first `limit` jobs in the line of each owner, as (rank, id)."""
+    known = {"given": as_rows([[owner] for owner in owners]), "p_queue": queue, "p_limit": limit}
+    found: dict[str, list[tuple[int, str]]] = defaultdict(list)
+    for owner, rank, job_id in connection.execute(_waiting_on(connection.dialect.name), known):
+        found[owner].append((rank, job_id))
+    return found
+
+
+@cache
+def _waiting_on(dialect: str) -> sa.Select[Any]:
     line = outbox.alias()
-    asked = given(connection, [outbox.c.owner])
+    asked = given_on(dialect, [outbox.c.owner])
     first = (
         sa.select(line.c.job_id)
-        .where(line.c.queue == queue, line.c.owner == asked.c.owner)
+        .where(line.c.queue == _QUEUE, line.c.owner == asked.c.owner)
         .order_by(line.c.rank, line.c.job_id)
-        .limit(limit)
+        .limit(sa.bindparam("p_limit", type_=sa.Integer))
         .correlate(asked)
     )
-    statement = (
+    return (
         sa.select(outbox.c.owner, outbox.c.rank, outbox.c.job_id)
         .select_from(asked.join(outbox, outbox.c.job_id.in_(first)))
         .order_by(outbox.c.owner, outbox.c.rank, outbox.c.job_id)
     )
-    found: dict[str, list[tuple[int, str]]] = defaultdict(list)
-    for owner, rank, job_id in connection.execute(statement, {"given": as_rows([[o] for o in owners])}):
-        found[owner].append((rank, job_id))
-    return found
 
 
 def _virtual_times(jobs: Sequence[tuple[int, str]], in_flight: int) -> Iterator[tuple[float, str]]:

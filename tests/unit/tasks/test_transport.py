@@ -1,0 +1,36 @@
+"""The transport keeps its client, and makes another where its connections were given up."""
+
+from __future__ import annotations
+
+from kombu import Connection
+
+from tasks import transport
+from tests.servers import valkey
+
+
+def test_the_urls_of_redis_lead_to_it() -> None:
+    transport.use()
+    for url in ("redis://localhost", "redis+socket:///nowhere"):
+        assert isinstance(Connection(url).transport, transport.Transport)
+
+
+def test_a_channel_keeps_one_client_until_its_connections_are_dropped() -> None:
+    transport.use()
+    with valkey.running() as server, Connection(server.url) as connection:
+        channel = connection.channel()
+        with channel.conn_or_acquire() as first, channel.conn_or_acquire() as second:
+            assert first is second
+            assert first.ping()
+        channel._disconnect_pools()
+        with channel.conn_or_acquire() as third:
+            assert third is not first
+            assert third.ping()
+
+
+def test_what_waits_for_messages_has_a_client_of_its_own() -> None:
+    transport.use()
+    with valkey.running() as server, Connection(server.url) as connection:
+        channel = connection.channel()
+        with channel.conn_or_acquire() as shared:
+            assert channel.client is not shared
+            assert channel.client.connection_pool is not shared.connection_pool
