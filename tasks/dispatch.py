@@ -23,6 +23,7 @@ from tasks.ledger.operating import opened
 from tasks.publish import BrokerUnavailable, Publisher
 from tasks.report import QueueReport
 from tasks.settings import Settings
+from tasks.standing import StandingReport
 from tasks.storage import Storage
 
 log = get_logger()
@@ -53,6 +54,7 @@ class Dispatcher:
         self._fleet = Fleet([])
         self._pace = Pace()
         self._report = QueueReport()
+        self._standing = StandingReport()
         self._unsent: Sequence[Release] = ()
 
     def turn(self) -> float:
@@ -101,15 +103,18 @@ class Dispatcher:
         return max(self._fleet.slots(queue), 1) + self._pace.ahead(queue)
 
     def _keep_up(self) -> None:
+        workers = self._ledger.workers()  # before the silent ones are taken for dead
+        self._standing.note(workers)
         _tell_freed(self._ledger.expire_workers())
         _tell_late(self._ledger.expire_deadlines())
         self._ledger.release_orphans()
-        self._fleet = self._fleet.next(self._ledger.workers())
+        self._fleet = self._fleet.next(workers)
         self._pace.renew()
         self._move_on()
         self._take_back_lost()
         self._take_back_dead_letters()
         self._report.tell(self._ledger.queues())
+        self._standing.tell(self._ledger)
 
     def _move_on(self) -> None:
         """Away from machines that are gone or do not take it in time, and from versions nobody runs."""

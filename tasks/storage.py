@@ -90,6 +90,10 @@ class Storage:
         """Share of the disk that is taken, by whatever, 0..1."""
         return self._call(lambda _: _used_share(self.folder))
 
+    def size(self) -> int:
+        """Bytes of the disk, free or taken."""
+        return self._call(lambda _: _size(self.folder))
+
     def remove(self, names: Iterable[str]) -> int:
         """Delete files; those that are gone already are no error. Returns how many were there."""
         paths = [self._path(name) for name in names]
@@ -230,6 +234,11 @@ def _fsync_folder(folder: Path) -> None:
 def _free(folder: Path) -> int:
     disk = os.statvfs(folder)
     return disk.f_bavail * disk.f_frsize
+
+
+def _size(folder: Path) -> int:
+    disk = os.statvfs(folder)
+    return disk.f_blocks * disk.f_frsize
 
 
 def _used_share(folder: Path) -> float:

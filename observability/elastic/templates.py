@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Any
 
-VERSION = 1  # raise it with every change below; `tutti observe setup` then upgrades what it finds
+VERSION = 2  # raise it with every change below; `tutti observe setup` then upgrades what it finds
 PATTERN = "logs-tutti.*-*"
 PRIORITY = 250  # above the server's own `logs-*-*` (100) and integrations' (200)
 NAME = "tutti-logs"
@@ -31,6 +31,7 @@ def _object(**fields: dict[str, Any]) -> dict[str, Any]:
 
 SHIPPED = ("delivered", "repeated", "found", "repaired", "failure_store", "dead", "again")
 STAGES = ("queue", "condition", "denoise", "decode", "encode", "store")
+ENDED = _object(ended=LONG, failed=LONG, failed_share=DOUBLE)
 
 TUTTI = _object(
     job=_object(id=KEYWORD, created=BOOLEAN),
@@ -45,10 +46,24 @@ TUTTI = _object(
     engine=KEYWORD,
     model=_object(version=KEYWORD),
     lane=KEYWORD,
-    gpu=_object(id=KEYWORD, name=KEYWORD, busy=FLOAT, memory=LONG, temperature=FLOAT),
-    worker=_object(
-        id=KEYWORD, running=LONG, oldest_running_seconds=DOUBLE, model_loaded=BOOLEAN, obstacle=KEYWORD
+    gpu=_object(
+        id=KEYWORD,
+        name=KEYWORD,
+        busy=FLOAT,
+        memory=LONG,
+        temperature=FLOAT,
+        pace=_object(jobs=LONG, cost=DOUBLE, times_median=DOUBLE),
     ),
+    worker=_object(
+        id=KEYWORD,
+        running=LONG,
+        oldest_running_seconds=DOUBLE,
+        silent_seconds=DOUBLE,
+        model_loaded=BOOLEAN,
+        obstacle=KEYWORD,
+    ),
+    service=_object(open=_object(jobs=LONG, oldest_seconds=DOUBLE), hour=ENDED, recent=ENDED),
+    canary=_object(**ENDED["properties"], stable=ENDED, failed_more=DOUBLE),
     queue=KEYWORD,
     queued=_object(depth=LONG, oldest_seconds=DOUBLE),
     storage=_object(free_bytes=LONG, total_bytes=LONG, used_ratio=DOUBLE),

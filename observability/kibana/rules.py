@@ -1,7 +1,9 @@
 """Alert rules, each with the page of the runbook that says what to do.
 
-Rules that count lines are Elasticsearch queries; rules that compare need ES|QL. What may fail together with
-Elasticsearch or the shipper (unshipped lines, room on the NAS, certificates) is watched by Prometheus too.
+Every rule is a plain query over lines, of which too many or too few are an alarm. What has to be compared
+first (shares, medians, ages) is in the lines: the dispatcher works it out once a minute (`service.state` and
+its kin), so no rule needs a script or a query language that only some servers have. What may fail together
+with Elasticsearch or the shipper is watched by Prometheus too.
 """
 
 from __future__ import annotations
@@ -11,17 +13,23 @@ from typing import Any
 
 import orjson
 
-from observability.panels.query import FINISHED, INDEX, USERS_OWN, action
+from observability.panels.query import INDEX, action
 
 Json = dict[str, Any]
 
 RUNBOOK = "docs/runbooks.md"
 OBJECTIVE = 0.99  # of jobs end well, people's own failures aside
 FAST_BURN = 14.4  # spends a month's error budget in two days
+LEAST_ENDED = 20  # jobs in the hour; a share of fewer says little
 OLDEST_SECONDS = 600
+OPEN_SECONDS = 3600
+SILENT_SECONDS = 120
+SLOW = 1.3  # times the fleet's median
+FULL = 0.95
+UNACKNOWLEDGED_SECONDS = 300
+WORSE = 0.05  # more of the canary's jobs fail than of the stable lane's
 REFUSALS = 200
 CERTIFICATE_DAYS = 14
-STREAMS = INDEX
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -32,8 +40,7 @@ class Rule:
         id: Its name, also that of its heading in the runbook.
         title: What is wrong when it fires.
         minutes: The window it looks at.
-        query: An Elasticsearch query, or
-        esql: an ES|QL query; it fires for each row.
+        query: Which lines count.
         above: How many lines the query may match; `below` instead fires when there are fewer.
         by: Counts are per value of this field.
 
@@ -42,8 +49,7 @@ class Rule:
     id: str
     title: str
     minutes: int
-    query: Json | None = None
-    esql: str = ""
+    query: Json
     above: int = 0
     below: int | None = None
     by: str | None = None
@@ -73,102 +79,113 @@ class Rule:
             "aggType": "count",
             "excludeHitsFromPreviousRun": False,
         }
-        if self.esql:
-            own: Json = {"searchType": "esqlQuery", "esqlQuery": {"esql": self.esql}, "groupBy": "row"}
-            return common | own | {"threshold": [0], "thresholdComparator": ">", "size": 0}
         asked = orjson.dumps({"query": self.query}).decode()
         grouped = {"groupBy": "top", "termField": self.by, "termSize": 10} if self.by else {"groupBy": "all"}
-        return common | grouped | {"searchType": "esQuery", "esQuery": asked, "index": [STREAMS]}
-
-
-def _quoted(names: tuple[str, ...]) -> str:
-    return ", ".join(f'"{name}"' for name in names)
+        return common | grouped | {"searchType": "esQuery", "esQuery": asked, "index": [INDEX]}
 
 
 def _all(*filters: Json) -> Json:
     return {"bool": {"filter": list(filters)}}
 
 
-_ENDED = (
-    f"FROM {STREAMS} | WHERE event.action IN ({_quoted(FINISHED)})"
-    f' AND COALESCE(tutti.error.class, "") NOT IN ({_quoted(USERS_OWN)})'
-)
-_SHARE = "TO_DOUBLE(failed) / ended"
+def _over(field: str, number: float) -> Json:
+    return {"range": {f"tutti.{field}": {"gt": number}}}
+
+
+def _at_least(field: str, number: float) -> Json:
+    return {"range": {f"tutti.{field}": {"gte": number}}}
+
+
+def _any(*queries: Json) -> Json:
+    return {"bool": {"should": list(queries), "minimum_should_match": 1}}
+
 
 RULES = (
     Rule(
         id="error-budget-burn",
         title="jobs fail faster than the error budget allows",
-        minutes=60,
-        esql=f'{_ENDED} | STATS failed = COUNT(*) WHERE event.action == "job.failed", ended = COUNT(*)'
-        f" | EVAL share = {_SHARE} | WHERE ended >= 20 AND share > {FAST_BURN * (1 - OBJECTIVE):.3f}",
+        minutes=5,
+        query=_all(
+            action("service.state"),
+            _at_least("service.hour.ended", LEAST_ENDED),
+            _over("service.hour.failed_share", FAST_BURN * (1 - OBJECTIVE)),
+            _over("service.recent.failed_share", FAST_BURN * (1 - OBJECTIVE)),
+        ),
     ),
     Rule(
         id="oldest-queued",
         title=f"a job has waited for over {OLDEST_SECONDS // 60} minutes",
         minutes=5,
-        query=_all(action("queue.state"), {"range": {"tutti.queued.oldest_seconds": {"gt": OLDEST_SECONDS}}}),
+        query=_all(action("queue.state"), _over("queued.oldest_seconds", OLDEST_SECONDS)),
+        by="tutti.queue",
     ),
     Rule(
         id="silent-heartbeat",
         title="a worker has fallen silent",
-        minutes=60,
-        esql=f'FROM {STREAMS} | WHERE event.action == "worker.heartbeat"'
-        " | STATS last = MAX(@timestamp) BY tutti.gpu.id | WHERE last < NOW() - 2 minutes",
+        minutes=5,
+        query=_all(action("worker.silent"), _over("worker.silent_seconds", SILENT_SECONDS)),
+        by="tutti.worker.id",
     ),
     Rule(
         id="accepted-not-ended",
         title="an accepted job has not ended for an hour",
-        minutes=1440,
-        esql=f"FROM {STREAMS} | WHERE tutti.job.id IS NOT NULL"
-        ' | STATS accepted = MIN(@timestamp) WHERE event.action == "job.accepted", ended = COUNT(*)'
-        f" WHERE event.action IN ({_quoted((*FINISHED, 'job.cancelled'))}) BY tutti.job.id"
-        " | WHERE accepted < NOW() - 1 hour AND ended == 0",
+        minutes=5,
+        query=_all(action("service.state"), _over("service.open.oldest_seconds", OPEN_SECONDS)),
     ),
     Rule(
         id="slow-gpu",
         title="a GPU takes much longer than its fellows",
-        minutes=60,
-        esql=f'FROM {STREAMS} | WHERE event.action == "job.succeeded"'
-        " AND COALESCE(tutti.cache.hit, false) == false"
-        " | STATS work = SUM(event.duration), audio = SUM(tutti.audio.seconds), jobs = COUNT(*)"
-        " BY tutti.gpu.id"
-        " | WHERE jobs >= 10 | EVAL cost = work / audio | INLINE STATS middle = MEDIAN(cost)"
-        " | WHERE cost > 1.3 * middle",
+        minutes=5,
+        query=_all(action("gpu.state"), _over("gpu.pace.times_median", SLOW)),
+        by="tutti.gpu.id",
     ),
     Rule(
         id="storage",
-        title="songs cannot be written to the NAS",
+        title="songs cannot be written to the NAS, or soon cannot",
         minutes=5,
-        query={
-            "bool": {
-                "should": [
-                    {"terms": {"tutti.error.class": ["storage_full", "storage_unavailable"]}},
-                    {"term": {"event.action": "storage.full"}},
-                    {"prefix": {"tutti.worker.obstacle": "storage"}},
-                ],
-                "minimum_should_match": 1,
-            }
-        },
+        query=_any(
+            {"terms": {"tutti.error.class": ["storage_full", "storage_unavailable"]}},
+            action("storage.full"),
+            {"prefix": {"tutti.worker.obstacle": "storage"}},
+            _over("storage.used_ratio", FULL),
+        ),
     ),
     Rule(
         id="dead-letters",
         title="Elasticsearch refuses log lines",
         minutes=10,
-        query=_all(action("shipper.shipped"), {"range": {"tutti.shipper.lines.dead": {"gt": 0}}}),
+        query=_all(action("shipper.shipped"), _over("shipper.lines.dead", 0)),
+    ),
+    Rule(
+        id="unacknowledged",
+        title="log lines wait to be acknowledged",
+        minutes=30,  # these lines come late themselves
+        query=_all(
+            action("shipper.shipped"), _over("shipper.unacknowledged_seconds", UNACKNOWLEDGED_SECONDS)
+        ),
+        by="host.name",
     ),
     Rule(id="unshipped", title="no log lines arrive", minutes=10, query={"match_all": {}}, below=1),
     Rule(
+        id="no-dispatcher",
+        title="no dispatcher says how things stand",
+        minutes=10,
+        query=_all(action("service.state")),
+        below=1,
+    ),
+    Rule(
         id="canary-delta",
         title="the canary fails more than the stable lane",
-        minutes=60,
-        esql=f"{_ENDED} | STATS"
-        ' failed = COUNT(*) WHERE event.action == "job.failed" AND tutti.lane == "canary",'
-        ' ended = COUNT(*) WHERE tutti.lane == "canary",'
-        ' others_failed = COUNT(*) WHERE event.action == "job.failed" AND tutti.lane == "stable",'
-        ' others = COUNT(*) WHERE tutti.lane == "stable"'
-        f" | EVAL delta = {_SHARE} - TO_DOUBLE(others_failed) / others"
-        " | WHERE ended >= 20 AND others >= 20 AND delta > 0.05",
+        minutes=5,
+        query=_any(
+            action("canary.stopped"),
+            _all(
+                action("canary.state"),
+                _at_least("canary.ended", LEAST_ENDED),
+                _at_least("canary.stable.ended", LEAST_ENDED),
+                _over("canary.failed_more", WORSE),
+            ),
+        ),
     ),
     Rule(
         id="abnormal-address",

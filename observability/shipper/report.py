@@ -72,5 +72,7 @@ class Report:
         now = {result: metrics.shipper_lines.labels(result)._value.get() for result in RESULTS}
         counts = {result: int(now[result] - self._before[result]) for result in RESULTS}
         self._before = now
-        if any(counts.values()):
-            log.info("shipper.shipped", event={"outcome": "success"}, tutti={"shipper": {"lines": counts}})
+        age = metrics.shipper_unacknowledged_seconds._value.get()
+        if any(counts.values()) or age > EVERY_SECONDS:
+            told = {"lines": counts, "unacknowledged_seconds": round(age, 1)}
+            log.info("shipper.shipped", event={"outcome": "success"}, tutti={"shipper": told})

@@ -21,6 +21,7 @@ from tasks.ledger import (
     release,
     retention,
     sharing,
+    standing,
     waiting,
     workers,
 )
@@ -384,6 +385,17 @@ class Ledger:
         """The queues of single devices and machines that hold jobs."""
         with self._database.read() as connection:
             return release.machine_queues(connection)
+
+    def ended(self, seconds: float) -> Sequence[standing.Ended]:
+        """What succeeded or failed in the last `seconds`, as far as the latest few thousand tell."""
+        with self._database.read() as connection:
+            return standing.ended(connection, self.now() - seconds)
+
+    def still_open(self) -> tuple[int, float]:
+        """How many jobs have not ended, and the age of the oldest in seconds."""
+        with self._database.read() as connection:
+            number, since = standing.still_open(connection)
+        return number, max(0.0, self.now() - since) if since is not None else 0.0
 
     def expire_workers(self) -> Sequence[Freed]:
         """Free the jobs of workers whose lease ran out."""

@@ -113,6 +113,7 @@ class WorkerView:
     running: int
     seen_at: float
     alive: bool
+    overdue: bool = False  # its lease ran out and nobody has taken it for dead yet
     model_loaded: bool = False
     gpu_memory_used: int | None = None
     gpu_memory_total: int | None = None

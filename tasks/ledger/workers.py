@@ -142,5 +142,7 @@ def views(connection: sa.Connection, now: float) -> list[WorkerView]:
 
 def _view(row: sa.RowMapping, now: float) -> WorkerView:
     values = {name: row[name] for name in WorkerView.__dataclass_fields__ if name in row}
-    alive = row["lease_until"] is not None and row["lease_until"] > now
-    return WorkerView(**values | {"queues": tuple(json.loads(row["queues"])), "alive": alive})
+    holds = row["lease_until"] is not None
+    alive = holds and row["lease_until"] > now
+    told = {"queues": tuple(json.loads(row["queues"])), "alive": alive, "overdue": holds and not alive}
+    return WorkerView(**values | told)

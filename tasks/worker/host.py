@@ -55,6 +55,7 @@ class Host:
         self._lease: Lease | None = None
         self._beats: list[Every] = []
         self._idle_since = time.monotonic()
+        self._room: dict[str, float] = {}
 
     @property
     def lease(self) -> Lease:
@@ -78,6 +79,9 @@ class Host:
         self._lease = Lease(self.ledger, info, self.runs, self.vitals, self.settings.lease_seconds)
         self._beats = [
             Every(HEARTBEAT, self.heartbeat, "heartbeat"),
+            Every(
+                HEARTBEAT, self._measure_room, "room"
+            ),  # apart: a hung NAS must not look like a dead worker
             Every(1.0, self._unload_when_idle, "idle"),
             Every(STORAGE_LOOK, self._try_storage_again, "storage"),
             Every(SWEEP, self._sweep, "sweep"),
@@ -147,6 +151,7 @@ class Host:
             "worker": worker,
             "engine": self.model.name,
             "model": {"version": self.model.version},
+            "storage": self._room,
         }
         log.info("worker.heartbeat", tutti=tutti)
 
@@ -186,6 +191,17 @@ class Host:
         if self.gate.obstacle == "storage":
             self._look_after_storage(self.storage.check)
 
+    def _measure_room(self) -> None:
+        """How full the NAS is, for the next heartbeats; they say nothing of it while it does not answer."""
+        try:
+            free, total = self.storage.free(), self.storage.size()
+        except JobError:
+            self._room = {}
+            return
+        metrics.storage_free_bytes.set(free)
+        metrics.storage_total_bytes.set(total)
+        self._room = {"free_bytes": free, "total_bytes": total, "used_ratio": 1 - free / max(1, total)}
+
     def _sweep(self) -> None:
         """Delete what writers left who died; no write takes so long that it could be one of today's."""
         with contextlib.suppress(JobError):
@@ -194,7 +210,7 @@ class Host:
     def _look_after_storage(self, attempt: Callable[[], object]) -> None:
         try:
             attempt()
-            metrics.storage_free_bytes.set(self.storage.free())
+            self._measure_room()
             self.gate.storage(works=True)
         except JobError as error:
             self.gate.storage(works=False)

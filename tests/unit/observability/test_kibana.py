@@ -131,7 +131,7 @@ def test_rules_name_only_fields_that_are_mapped():
     from observability.elastic.templates import PROPERTIES
 
     for rule in RULES:
-        text = rule.esql or json.dumps(rule.query)
+        text = json.dumps([rule.query, rule.by])
         for name in re.findall(r"\b(?:tutti|event|source)(?:\.[a-z_]+)+", text):
             node = {"properties": PROPERTIES}
             for part in name.split("."):
