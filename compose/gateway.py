@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import socket
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 
+from compose.names import Names
 from nginx import gateway
 from nginx.node import Backends, Canary, WebNode, parse_nodes
 from observability.logging import get_logger
@@ -13,13 +14,13 @@ from tasks.ledger import Ledger
 from tasks.ledger import WebNode as Registered
 from tasks.ledger.canary import CanaryTable
 from tasks.ledger.operating import opened
-from tasks.settings import Settings
+from tasks.settings import LOCAL, Settings
 from web.links import key_of
 from web.seal import secret_of
 
 SILENT = 10.0  # seconds without a sign of life until a node gets nothing
 GONE = 3_600.0  # seconds until it is forgotten
-ASK_AGAIN = 30.0  # seconds until a name without an address is looked up again
+ITS_OWN = ("unix:", LOCAL)  # what begins an address that only the node's own machine can reach
 
 log = get_logger()
 
@@ -39,66 +40,65 @@ def run(settings: Settings, *, watch: bool = True) -> int:
 
 
 def _look(settings: Settings, ledger: Ledger, lanes: CanaryTable) -> Callable[[], Backends]:
-    named, known = parse_nodes(settings.web_nodes), Names()
+    named, names, alone = parse_nodes(settings.web_nodes), Names(), Alone(settings.node)
 
     def look() -> Backends:
         canary = lanes.get()
-        share = Canary(canary.percent) if canary and canary.active else None
-        nodes = (
-            named
-            or living(ledger.web_nodes(), time.time(), settings.node, known)
-            or gateway.own_node(settings).nodes
-        )
-        return Backends(nodes, share)
+        share = Canary(canary.percent, canary.version) if canary and canary.active else None
+        if named:
+            return Backends(_numbered(named, names), share)
+        registered = ledger.web_nodes()
+        alone.tell(registered)
+        nodes = living(registered, time.time(), settings.node, names.numeric)
+        return Backends(nodes or gateway.own_node(settings).nodes, share)
 
     return look
 
 
-class Names:
-    """Which machines' names have an address; nginx takes no configuration that names another one.
-
-    A name that had one once is good for ever: nginx keeps what it knows while the name service is away.
-    """
-
-    def __init__(self) -> None:
-        self._good: set[str] = set()
-        self._asked: dict[str, float] = {}
-
-    def __call__(self, address: str, now: float) -> bool:
-        """Whether nginx can take this node's address; what has none is asked about again in a while."""
-        host = address.rpartition(":")[0].strip("[]")
-        if address.startswith("unix:") or host in self._good:
-            return True
-        if now - self._asked.get(host, float("-inf")) < ASK_AGAIN:
-            return False
-        self._asked[host] = now
-        try:
-            socket.getaddrinfo(host, None)
-        except (OSError, UnicodeError):
-            log.warning(
-                "gateway.unknown_host",
-                message=f"{host} has no address here, so that web node gets nothing; set its TUTTI_ADVERTISE",
-            )
-            return False
-        self._good.add(host)
-        return True
-
-
 def living(
-    nodes: Sequence[Registered], now: float, here: str, known: Callable[[str, float], bool]
+    nodes: Sequence[Registered], now: float, here: str, numeric: Callable[[str, float], str | None]
 ) -> tuple[WebNode, ...]:
     """List the nodes of the last hour in a fixed order; those that are silent or unwell get nothing.
 
-    Left out is what cannot be reached: a socket of another machine (`here` is this one's name), and a name
-    that is not `known` to have an address.
+    Left out is what cannot be reached: what only its own machine can reach, where `here`, this one's name, is
+    another; and a name without a `numeric` address.
     """
-    recent = (
-        node
+    reached = {
+        WebNode(address, healthy=node.healthy and now - node.seen_at < SILENT)
         for node in nodes
         if now - node.seen_at < GONE
-        and (node.node == here or not node.address.startswith("unix:"))
-        and known(node.address, now)
-    )
+        and (node.node == here or not node.address.startswith(ITS_OWN))
+        and (address := numeric(node.address.removeprefix(LOCAL), now))
+    }
+    return tuple(sorted(reached))
+
+
+def _numbered(nodes: Sequence[WebNode], names: Names) -> tuple[WebNode, ...]:
+    """The nodes of TUTTI_WEB_NODES with their names looked up: nginx would wait for a name service."""
+    now = time.time()
     return tuple(
-        sorted(WebNode(node.address, healthy=node.healthy and now - node.seen_at < SILENT) for node in recent)
+        replace(node, address=address) for node in nodes if (address := names.numeric(node.address, now))
     )
+
+
+class Alone:
+    """Says once of each web node that another machine's gateway cannot reach it.
+
+    Args:
+        here: this machine's name.
+    """
+
+    def __init__(self, here: str) -> None:
+        self._here, self._told = here, set[str]()
+
+    def tell(self, nodes: Sequence[Registered]) -> None:
+        """Look through the registered nodes."""
+        for node in nodes:
+            if node.node == self._here or node.node in self._told or not node.address.startswith(ITS_OWN):
+                continue
+            self._told.add(node.node)
+            log.warning(
+                "gateway.unreachable",
+                message=f"web node {node.node} listens for its own machine alone and gets nothing from here; "
+                "set TUTTI_HOST, or TUTTI_ADVERTISE, on it",
+            )

@@ -7,6 +7,7 @@ import signal
 import time
 from collections.abc import Callable
 
+from nginx.certificate import Reminder
 from nginx.node import Backends, WebNode, parse_nodes
 from nginx.process import GatewayError, Nginx, available, machine
 from nginx.render import render
@@ -97,7 +98,7 @@ class Gateway:
         first = self.look(own_node(self._settings))
         self.write(first)
         self._nginx.start()
-        watch = Watch(first, settle=settle, rest=rest)
+        watch, reminder = Watch(first, settle=settle, rest=rest), Reminder(self._settings)
         while self._nginx.exit_code is None:
             match _next(signals, tick):
                 case signal.SIGTERM | signal.SIGINT | signal.SIGQUIT:
@@ -108,6 +109,7 @@ class Gateway:
                     watch.serving = self.look(watch.serving)
                     self._renew(watch.serving)
             self._rotate()
+            reminder.due(time.monotonic())
             if follow and watch.due(self.look(watch.serving), time.monotonic()):
                 self._renew(watch.serving)
         return self._nginx.exit_code

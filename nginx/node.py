@@ -32,9 +32,15 @@ class WebNode:
 
 @dataclass(frozen=True)
 class Canary:
-    """The share of clients that go to the canary lane: `percent` (0 to 100) of them."""
+    """The share of clients that go to the canary lane: `percent` (0 to 100) of them.
+
+    Attributes:
+        percent: The share.
+        version: The model's version there, for the log.
+    """
 
     percent: float = 0.0
+    version: str = ""
 
 
 @dataclass(frozen=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import ctypes
+import fcntl
 import hashlib
 import os
 import re
@@ -15,11 +16,14 @@ import sys
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
+from typing import IO
 
 from nginx.render import Machine
 from tasks.settings import Settings
 
 PR_SET_PDEATHSIG = 1
+MEMORY = Path("/dev/shm")  # noqa: S108 - it is used because it is memory, with folders of mode 0700
+CHECK_SECONDS = 30.0
 OLDEST = (1, 19, 5)  # the first that takes -e: an error log that needs no root
 MODULES = ("http_auth_request", "http_secure_link", "http_realip", "http_ssl", "http_v2", "http_stub_status")
 
@@ -55,11 +59,26 @@ def version(text: str) -> tuple[int, ...]:
 
 def cache_folder(run_path: Path) -> Path | None:
     """Name a folder in memory for cached answers about keys, which must not touch a disk; else None."""
-    memory = Path("/dev/shm")  # noqa: S108 - it is used because it is memory, with mode 0700
-    if not (sys.platform == "linux" and os.access(memory, os.W_OK)):
+    if not (sys.platform == "linux" and os.access(MEMORY, os.W_OK)):
         return None
     name = hashlib.sha256(os.fsencode(run_path)).hexdigest()[:16]
-    return memory / f"tutti-{os.getuid()}-{name}"
+    return MEMORY / f"{_caches()}{name}"
+
+
+def _caches() -> str:
+    return f"tutti-{os.getuid()}-"
+
+
+def clear_caches() -> None:
+    """Remove the folders of keys that killed gateways left behind, this one's predecessors and others'.
+
+    A gateway that lives holds the lock beside its folder.
+    """
+    for path in MEMORY.glob(f"{_caches()}*.lock"):
+        with contextlib.suppress(OSError), path.open("a") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            shutil.rmtree(path.with_suffix(""), ignore_errors=True)
+            path.unlink()
 
 
 def machine(settings: Settings, program: Path) -> Machine:
@@ -99,6 +118,7 @@ class Nginx:
         self.error_log = settings.log_path / "nginx-error.log"
         self.cache = cache_folder(settings.run_path) if settings.keys_required else None
         self._child: subprocess.Popen[bytes] | None = None
+        self._lock: IO[str] | None = None
         own = () if settings.storage else (settings.storage_path,)  # a NAS has to be there already
         for folder in (self.prefix, settings.log_path, *own):
             folder.mkdir(parents=True, exist_ok=True)
@@ -122,13 +142,13 @@ class Nginx:
 
     def start(self) -> None:
         """Start the master. It listens a moment later; `running` tells when it ended."""
+        clear_caches()
         if self.cache:
-            shutil.rmtree(self.cache, ignore_errors=True)
-            self.cache.mkdir(mode=0o700)
+            self._hold(self.cache)
         self._child = subprocess.Popen(  # noqa: S603 - our own arguments
             self._arguments(self.config),
             env=self._environment(),
-            preexec_fn=_die_with_parent(),  # noqa: PLW1509 - this process has one thread
+            preexec_fn=_die_with_parent(),  # noqa: PLW1509 - only calls prctl
             stdin=subprocess.DEVNULL,
         )
 
@@ -159,9 +179,22 @@ class Nginx:
             with contextlib.suppress(subprocess.TimeoutExpired):
                 self._child.wait(seconds)
                 break
-        if self.cache:
-            shutil.rmtree(self.cache, ignore_errors=True)
+        if self._lock:
+            self._lock.close()
+            clear_caches()
         return self._child.returncode or 0
+
+    def _hold(self, cache: Path) -> None:
+        """Make the folder of keys and lock it for as long as this process lives, however it ends."""
+        self._lock = cache.with_suffix(".lock").open("a")
+        try:
+            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise GatewayError(
+                "another gateway runs in this data folder; give this one its own TUTTI_DATA"
+            ) from None
+        shutil.rmtree(cache, ignore_errors=True)
+        cache.mkdir(mode=0o700)
 
     def _signal(self, number: signal.Signals) -> None:
         if self._child and self._child.poll() is None:
@@ -174,11 +207,16 @@ class Nginx:
         return {"TZ": "UTC", "PATH": "/usr/bin:/bin"}
 
     def _run(self, *options: str, config: Path) -> subprocess.CompletedProcess[str]:
-        return subprocess.run(  # noqa: S603 - our own arguments
-            [*self._arguments(config), *options],
-            env=self._environment(),
-            capture_output=True,
-            text=True,
-            timeout=30,
-            check=False,
-        )
+        try:
+            return subprocess.run(  # noqa: S603 - our own arguments
+                [*self._arguments(config), *options],
+                env=self._environment(),
+                capture_output=True,
+                text=True,
+                timeout=CHECK_SECONDS,
+                check=False,
+            )
+        except subprocess.TimeoutExpired as error:
+            raise GatewayError(
+                f"nginx did not check its configuration within {CHECK_SECONDS:.0f} s"
+            ) from error

@@ -191,6 +191,7 @@ def render(settings: Settings, backends: Backends, machine: Machine, *, secret: 
             machine=machine,
             secret=secret,
             limit=rate_limit(settings.rate_limit),
+            login_limit=rate_limit(settings.login_limit),
             listen=listen(settings.host, settings.port),
             # The kernel hands a connection over once its request is there. Else a worker that a reload tells
             # to end may have accepted it, heard nothing yet, and close it as idle.

@@ -31,6 +31,11 @@ def model_queue(engine: str, version: str) -> str:
     return f"{engine}@{version}"
 
 
+def version_of(queue: str) -> str:
+    """The version in the name that `model_queue` makes."""
+    return queue.rpartition("@")[2]
+
+
 def worker_name(node: str, index: int) -> str:
     """The name of a worker in the ledger and among Celery's nodes, so that either finds the other."""
     return f"gpu{index}@{node}"

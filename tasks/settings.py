@@ -20,6 +20,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 
 EVERY_ADDRESS = frozenset({"0.0.0.0", "::", "[::]"})
 UNIX_PATH_MAX = 100  # sun_path holds 108 bytes on Linux and 104 on macOS; room is left for the name
+LOCAL = "local:"  # begins the address of a web node that only its own machine can reach
 WEB_ADDRESS = re.compile(r"^(?:\[[0-9a-fA-F:]+\]|[A-Za-z0-9.-]+):\d{1,5}$")
 NODE_NAME = re.compile(r"^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$")
 
@@ -120,6 +121,17 @@ class Settings(BaseSettings):
         "127.0.0.0/8, ::1", description="Networks that may open /flower, /metrics and the gateway's status."
     )
     connection_limit: int = Field(256, ge=0, description="Open requests an address may have; 0: any number.")
+    upstream_timeout: int = Field(
+        300,
+        ge=1,
+        description="Seconds that the gateway waits for a web node's next word; for /generate until the "
+        "deadline.",
+    )
+    login_limit: str = Field(
+        "10r/m burst=10",
+        pattern=r"^(off|\d+r/[sm]( burst=\d+)?)$",
+        description="Keys that an address may try at /login.",
+    )
     client_timeout: float = Field(
         15.0, ge=1, description="Seconds a client may pause while it sends a request."
     )
@@ -221,9 +233,15 @@ class Settings(BaseSettings):
 
     @property
     def advertised(self) -> str:
-        """`host:port` where a gateway on another machine reaches this web node."""
+        """`host:port` where a gateway reaches this web node; `local:host:port`: only one of this machine."""
         if self.advertise:
             return self.advertise
+        if is_loopback(self.host):
+            return f"{LOCAL}{self._listens}"
+        return self._listens
+
+    @property
+    def _listens(self) -> str:
         host = socket.gethostname() if self.host in EVERY_ADDRESS else self.host.strip("[]")
         return f"[{host}]:{self.port}" if ":" in host else f"{host}:{self.port}"
 

@@ -92,6 +92,7 @@ def _desk(settings: Settings) -> Desk:
         route=Route(ledger, CanaryTable(database), default=model_queue(model.name, model.version)),
         keyring=Keyring(Keys(database)),
         gate=Gate(settings.rate_limit),
+        logins=Gate(settings.login_limit, "Keys may be tried"),
         seal=seal,
         links=Links(seal, settings.link_seconds if settings.sign_output else None),
         trusted=networks(settings.trusted_proxies),

@@ -47,6 +47,7 @@ class Desk:
     route: Route
     keyring: Keyring
     gate: Gate
+    logins: Gate
     seal: Seal
     links: Links
     trusted: Networks

@@ -74,7 +74,12 @@ class Visit:
         self.traceparent = accept_or_new(headers.get("traceparent"), self.request_id)
         self.trace_id = trace_id(self.traceparent) or ""
         self.address = address(scope, trusted)
+        self.told: list[tuple[bytes, bytes]] = []
         scope.setdefault("state", {})["visit"] = self
+
+    def tell(self, name: str, value: str) -> None:
+        """Add a header to the answer, whichever handler makes it."""
+        self.told.append((name.encode(), value.encode()))
 
     async def send(self, message: Message) -> None:
         """Pass one message of the answer on, with our headers."""
@@ -90,7 +95,7 @@ class Visit:
         names = {name.lower() for name, _ in given}
         ours = [pair for pair in _RAW_SECURITY if pair[0] not in names]
         ids = [(b"x-request-id", self.request_id.encode()), (b"x-trace-id", self.trace_id.encode())]
-        return given + ours + ids
+        return given + ours + ids + self.told
 
     async def broke(self, error: Exception) -> None:
         """Answer 500 if nothing was sent yet; the traceback goes to the log."""

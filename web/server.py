@@ -8,9 +8,11 @@ from pathlib import Path
 
 import uvicorn
 
-from observability.logging import configure
-from tasks.settings import Settings
+from observability.logging import configure, get_logger
+from tasks.settings import LOCAL, Settings
 from web.app import create_app
+
+log = get_logger()
 
 BACKLOG = 2048
 KEEP_ALIVE = 75  # seconds; longer than nginx keeps its connections, so that nginx closes them first
@@ -28,6 +30,8 @@ def run(settings: Settings, *, uds: Path | None = None) -> int:
     """
     settings.log_path.mkdir(parents=True, exist_ok=True)
     configure(service="tutti-web", path=settings.log_path / "web.jsonl", level=settings.log_level)
+    if uds is None:
+        _warn_if_alone(settings)
     server = uvicorn.Server(_configuration(settings, uds))
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: None)  # uvicorn raises it again when it has ended well
@@ -37,6 +41,16 @@ def run(settings: Settings, *, uds: Path | None = None) -> int:
         if uds is not None:
             uds.unlink(missing_ok=True)
     return 0 if server.started else 1
+
+
+def _warn_if_alone(settings: Settings) -> None:
+    """Say it where a ledger is shared with machines that cannot reach this process."""
+    if settings.advertised.startswith(LOCAL) and not settings.ledger.startswith("sqlite"):
+        log.warning(
+            "web.unreachable",
+            message=f"listening on {settings.host}, which gateways on other machines cannot reach: they send "
+            "nothing here. Set TUTTI_HOST, or TUTTI_ADVERTISE to where they find this process",
+        )
 
 
 def _configuration(settings: Settings, uds: Path | None) -> uvicorn.Config:

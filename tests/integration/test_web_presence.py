@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from compose.gateway import Names, living
+from compose.gateway import living
+from compose.names import Names
 from nginx.node import WebNode
 from tasks.ledger import Ledger
 from tests.servers.gateway import free_port
@@ -43,7 +44,7 @@ def test_a_machine_whose_memory_is_full_is_not_ready_and_gets_nothing(
 
     async def scenario(web: Web) -> None:
         def gateway() -> tuple[WebNode, ...]:
-            return living(web.ledger.web_nodes(), time.time(), "gateway", Names())
+            return living(web.ledger.web_nodes(), time.time(), "gateway", Names().numeric)
 
         async def becomes(*, healthy: bool) -> None:
             while gateway() != (WebNode("127.0.0.1:9", healthy=healthy),):

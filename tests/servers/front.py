@@ -80,7 +80,8 @@ def standing_front(folder: Path, **options: str) -> Iterator[Front]:
         front = Front(data, free_port(), free_port(), options, ledger)
         try:
             front.start("socket", "web", "--uds", f"{data}/run/web.sock")
-            front.start("port", "web", node="n2", port=str(front.direct_port))
+            here = f"127.0.0.1:{front.direct_port}"
+            front.start("port", "web", node="n2", port=str(front.direct_port), advertise=here)
             front.start("gateway", "gateway")
             until(
                 lambda: _answers(front, direct=True) and _answers(front, direct=False),

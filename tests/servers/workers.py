@@ -79,17 +79,18 @@ class System:
     environment: dict[str, str]
     parts: list[Part] = field(default_factory=list)
 
-    def start(self, name: str, **settings: Any) -> Part:
-        """Start `tutti NAME`; `settings` go over the system's."""
+    def start(self, *words: str, **settings: Any) -> Part:
+        """Start `tutti WORDS`; `settings` go over the system's."""
         environment = {**self.environment, **_variables(settings)}
-        command = [sys.executable, "-m", "compose.cli", name]
+        command = [sys.executable, "-m", "compose.cli", *words]
         part = Part(subprocess.Popen(command, env=environment, cwd=ROOT, start_new_session=True))
         self.parts.append(part)
         return part
 
     def start_worker(self, **settings: Any) -> Part:
         """Start a worker and wait until the ledger knows it."""
-        name, before = f"gpu{settings.get('device', 0)}@box", time.time()
+        node = settings.get("node", self.settings.node)
+        name, before = f"gpu{settings.get('device', 0)}@{node}", time.time()
         part = self.start("worker", **settings)
         eventually(
             lambda: any(w.id == name and w.alive and w.seen_at >= before for w in self.ledger.workers())

@@ -16,6 +16,7 @@ from observability import metrics
 from observability.logging import get_logger
 from tasks.jobs import JobRequest, new_job_id
 from tasks.ledger import Accepted, IdempotencyConflict, LedgerFull, LedgerUnavailable, NewJob, QuotaExceeded
+from tasks.queues import version_of
 from web import client
 from web.api.auth import Owner, identify
 from web.api.problems import BAD_REQUEST, IDEMPOTENCY, INVALID, QUEUE_FULL, QUOTA, UNAVAILABLE, Problem
@@ -65,7 +66,10 @@ async def accept(request: Request, wanted: JobRequest, body: bytes | None = None
         quota=owner.quota,
     )
     accepted = await _write(desk, new)
-    _note(desk, visit, accepted, owner)
+    if accepted.created:  # so that nginx's line names them too
+        visit.tell("x-tutti-lane", lane)
+        visit.tell("x-tutti-model-version", version_of(queue))
+    _note(desk, visit, accepted, owner, version_of(queue))
     if accepted.created:
         await _note_reuse(desk, visit, accepted)
     return accepted
@@ -123,7 +127,7 @@ def _again(seconds: int) -> dict[str, str]:
     return {"retry-after": str(seconds)}
 
 
-def _note(desk: Desk, visit: Visit, accepted: Accepted, owner: Owner) -> None:
+def _note(desk: Desk, visit: Visit, accepted: Accepted, owner: Owner, version: str) -> None:
     job = accepted.job
     if accepted.created:
         metrics.jobs_accepted.inc()
@@ -138,6 +142,7 @@ def _note(desk: Desk, visit: Visit, accepted: Accepted, owner: Owner) -> None:
             "audio": {"seconds": job.request.duration},
             "variations": job.request.variations,
             "lane": job.lane,
+            "model": {"version": version},
             **_lengths(desk, job.request),
             **({"key": {"id": owner.key_id}} if owner.key_id else {}),
         },
@@ -185,14 +190,18 @@ def refusals(request: Request) -> Iterator[dict[str, int]]:
     try:
         yield lengths
     except Problem as problem:
-        visit = visit_of(request)
         metrics.jobs_refused.labels(problem.reason).inc()
-        log.info(
-            "job.refused",
-            message=f"refused: {problem.kind.title}",
-            event={"outcome": "failure"},
-            trace={"id": visit.trace_id},
-            source={"ip": visit.address},
-            tutti={"reason": problem.reason, "prompt": {"chars": lengths.get("prompt")}},
-        )
+        note_refusal(visit_of(request), "job.refused", problem, prompt={"chars": lengths.get("prompt")})
         raise
+
+
+def note_refusal(visit: Visit, action: str, problem: Problem, **known: Any) -> None:
+    """Leave the line of one refusal."""
+    log.info(
+        action,
+        message=f"refused: {problem.kind.title}",
+        event={"outcome": "failure"},
+        trace={"id": visit.trace_id},
+        source={"ip": visit.address},
+        tutti={"reason": problem.reason, **known},
+    )

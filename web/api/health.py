@@ -8,7 +8,6 @@ import time
 from typing import Any
 
 import anyio
-import psutil
 from fastapi import APIRouter
 from pydantic import BaseModel
 from starlette.requests import Request
@@ -17,7 +16,7 @@ from starlette.responses import PlainTextResponse, Response
 from observability import metrics
 from tasks.jobs import JobError
 from tasks.ledger import WorkerView
-from web import client
+from web import client, memory
 from web.api.jobs import answer
 from web.api.problems import FORBIDDEN, NOT_READY, Problem
 from web.desk import FILES, Desk, desk_of
@@ -125,8 +124,8 @@ async def _look(desk: Desk) -> str | None:
     desk.pulse.queued = int(counters.get("queued", 0))
     if desk.pulse.queued >= desk.settings.max_queued:
         return f"{desk.pulse.queued:,} songs are waiting, which is as many as may."
-    if psutil.virtual_memory().percent >= MEMORY_FULL:
-        return "The machine's memory is nearly used up."
+    if await asyncio.to_thread(memory.used_percent) >= MEMORY_FULL:
+        return "The memory of this machine, or of its container, is nearly used up."
     try:
         await anyio.to_thread.run_sync(desk.storage.check, limiter=FILES)
     except JobError as error:

@@ -33,10 +33,15 @@ def window(text: str) -> RateLimitItem | None:
 
 
 class Gate:
-    """Lets a client through as often as TUTTI_RATE_LIMIT says, counted by address and by key."""
+    """Lets a client through as often as a setting such as TUTTI_RATE_LIMIT says, by address and by key.
 
-    def __init__(self, text: str) -> None:
-        self._item = window(text)
+    Args:
+        text: the setting.
+        what: what is counted, for the refusal: a subject and its verb.
+    """
+
+    def __init__(self, text: str, what: str = "Songs may be asked for") -> None:
+        self._item, self._what = window(text), what
         self._limiter = MovingWindowRateLimiter(MemoryStorage())
 
     def admit(self, address: str, key: str | None = None) -> None:
@@ -59,7 +64,5 @@ class Gate:
         assert self._item is not None  # noqa: S101
         reset = self._limiter.get_window_stats(self._item, who).reset_time
         wait = max(1, math.ceil(reset - time.time()))
-        detail = (
-            f"Songs may be asked for {self._item.amount} times in {self._item.get_expiry()} s. Wait {wait} s."
-        )
+        detail = f"{self._what} {self._item.amount} times in {self._item.get_expiry()} s. Wait {wait} s."
         return Problem(RATE_LIMITED, detail, headers={"retry-after": str(wait)})

@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
+from tasks.keys import Key
 from tasks.ledger import LedgerError
 from web import client, session
 from web.api import auth, body
+from web.api.accept import note_refusal, visit_of
+from web.api.auth import key_needed
 from web.api.problems import UNAVAILABLE, Problem
-from web.desk import desk_of
+from web.desk import Desk, desk_of
 from web.pages.render import page
 
 
@@ -22,19 +27,39 @@ async def show(request: Request) -> Response:
 
 async def submit(request: Request) -> Response:
     """Take the key; go where the person wanted to go, or say that it does not hold."""
-    desk, given = desk_of(request), await _read(request)
+    desk = desk_of(request)
+    with _refusals(request):
+        if not client.through_gateway(request.scope, desk.trusted):
+            desk.logins.admit(client.bucket(visit_of(request).address))
+        given = await _read(request)
+        key = await _find(desk, given.get("key", "").strip())
     target = _within(given.get("next", "/"))
-    desk.gate.admit(client.bucket(client.address(request.scope, desk.trusted)))
-    try:
-        key = await asyncio.to_thread(desk.keyring.check, given.get("key", "").strip())
-    except LedgerError as error:
-        raise Problem(UNAVAILABLE, "Keys cannot be checked now; try again.") from error
     if key is None:
+        note_refusal(visit_of(request), "login.refused", key_needed())
         fault = "This key does not hold: it may be misspelt, revoked or too old."
         return page(request, "login.html", 401, next=target, fault=fault)
     response = RedirectResponse(target, 303)
     auth.remember(response, key, desk.seal, secure=session.is_secure(request))
     return response
+
+
+@contextmanager
+def _refusals(request: Request) -> Iterator[None]:
+    """Leave a line login.refused for what is refused in the block."""
+    try:
+        yield
+    except Problem as problem:
+        note_refusal(visit_of(request), "login.refused", problem)
+        raise
+
+
+async def _find(desk: Desk, shown: str) -> Key | None:
+    """The key, where what is shown is one; it is compared in constant time."""
+    try:
+        return await asyncio.to_thread(desk.keyring.check, shown)
+    except LedgerError as error:
+        detail = "Keys cannot be checked now; try again."
+        raise Problem(UNAVAILABLE, detail, headers={"retry-after": "5"}) from error
 
 
 async def leave(request: Request) -> Response:

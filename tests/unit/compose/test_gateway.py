@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import socket
-
-from compose.gateway import ASK_AGAIN, GONE, SILENT, Names, _look
+from compose.gateway import GONE, SILENT, Alone, _look
 from compose.gateway import living as living_of
-from nginx.node import WebNode
+from compose.names import Names
+from nginx.node import Canary, WebNode
+from observability.logging import configure
 from tasks.ledger import Ledger
 from tasks.ledger import WebNode as Registered
 from tasks.ledger.canary import CanaryTable
@@ -18,7 +18,7 @@ NOW = 1_000_000.0
 
 
 def living(nodes: list[Registered], now: float, here: str) -> tuple[WebNode, ...]:
-    return living_of(nodes, now, here, Names())
+    return living_of(nodes, now, here, Names().numeric)
 
 
 def node(name: str, address: str, *, ago: float = 0.0, healthy: bool = True) -> Registered:
@@ -49,25 +49,17 @@ def test_a_socket_of_another_machine_is_left_out() -> None:
     assert living(nodes, NOW, "elsewhere") == ()
 
 
-def test_a_machine_whose_name_has_no_address_is_left_out_until_it_has_one(monkeypatch) -> None:
-    nodes = [node("a", "localhost:80"), node("b", "no-such-host.invalid:80"), node("c", "[::1]:80")]
-    known = Names()
-    good = (WebNode("[::1]:80"), WebNode("localhost:80"))
-    assert living_of(nodes, NOW, "x", known) == good
-    monkeypatch.setattr(socket, "getaddrinfo", lambda *_: [])
-    assert living_of(nodes, NOW, "x", known) == good, "not asked again at once"
-    assert len(living_of(nodes, NOW + ASK_AGAIN, "x", known)) == 3
-
-
-def test_a_name_stays_good_while_the_name_service_is_away(monkeypatch) -> None:
-    known = Names()
-    assert known("localhost:80", NOW)
-
-    def away(*_: object) -> None:
-        raise socket.gaierror
-
-    monkeypatch.setattr(socket, "getaddrinfo", away)
-    assert known("localhost:80", NOW + GONE)
+def test_what_only_its_own_machine_can_reach_is_left_out_elsewhere_and_told_once(tmp_path) -> None:
+    configure("test", tmp_path / "lines")
+    nodes = [node("here", "local:127.0.0.1:8000"), node("there", "local:127.0.0.1:8000")]
+    assert living(nodes, NOW, "here") == (WebNode("127.0.0.1:8000"),)
+    assert living(nodes, NOW, "elsewhere") == ()
+    alone = Alone("here")
+    for _ in range(3):
+        alone.tell(nodes)
+    (line,) = (tmp_path / "lines").read_text().splitlines()
+    assert "gateway.unreachable" in line
+    assert "web node there listens for its own machine alone" in line
 
 
 def test_a_change_among_gpu_nodes_is_no_change_for_the_gateway(tmp_path) -> None:
@@ -86,3 +78,23 @@ def test_a_change_among_gpu_nodes_is_no_change_for_the_gateway(tmp_path) -> None
         assert look() == before
         ledger.register_web("web-2", "127.0.0.1:8002")
         assert look() != before
+
+
+def test_the_canary_and_its_version_reach_the_gateway(tmp_path) -> None:
+    settings = Settings(data=tmp_path)
+    with Ledger(settings.ledger) as ledger:
+        lanes = CanaryTable(opened(settings.ledger))
+        look = _look(settings, ledger, lanes)
+        assert look().canary is None
+        lanes.set("v2", 10)
+        assert look().canary == Canary(10, "v2")
+        lanes.stop("by hand")
+        assert look().canary is None
+
+
+def test_nodes_of_the_setting_are_given_to_nginx_by_number(tmp_path) -> None:
+    nodes = "localhost:8001 weight=2, no-such-host.invalid:1, [::1]:2 backup"
+    settings = Settings(data=tmp_path, web_nodes=nodes)
+    with Ledger(settings.ledger) as ledger:
+        look = _look(settings, ledger, CanaryTable(opened(settings.ledger)))
+        assert look().nodes == (WebNode("127.0.0.1:8001", weight=2), WebNode("[::1]:2", backup=True))
