@@ -14,12 +14,21 @@ from tasks import transport
 from tasks.queues import DEAD_LETTERS, TASK, declare, is_rabbitmq
 from tasks.settings import Settings, settings
 
+CONNECT_SECONDS = 4.0  # Celery's own default
 
-def configuration(chosen: Settings) -> dict[str, Any]:
-    """Celery's configuration from Tutti's settings."""
+
+def configuration(chosen: Settings, patience: float | None = None) -> dict[str, Any]:
+    """Celery's configuration from Tutti's settings.
+
+    Args:
+        chosen: The settings.
+        patience: Seconds until a broker that does not answer counts as away; None: what suits a worker.
+    """
     return {
         "broker_url": chosen.broker,
-        "broker_transport_options": _transport_options(chosen),
+        "broker_transport_options": _transport_options(chosen, patience),
+        # connecting to a frozen broker succeeds, but its greeting never comes
+        "broker_connection_timeout": min(patience or CONNECT_SECONDS, CONNECT_SECONDS),
         # a worker that starts before its broker waits for it
         "broker_connection_retry_on_startup": True,
         # jobs outlive a broker's absence; giving up would end a worker that is well
@@ -59,28 +68,28 @@ def configuration(chosen: Settings) -> dict[str, Any]:
     }
 
 
-def _transport_options(chosen: Settings) -> dict[str, Any]:
+def _transport_options(chosen: Settings, patience: float | None) -> dict[str, Any]:
     if is_rabbitmq(chosen.broker):
         # a publish counts when the broker has it on disk
-        return {"confirm_publish": True, "read_timeout": 30, "write_timeout": 30}
+        return {"confirm_publish": True, "read_timeout": patience or 30, "write_timeout": patience or 30}
     return {
         # no renewal in kombu: a message is redelivered after it, so twice the longest job has to fit
         "visibility_timeout": 2 * (chosen.load_seconds + chosen.deadline_seconds + chosen.drain_seconds),
         # own queue, then the node's, then the shared one
         "queue_order_strategy": "priority",
         # without it a publish on a dead connection waits for ever; BRPOP itself waits 1 s
-        "socket_timeout": 15,
-        "socket_connect_timeout": 5,
+        "socket_timeout": patience or 15,
+        "socket_connect_timeout": min(patience or CONNECT_SECONDS, CONNECT_SECONDS),
         "socket_keepalive": True,
         "health_check_interval": 10,
     }
 
 
-def make_app(chosen: Settings) -> Celery:
+def make_app(chosen: Settings, patience: float | None = None) -> Celery:
     """A Celery application for these settings, without tasks: the worker adds its own."""
     transport.use()
     made = Celery("tutti", set_as_current=False)
-    made.conf.update(configuration(chosen))
+    made.conf.update(configuration(chosen, patience))
     return made
 
 

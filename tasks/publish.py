@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 from celery import Celery
@@ -68,17 +68,22 @@ class Publisher:
             raise self._lost(error) from error
 
     def close(self) -> None:
-        """Let go of the connection."""
+        """Take leave of the broker."""
+        self._drop(Connection.release)
+
+    def _drop(self, how: Callable[[Connection], None] = Connection.collect) -> None:
+        """Let go of the connection; `collect` says nothing to a broker that may not listen."""
         connection, self._connection, self._producer = self._connection, None, None
         self._declared.clear()
         if connection:
             with contextlib.suppress(*connection.connection_errors, *connection.channel_errors, OSError):
-                connection.release()
+                how(connection)
 
     def _ready(self, queues: Iterable[str]) -> Producer:
         if self._producer is None:
             self._connection = self._app.connection_for_write()
-            self._connection.ensure_connection(max_retries=1, timeout=5)
+            hosts = len(self._connection.alt) or 1  # each is tried once; whoever calls tries again later
+            self._connection.ensure_connection(max_retries=hosts - 1, interval_start=0)
             self._producer = Producer(self._connection.channel(), serializer="json", auto_declare=False)
         for name in set(queues) - self._declared:
             declare(name, self._broker).bind(self._producer.channel).declare()
@@ -103,7 +108,7 @@ class Publisher:
         theirs: tuple[type[Exception], ...] = (
             *connection.connection_errors, *connection.channel_errors, KombuError, OSError,
         )  # fmt: skip
-        self.close()
+        self._drop()
         return BrokerUnavailable(str(error) or type(error).__name__) if isinstance(error, theirs) else error
 
 

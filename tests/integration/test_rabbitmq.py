@@ -16,7 +16,7 @@ from tasks.control import cancel_running
 from tasks.jobs import Job, JobState
 from tasks.ledger import Release
 from tasks.ledger.schema import live
-from tasks.publish import Publisher
+from tasks.publish import BrokerUnavailable, Publisher
 from tasks.queues import DEAD_LETTERS, DELIVERY_LIMIT, declare
 from tests.servers import rabbitmq, workers
 from tests.servers.rabbitmq import RabbitMQ
@@ -116,6 +116,40 @@ def test_a_job_whose_worker_is_full_is_put_back_and_released_again(
     for job in map(system.wait, [*held, waiting]):
         assert ended_once(system, job)
         assert job.attempt == 1
+
+
+def test_a_publish_counts_only_when_the_broker_has_confirmed_it(system: System, broker: RabbitMQ) -> None:
+    """Without confirms it would count as soon as the kernel had it."""
+    publisher = Publisher(make_app(system.settings, 1.0), broker.url)
+    publisher.publish([Release(job_id="a1", queue="gpu.confirmed.0")])
+    broker.freeze()
+    try:
+        with pytest.raises(BrokerUnavailable):
+            publisher.publish([Release(job_id="a2", queue="gpu.confirmed.0")])
+    finally:
+        broker.thaw()
+    publisher.publish([Release(job_id="a3", queue="gpu.confirmed.0")])
+    publisher.purge("gpu.confirmed.0")
+    publisher.close()
+
+
+def test_jobs_end_and_leases_hold_though_the_broker_is_frozen(
+    system: System, broker: RabbitMQ, worker: Part, tmp_path: Path
+) -> None:
+    job_id = system.submit(f"until={tmp_path / 'go'}")
+    system.wait_for_stage(job_id)
+    broker.freeze()
+    try:
+        waiting = system.submit()
+        told = len(system.lines("broker.unavailable"))
+        eventually(lambda: len(system.lines("broker.unavailable")) >= told + 2)  # beyond the leases
+        (tmp_path / "go").touch()
+        assert system.wait(job_id).attempt == 1
+        assert not system.job(waiting).state.final
+    finally:
+        broker.thaw()
+    assert ended_once(system, system.wait(waiting, limit=PATIENCE))
+    assert len(system.lines("dispatcher.leads")) == 1
 
 
 def test_every_job_ends_once_though_the_broker_is_killed_among_them(

@@ -61,6 +61,15 @@ class RabbitMQ:
     def kill(self) -> None:
         self._end(signal.SIGKILL)
 
+    def freeze(self) -> None:
+        """It takes connections and answers nothing, until `thaw`."""
+        if self.process:
+            self.process.send_signal(signal.SIGSTOP)
+
+    def thaw(self) -> None:
+        if self.process:
+            self.process.send_signal(signal.SIGCONT)
+
     def close(self) -> None:
         self.kill()
         if self._epmd:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import shutil
+import signal
 import subprocess
 import tempfile
 import time
@@ -49,6 +50,15 @@ class Valkey:
         if self.process:
             self.process.kill()
             self.process.wait(20)
+
+    def freeze(self) -> None:
+        """It takes connections and answers nothing, until `thaw`."""
+        if self.process:
+            self.process.send_signal(signal.SIGSTOP)
+
+    def thaw(self) -> None:
+        if self.process:
+            self.process.send_signal(signal.SIGCONT)
 
     def close(self) -> None:
         self.kill()

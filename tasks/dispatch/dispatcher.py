@@ -1,0 +1,102 @@
+"""The dispatcher's two loops, which meet in the ledger."""
+
+from __future__ import annotations
+
+import queue
+import time
+from collections.abc import Callable, Iterator
+
+from observability.logging import get_logger
+from tasks.dispatch.keeper import Keeper
+from tasks.dispatch.leader import LEASE_SECONDS, Leader
+from tasks.dispatch.lost import LOST_SECONDS, LostAndFound
+from tasks.dispatch.pace import Pace
+from tasks.dispatch.release import Releaser
+from tasks.ledger import Ledger
+from tasks.publish import BrokerUnavailable, Publisher
+from tasks.report import QueueReport
+from tasks.standing import StandingReport
+
+log = get_logger()
+
+UPKEEP_SECONDS = 1.0
+STANDBY_PAUSE, WATCH_PAUSE = 0.2, 0.1  # seconds between two rounds
+IDLE_PAUSE, BUSY_PAUSE, TROUBLE_PAUSE = 0.05, 0.02, 0.5
+
+
+class Dispatcher:
+    """`watch` keeps the lease and looks after the ledger; `carry` speaks with the broker.
+
+    Each does what is due and gives the seconds to pause. They run in threads of their own, so that a broker
+    that hangs holds up nothing but its own messages.
+    """
+
+    def __init__(
+        self,
+        ledger: Ledger,
+        publisher: Publisher,
+        lease_seconds: float = LEASE_SECONDS,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._ledger = ledger
+        self._clock = clock
+        self._leader = Leader(ledger, lease_seconds, clock)
+        self._keeper = Keeper(ledger, clock)
+        self._releaser = Releaser(ledger, publisher, Pace(clock))
+        self._lost = LostAndFound(ledger, publisher)
+        self._report = QueueReport()
+        self._standing = StandingReport()
+        self._gone: queue.SimpleQueue[str] = queue.SimpleQueue()
+        self._watched_at = self._carried_at = float("-inf")
+        self._well_since: float | None = None
+
+    def watch(self) -> float:
+        """One round of what must not wait for the broker: the lease, expiries, moves."""
+        if not self._leader.turn():
+            return STANDBY_PAUSE
+        if self._clock() - self._watched_at >= UPKEEP_SECONDS:
+            self._keep_up()
+            self._watched_at = self._clock()
+        return WATCH_PAUSE
+
+    def _keep_up(self) -> None:
+        workers = self._ledger.workers()  # before the silent ones are taken for dead
+        self._standing.note(workers)
+        for name in self._keeper.turn(workers):
+            self._gone.put(name)
+        self._report.tell(self._ledger.queues())
+        self._standing.tell(self._ledger)
+
+    def carry(self) -> float:
+        """One round with the broker, for the active dispatcher alone."""
+        if not self._leader.leads:
+            self._releaser.forget()
+            return IDLE_PAUSE
+        try:
+            if self._clock() - self._carried_at >= UPKEEP_SECONDS:
+                self._tidy()
+                self._carried_at = self._clock()
+            sent = self._releaser.turn(self._keeper.fleet)
+        except BrokerUnavailable as error:
+            self._well_since = None
+            log.warning("broker.unavailable", message=f"jobs wait in the ledger: {error}")
+            return TROUBLE_PAUSE
+        return BUSY_PAUSE if sent else IDLE_PAUSE
+
+    def leave(self) -> None:
+        """Let a standby take over at once."""
+        self._leader.leave()
+
+    def _tidy(self) -> None:
+        self._releaser.renew()
+        self._lost.empty(self._drain())
+        self._lost.take_back_dead_letters()
+        # What hung in a broker that has just come back is delivered now: not lost.
+        if self._well_since is None:
+            self._well_since = self._clock()
+        if self._clock() - self._well_since >= LOST_SECONDS:
+            self._lost.take_back_lost(self._keeper.fleet)
+
+    def _drain(self) -> Iterator[str]:
+        while not self._gone.empty():
+            yield self._gone.get()

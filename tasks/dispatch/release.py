@@ -1,0 +1,47 @@
+"""The window: how many jobs go to the broker ahead of the workers, and what is sent again."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from tasks.dispatch.fleet import Fleet
+from tasks.dispatch.pace import Pace
+from tasks.ledger import Ledger, Release
+from tasks.publish import Publisher
+
+
+class Releaser:
+    """Publishes what the ledger releases; what the broker did not take goes first the next time."""
+
+    def __init__(self, ledger: Ledger, publisher: Publisher, pace: Pace | None = None) -> None:
+        self._ledger = ledger
+        self._publisher = publisher
+        self._pace = pace or Pace()
+        self._unsent: Sequence[Release] = ()
+
+    def turn(self, fleet: Fleet) -> int:
+        """Publish what was left over, else what is next; how many were sent comes back.
+
+        Raises:
+            BrokerUnavailable: it may or may not have taken them; they are sent again.
+        """
+        if not self._unsent:
+            self._unsent = self._ledger.release(lambda queue: self.window(fleet, queue))
+        sent = len(self._unsent)
+        if sent:
+            self._publisher.publish(self._unsent)
+            self._pace.note(self._unsent)
+            self._unsent = ()
+        return sent
+
+    def window(self, fleet: Fleet, queue: str) -> int:
+        """How many jobs may be released and unclaimed: one a slot, and what goes by in a moment."""
+        return max(fleet.slots(queue), 1) + self._pace.ahead(queue)
+
+    def renew(self) -> None:
+        """Look at the pace anew."""
+        self._pace.renew()
+
+    def forget(self) -> None:
+        """Drop what is unsent: another dispatcher took over, and takes back what nobody claims."""
+        self._unsent = ()

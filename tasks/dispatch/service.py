@@ -1,0 +1,98 @@
+"""The dispatcher's process: its loops in threads, until it is told to stop."""
+
+from __future__ import annotations
+
+import functools
+import signal
+import threading
+from collections.abc import Callable
+from typing import Final
+
+from observability.logging import configure, get_logger
+from tasks import canary
+from tasks.app import make_app
+from tasks.dispatch.dispatcher import TROUBLE_PAUSE, Dispatcher
+from tasks.dispatch.retention import Retention
+from tasks.ledger import Ledger, LedgerUnavailable
+from tasks.ledger.canary import CanaryTable
+from tasks.ledger.operating import opened
+from tasks.publish import Publisher
+from tasks.settings import Settings
+from tasks.storage import Storage
+
+log = get_logger()
+
+PATIENCE: Final = 4.0  # seconds for a broker that does not answer: less than the lease
+LAST_ROUND: Final = 1.0  # seconds for a round with the broker to end; what it leaves undone is found again
+TIDY_PAUSE: Final = 1.0
+
+
+class Threads:
+    """Loops that go on until all end: on a signal, or because one of them broke."""
+
+    def __init__(self) -> None:
+        self.ended = threading.Event()
+        self.broke = False
+
+    def start(self, name: str, step: Callable[[], float]) -> threading.Thread:
+        """Repeat `step`, which gives the seconds to pause after it, in a thread of its own."""
+        thread = threading.Thread(target=self.repeat, args=(name, step), name=name, daemon=True)
+        thread.start()
+        return thread
+
+    def repeat(self, name: str, step: Callable[[], float]) -> None:
+        """Repeat `step` in this thread. A loop that broke ends the process, which is then started anew."""
+        try:
+            while not self.ended.wait(_bearing_absence(step)):
+                pass
+        except Exception:
+            log.exception("dispatcher.broke", message=f"{name} ended")
+            self.broke = True
+            self.ended.set()
+
+
+def _bearing_absence(step: Callable[[], float]) -> float:
+    try:
+        return step()
+    except LedgerUnavailable as error:
+        log.warning("dispatcher.ledger_unavailable", message=str(error))
+        return TROUBLE_PAUSE
+
+
+def run(settings: Settings) -> int:
+    """Dispatch until SIGTERM or SIGINT.
+
+    Returns:
+        The exit code.
+    """
+    configure(service="tutti-dispatch", path=settings.log_path / "worker.jsonl", level=settings.log_level)
+    threads = Threads()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: threads.ended.set())
+    ledger = Ledger.of(settings)
+    publisher = Publisher(make_app(settings, PATIENCE), settings.broker)
+    dispatcher = Dispatcher(ledger, publisher)
+    retention = Retention(ledger, Storage(settings.storage_path), settings.keep_days, settings.keep_share)
+    threads.start("retention", functools.partial(_then_pause, retention.turn))
+    lanes = CanaryTable(opened(settings.ledger))
+    threading.Thread(target=canary.watch, args=(lanes, threads.ended), name="canary", daemon=True).start()
+    carrying = threads.start("carry", dispatcher.carry)
+    threads.repeat("watch", dispatcher.watch)
+    carrying.join(LAST_ROUND)
+    if not carrying.is_alive():
+        publisher.close()
+    _leave(dispatcher)
+    ledger.close()
+    return int(threads.broke)
+
+
+def _then_pause(turn: Callable[[], None]) -> float:
+    turn()
+    return TIDY_PAUSE
+
+
+def _leave(dispatcher: Dispatcher) -> None:
+    try:
+        dispatcher.leave()
+    except LedgerUnavailable:
+        log.warning("dispatcher.ledger_unavailable", message="a standby takes over when the lease ends")

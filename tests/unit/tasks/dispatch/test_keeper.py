@@ -1,0 +1,86 @@
+"""What the dispatcher looks after in the ledger: dead workers, late jobs, queues without anybody."""
+
+from __future__ import annotations
+
+import pytest
+
+from tasks.dispatch.fleet import ORPHANED_SECONDS
+from tasks.dispatch.keeper import AFFINITY_SECONDS, Keeper
+from tasks.jobs import ErrorClass, JobState
+from tests.ledgers import QUEUE, accept_one, register
+
+NODE = "node.a"
+LEASE = 10.0
+
+
+@pytest.fixture
+def keeper(ledger, clock) -> Keeper:
+    return Keeper(ledger, clock)
+
+
+def turn(keeper: Keeper) -> list[str]:
+    return keeper.turn(keeper._ledger.workers())
+
+
+def test_a_job_meant_for_one_machine_goes_to_all_after_some_seconds(ledger, clock, keeper):
+    job_id = accept_one(ledger, preferred_queue=NODE)
+    register(ledger, queues=(NODE, QUEUE))
+    clock.now += AFFINITY_SECONDS - 1
+    assert turn(keeper) == []
+    assert ledger.get(job_id).queue == NODE
+    clock.now += 1
+    assert turn(keeper) == []  # its machine lives: the queue is not to be emptied
+    assert ledger.get(job_id).queue == QUEUE
+
+
+def test_a_job_meant_for_a_machine_that_is_gone_goes_to_all_at_once(ledger, keeper):
+    job_id = accept_one(ledger, preferred_queue=NODE)
+    assert turn(keeper) == [NODE]
+    assert ledger.get(job_id).queue == QUEUE
+    assert turn(keeper) == []
+
+
+def test_jobs_of_a_version_nobody_runs_go_to_the_version_that_is_run(ledger, clock, keeper):
+    job_id = accept_one(ledger)
+    epoch = register(ledger, "gpu0@b", queues=("sketch@2",), version="2")
+    turn(keeper)
+    clock.now += ORPHANED_SECONDS - 1
+    ledger.renew("gpu0@b", epoch)
+    epoch = register(ledger, "gpu0@b", queues=("sketch@2",), version="2")
+    turn(keeper)
+    assert ledger.get(job_id).queue == QUEUE
+    clock.now += 2
+    turn(keeper)
+    assert ledger.get(job_id).queue == "sketch@2"
+    assert ledger.claim(job_id, "gpu0@b", epoch)
+
+
+def test_jobs_of_a_dead_worker_are_free_again_and_that_is_told(ledger, clock, keeper, told):
+    job_id = accept_one(ledger)
+    ledger.claim(job_id, "gpu0@a", register(ledger))
+    turn(keeper)
+    assert ledger.get(job_id).state is JobState.RUNNING
+    clock.now += LEASE + 1
+    turn(keeper)
+    assert ledger.get(job_id).state is JobState.QUEUED
+    assert told(job_id) == ["job.requeued"]
+
+
+def test_a_job_that_has_lost_its_last_worker_fails(ledger, clock, keeper, told):
+    job_id = accept_one(ledger)
+    for _ in range(3):
+        ledger.claim(job_id, "gpu0@a", register(ledger))
+        clock.now += LEASE + 1
+        turn(keeper)
+    job = ledger.get(job_id)
+    assert (job.state, job.error.error_class) == (JobState.FAILED, ErrorClass.WORKER_LOST)
+    assert told(job_id) == ["job.requeued", "job.requeued", "job.failed"]
+
+
+def test_a_job_that_could_not_start_in_time_fails(ledger, clock, keeper, told):
+    late, patient = accept_one(ledger, start_within=5.0), accept_one(ledger)
+    clock.now += 6
+    turn(keeper)
+    assert ledger.get(late).error.error_class is ErrorClass.DEADLINE
+    assert ledger.get(patient).state is JobState.QUEUED
+    assert told(late) == ["job.failed"]
