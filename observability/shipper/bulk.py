@@ -62,7 +62,7 @@ def body(lines: Sequence[Line]) -> bytes:
     """The NDJSON of a bulk request: each line's bytes as they are, below its `create`."""
     parts = []
     for line in lines:
-        parts.append(b'{"create":{"_id":"%b"}}' % line.id.encode())
+        parts.append(b'{"create":{"_id":"%b"}}' % line.id)
         parts.append(line.text)
     parts.append(b"")
     return b"\n".join(parts)

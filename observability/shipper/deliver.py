@@ -43,7 +43,7 @@ class DeadLetters:
     def add(self, batch: Batch, line: Line, reason: str) -> None:
         """Keep one line; it can be mended and shipped again from there."""
         letter = {
-            "id": line.id,
+            "id": line.id.decode(),
             "stream": batch.source.stream,
             "file": str(batch.source.path),
             "offset": line.offset,

@@ -60,7 +60,7 @@ def missing(server: Elasticsearch, stream: str, lines: Sequence[Line], since: in
         The lines that have to be sent, in order.
 
     """
-    wanted = {line.id: line for line in lines}
+    wanted = {line.id.decode(): line for line in lines}
     for index in reversed(_indices_since(server, stream, since)):
         for document in _get(server, index, list(wanted)):
             if document.get("found"):
