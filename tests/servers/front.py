@@ -76,7 +76,8 @@ def standing_front(folder: Path, **options: str) -> Iterator[Front]:
     data = folder / "var"
     data.mkdir(parents=True)
     options = {"rate_limit": "off", **options}
-    with Ledger(f"sqlite:///{data}/ledger.db", lease_seconds=300) as ledger:
+    url = options.get("ledger_url", f"sqlite:///{data}/ledger.db")
+    with Ledger(url, lease_seconds=300) as ledger:
         front = Front(data, free_port(), free_port(), options, ledger)
         try:
             front.start("socket", "web", "--uds", f"{data}/run/web.sock")
