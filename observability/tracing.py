@@ -6,8 +6,8 @@ the ledger and every log line carry it.
 
 from __future__ import annotations
 
+import random
 import re
-import secrets
 
 TRACEPARENT = re.compile(r"([0-9a-f]{2})-([0-9a-f]{32})-([0-9a-f]{16})-([0-9a-f]{2})(-.*)?")
 TRACE_ID = re.compile(r"[0-9a-f]{32}")
@@ -30,7 +30,12 @@ def trace_id(traceparent: str | None) -> str | None:
 
 def new(trace: str | None = None) -> str:
     """Make a `traceparent` for the trace with that id, or for a new one."""
-    return f"00-{trace or secrets.token_hex(16)}-{secrets.token_hex(8)}-01"
+    # Ids of traces are to be unlike each other, not beyond guessing, and `secrets` asks the kernel each time.
+    return f"00-{trace or _hex(128)}-{_hex(64)}-01"
+
+
+def _hex(bits: int) -> str:
+    return f"{random.getrandbits(bits) or 1:0{bits // 4}x}"
 
 
 def accept_or_new(header: str | None, request_id: str | None = None) -> str:

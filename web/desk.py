@@ -10,13 +10,14 @@ import anyio
 from starlette.requests import Request
 
 from tasks.keys import Keyring
-from tasks.ledger import Ledger
+from tasks.ledger import Accepted, Ledger, NewJob
 from tasks.settings import Settings
 from web.api.limits import Gate
 from web.client import Networks
 from web.links import Links
 from web.route import Route
 from web.seal import Seal
+from web.together import Together
 from web.watch import Watcher
 
 if TYPE_CHECKING:  # it brings numpy, which starting need not wait for
@@ -42,6 +43,7 @@ class Desk:
 
     settings: Settings
     ledger: Ledger
+    intake: Together[NewJob, Accepted]
     storage: Storage
     watcher: Watcher
     route: Route

@@ -5,21 +5,22 @@ Pure ASGI: Starlette's BaseHTTPMiddleware costs a task and two queues a request.
 
 from __future__ import annotations
 
+import random
 import re
-import secrets
 import time
 import traceback
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import Any
 
-from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from observability import metrics
 from observability.logging import get_logger
-from observability.tracing import accept_or_new, trace_id
+from observability.tracing import accept_or_new
 from web.api.problems import INTERNAL, Problem
 from web.client import Networks, address
+from web.fields import fields, state_of
 
 log = get_logger()
 
@@ -37,6 +38,8 @@ SECURITY_HEADERS: Mapping[str, str] = {
     "cross-origin-opener-policy": "same-origin",
 }
 _RAW_SECURITY = [(name.encode(), value.encode()) for name, value in SECURITY_HEADERS.items()]
+_SECURITY_NAMES = frozenset(name for name, _ in _RAW_SECURITY)
+LABELS = 4096
 
 
 class Edge:
@@ -64,18 +67,18 @@ class Visit:
     """One request on its way through: what its answer was and how long it took."""
 
     def __init__(self, scope: Scope, send: Send, trusted: Networks) -> None:
-        headers = Headers(scope=scope)
+        headers = fields(scope)
         self._scope, self._send, self._headers = scope, send, headers
         self._began = time.perf_counter_ns()
         self._status, self._bytes = 0, 0
         self._error: Exception | None = None
         given = headers.get("x-request-id", "")
-        self.request_id = given if REQUEST_ID.match(given) else secrets.token_hex(16)
+        self.request_id = given if given and REQUEST_ID.match(given) else _new_id()
         self.traceparent = accept_or_new(headers.get("traceparent"), self.request_id)
-        self.trace_id = trace_id(self.traceparent) or ""
+        self.trace_id = self.traceparent[3:35]  # it is valid and of version 00
         self.address = address(scope, trusted)
         self.told: list[tuple[bytes, bytes]] = []
-        scope.setdefault("state", {})["visit"] = self
+        state_of(scope)["visit"] = self
 
     def tell(self, name: str, value: str) -> None:
         """Add a header to the answer, whichever handler makes it."""
@@ -92,10 +95,10 @@ class Visit:
 
     def _with_ours(self, headers: Any) -> list[tuple[bytes, bytes]]:
         given = list(headers)
-        names = {name.lower() for name, _ in given}
-        ours = [pair for pair in _RAW_SECURITY if pair[0] not in names]
+        named = _SECURITY_NAMES.intersection([name.lower() for name, _ in given])
+        ours = [pair for pair in _RAW_SECURITY if pair[0] not in named] if named else _RAW_SECURITY
         ids = [(b"x-request-id", self.request_id.encode()), (b"x-trace-id", self.trace_id.encode())]
-        return given + ours + ids + self.told
+        return [*given, *ours, *ids, *self.told]
 
     async def broke(self, error: Exception) -> None:
         """Answer 500 if nothing was sent yet; the traceback goes to the log."""
@@ -122,16 +125,17 @@ class Visit:
 
     def note(self) -> None:
         """Leave the line http.request, and count. The query is left out: it may be signed."""
+        took = time.perf_counter_ns() - self._began
         route = _route_of(self._scope)
-        metrics.http_requests.labels(self._scope["method"], route, self._status or 499).inc()
-        metrics.http_seconds.labels(route).observe((time.perf_counter_ns() - self._began) / 1e9)
+        _requests(self._scope["method"], route, self._status or 499).inc()
+        _seconds(route).observe(took / 1e9)
         agent = self._headers.get("user-agent")
         log.info(
             "http.request",
             message=f"{self._scope['method']} {self.path} {self._status or 499}",
             event={
                 "outcome": "success" if 0 < self._status < 500 and self._error is None else "failure",
-                "duration": time.perf_counter_ns() - self._began,
+                "duration": took,
             },
             http={
                 "request": {"id": self.request_id, "method": self._scope["method"]},
@@ -142,6 +146,15 @@ class Visit:
             trace={"id": self.trace_id},
             **({"user_agent": {"original": agent[:512]}} if agent else {}),
         )
+
+
+_requests = lru_cache(LABELS)(metrics.http_requests.labels)  # finding one costs more than counting
+_seconds = lru_cache(LABELS)(metrics.http_seconds.labels)
+
+
+def _new_id() -> str:
+    """It has to be unlike others, not beyond guessing, and `secrets` would ask the kernel each time."""
+    return f"{random.getrandbits(128):032x}"
 
 
 def _route_of(scope: Scope) -> str:

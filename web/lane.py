@@ -14,6 +14,7 @@ from tasks.settings import NODE_NAME
 from web import client
 from web.api import auth
 from web.desk import desk_of
+from web.fields import cookies, fields
 
 COOKIE = "tutti_lane"
 TOKEN = "X-Session-Token"  # noqa: S105 - a header's name
@@ -23,10 +24,12 @@ HOUR = 3_600
 
 def wanted(request: Request, address: str) -> Lane:
     """The lane of this request. A gateway has chosen already and says so in X-Tutti-Lane."""
-    headers, cookies = request.headers, request.cookies
-    who = f"{client.bucket(address)}{auth.token_in(request)}{headers.get('user-agent', '')}"
     canary = desk_of(request).route.canary
-    lane = lane_of(canary, headers.get("x-tutti-lane", ""), cookies.get(COOKIE, ""), lambda: place(who))
+    if canary is None:
+        return "stable"
+    headers, cookie = fields(request.scope), cookies(request).get(COOKIE, "")
+    who = f"{client.bucket(address)}{auth.token_in(request)}{headers.get('user-agent', '')}"
+    lane = lane_of(canary, headers.get("x-tutti-lane", ""), cookie, lambda: place(who))
     return "canary" if lane == "canary" else "stable"
 
 
@@ -37,15 +40,18 @@ def place(who: str) -> float:
 
 def preferred_node(request: Request) -> str | None:
     """The node that the client names, or that its token of an earlier answer names."""
-    named = request.headers.get("x-preferred-node", "") or _of_token(request)
+    headers = fields(request.scope)
+    named = headers.get("x-preferred-node", "") or _of_token(request, headers.get(TOKEN.lower(), ""))
     return named if NODE_NAME.match(named) else None
 
 
-def _of_token(request: Request) -> str:
+def _of_token(request: Request, shown: str) -> str:
     """The token's node; a token that does not hold is no reason to refuse music."""
+    if not shown:
+        return ""
     try:
         secret = desk_of(request).seal.secret
-        claims = jwt.decode(request.headers.get(TOKEN, ""), secret, algorithms=["HS256"], audience=AUDIENCE)
+        claims = jwt.decode(shown, secret, algorithms=["HS256"], audience=AUDIENCE)
     except jwt.InvalidTokenError:
         return ""
     return str(claims.get("preferred_node_id", ""))

@@ -9,6 +9,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from web.api.problems import FORBIDDEN, Problem
+from web.fields import cookies, fields
 from web.seal import Seal
 
 COOKIE = "tutti_session"
@@ -17,7 +18,7 @@ YEAR = 365 * 86_400
 
 def current(request: Request, seal: Seal) -> str | None:
     """The session's id, where the browser has a cookie that was signed here."""
-    return seal.open("session", request.cookies.get(COOKIE, ""))
+    return seal.open("session", cookies(request).get(COOKIE, ""))
 
 
 def current_or_new(request: Request, seal: Seal) -> str:
@@ -57,12 +58,13 @@ def refuse_foreign_site(request: Request) -> None:
     Raises:
         Problem: 403.
     """
-    site = request.headers.get("sec-fetch-site")
+    headers = fields(request.scope)
+    site = headers.get("sec-fetch-site")
     if site is not None:
         foreign = site not in {"same-origin", "none"}
     else:
-        origin = request.headers.get("origin")
-        foreign = origin is not None and urlsplit(origin).netloc != request.headers.get("host")
+        origin = headers.get("origin")
+        foreign = origin is not None and urlsplit(origin).netloc != headers.get("host")
     if foreign:
         raise Problem(FORBIDDEN, "This was sent by another site's page. Open the form here and try again.")
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import fcntl
-import json
 import os
 import threading
 import time
@@ -13,6 +12,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+import orjson
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.pool import ConnectionPoolEntry
@@ -172,7 +172,7 @@ def given_on(dialect: str, columns: Sequence[sa.Column[Any]], name: str = "given
 
 def as_rows(rows: Sequence[Sequence[object]]) -> str:
     """Rows as the JSON parameter that `given` reads."""
-    return json.dumps(rows, ensure_ascii=False, separators=(",", ":"))
+    return orjson.dumps(rows).decode()
 
 
 def insert_given(

@@ -125,12 +125,18 @@ class Ledger:
         Raises (through the future):
             IdempotencyConflict, LedgerFull, LedgerUnavailable, QuotaExceeded
         """
+        answer: Future[Accepted] = Future()
+        self.accept_many([new]).add_done_callback(lambda done: _pass_on(done, answer))
+        return answer
+
+    def accept_many(self, new: Sequence[NewJob]) -> Future[list[Accepted | Exception]]:
+        """Write jobs down by one commit; the answers, or refusals, come in their order."""
         refusal = self._room.refusal()
-        if refusal:
-            refused: Future[Accepted] = Future()
-            refused.set_exception(refusal)
-            return refused
-        return self._writer.accept(new)
+        if refusal is None:
+            return self._writer.accept(new)
+        refused: Future[list[Accepted | Exception]] = Future()
+        refused.set_result([refusal] * len(new))
+        return refused
 
     def retry(self, job_id: str, new_id: str, traceparent: str | None = None) -> Accepted:
         """Ask for the same again, seed included, as a new job."""
@@ -408,3 +414,14 @@ class Ledger:
     def release_orphans(self) -> int:
         """Let those run whose leader is gone."""
         return self._write(lambda c, _: sharing.release_orphans(c))
+
+
+def _pass_on(done: Future[list[Accepted | Exception]], answer: Future[Accepted]) -> None:
+    """Give the only answer of many to the one who asked."""
+    result = done.exception() or done.result()[0]
+    if not answer.set_running_or_notify_cancel():
+        return
+    if isinstance(result, Accepted):
+        answer.set_result(result)
+    else:
+        answer.set_exception(result)

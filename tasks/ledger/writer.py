@@ -7,6 +7,7 @@ import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass
+from itertools import islice
 from typing import Any, TypeVar
 
 import sqlalchemy as sa
@@ -30,7 +31,7 @@ TRIES = 3  # PostgreSQL may pick a transaction as a deadlock's victim
 class _Item:
     future: Future[Any]
     change: Change[Any] | None = None
-    new: NewJob | None = None
+    new: Sequence[NewJob] = ()
 
 
 class Writer:
@@ -54,9 +55,9 @@ class Writer:
         self._put(_Item(future, change=change))
         return future
 
-    def accept(self, new: NewJob) -> Future[Accepted]:
-        """Accept a job, together with all others that wait."""
-        future: Future[Accepted] = Future()
+    def accept(self, new: Sequence[NewJob]) -> Future[list[Accepted | Exception]]:
+        """Accept jobs, together with all others that wait; the answers come in their order."""
+        future: Future[list[Accepted | Exception]] = Future()
         self._put(_Item(future, new=new))
         return future
 
@@ -85,8 +86,8 @@ class Writer:
 
     def _gather(self, first: _Item) -> tuple[list[_Item], bool]:
         """All that wait, and whether the end is among them."""
-        batch = [first]
-        while len(batch) < BATCH_MAX:
+        batch, size = [first], _size(first)
+        while size < BATCH_MAX:
             try:
                 item = self._queue.get_nowait()
             except queue.Empty:
@@ -94,20 +95,24 @@ class Writer:
             if item is None:
                 return batch, True
             batch.append(item)
+            size += _size(item)
         return batch, False
 
     def _write(self, batch: Sequence[_Item]) -> None:
-        try:
-            results = self._commit(batch)
-        except Exception as error:
-            if len(batch) == 1:
-                _resolve(batch[0].future, error)
-            else:
-                for item in batch:
-                    self._write([item])
-            return
-        for item, result in zip(batch, results, strict=True):
+        for item, result in zip(batch, self._results(batch), strict=True):
             _resolve(item.future, result)
+
+    def _results(self, batch: Sequence[_Item]) -> list[Any]:
+        """What each gets; where the transaction was undone, each is tried by itself."""
+        try:
+            return self._commit(batch)
+        except Exception as error:
+            if len(batch) > 1:
+                return [self._results([item])[0] for item in batch]
+            parts = [_Item(batch[0].future, new=[one]) for one in batch[0].new]
+            if len(parts) > 1:
+                return [[self._results([part])[0][0] for part in parts]]
+            return [[error] if parts else error]
 
     def _commit(self, batch: Sequence[_Item]) -> list[Any]:
         for tries_left in reversed(range(TRIES)):
@@ -122,11 +127,18 @@ class Writer:
     def _apply(self, connection: sa.Connection, batch: Sequence[_Item]) -> list[Any]:
         now = self._now()
         history.forget(connection)  # of a transaction that was undone
-        new = [item.new for item in batch if item.new]
+        new = [one for item in batch for one in item.new]
         accepted = iter(self._accept_all(connection, now, new) if new else [])
-        results = [item.change(connection, now) if item.change else next(accepted) for item in batch]
+        results = [
+            item.change(connection, now) if item.change else list(islice(accepted, len(item.new)))
+            for item in batch
+        ]
         history.flush(connection)
         return results
+
+
+def _size(item: _Item) -> int:
+    return max(1, len(item.new))
 
 
 def _deadlock(error: LedgerUnavailable) -> bool:

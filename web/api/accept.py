@@ -22,6 +22,7 @@ from web.api.auth import Owner, identify
 from web.api.problems import BAD_REQUEST, IDEMPOTENCY, INVALID, QUEUE_FULL, QUOTA, UNAVAILABLE, Problem
 from web.desk import Desk, desk_of
 from web.edge import Visit
+from web.fields import fields, state_of
 from web.lane import preferred_node
 from web.lane import wanted as wanted_lane
 
@@ -77,12 +78,12 @@ async def accept(request: Request, wanted: JobRequest, body: bytes | None = None
 
 def visit_of(request: Request) -> Visit:
     """The request's trace and clock, which the edge made."""
-    visit: Visit = request.state.visit
+    visit: Visit = state_of(request.scope)["visit"]
     return visit
 
 
 def _idempotency_key(request: Request) -> str | None:
-    key = request.headers.get("idempotency-key")
+    key = fields(request.scope).get("idempotency-key")
     if key is not None and not IDEMPOTENCY_KEY.match(key):
         raise Problem(BAD_REQUEST, "Idempotency-Key has to be 1 to 255 visible ASCII characters.")
     return key
@@ -109,7 +110,7 @@ def _field(name: str, words: str) -> Problem:
 
 async def _write(desk: Desk, new: NewJob) -> Accepted:
     try:
-        return await asyncio.wrap_future(desk.ledger.accept(new))
+        return await desk.intake.ask(new)
     except IdempotencyConflict as error:
         raise Problem(
             IDEMPOTENCY, "This Idempotency-Key came before with another body. Use a new one."

@@ -15,6 +15,7 @@ from tasks.ledger import LedgerError, Quota
 from web import client, session
 from web.api.problems import FORBIDDEN, UNAUTHORIZED, UNAVAILABLE, Problem
 from web.desk import desk_of
+from web.fields import cookies, fields, state_of
 from web.seal import Seal
 
 COOKIE = "tutti_key"
@@ -51,7 +52,7 @@ async def identify(request: Request) -> Owner:
         return Owner(id=f"key:{key.id}", address=address, key_id=key.id, quota=key.quota, admin=admin)
     if desk.settings.keys_required:
         raise key_needed()
-    known = session.current(request, desk.seal) or getattr(request.state, "new_session", None)
+    known = session.current(request, desk.seal) or state_of(request.scope).get("new_session")
     name = f"session:{known}" if known else f"address:{client.bucket(address)}"
     return Owner(id=name, address=address)
 
@@ -78,15 +79,16 @@ async def key_of(request: Request) -> Key | None:
     Raises:
         Problem: 503 where the ledger has to be asked and is away.
     """
-    if not hasattr(request.state, "key"):
-        request.state.key = await _find(request)
-    key: Key | None = request.state.key
+    state = state_of(request.scope)
+    if "key" not in state:
+        state["key"] = await _find(request)
+    key: Key | None = state["key"]
     return key
 
 
 async def _find(request: Request) -> Key | None:
     shown = token_in(request)
-    cookie = request.cookies.get(COOKIE, "")
+    cookie = cookies(request).get(COOKIE, "")
     if not shown and not cookie:
         return None
     try:
@@ -106,9 +108,10 @@ def _ask(request: Request, shown: str, cookie: str) -> Key | None:
 
 def token_in(request: Request) -> str:
     """The key in the headers, as it was sent; a key by itself goes before one behind `Bearer`."""
-    scheme, _, token = request.headers.get("authorization", "").partition(" ")
+    headers = fields(request.scope)
+    scheme, _, token = headers.get("authorization", "").partition(" ")
     bearer = token.strip() if scheme.lower() == "bearer" else ""
-    return request.headers.get("x-api-key", "") or bearer
+    return headers.get("x-api-key", "") or bearer
 
 
 def remember(response: Response, key: Key, seal: Seal, *, secure: bool) -> None:

@@ -8,6 +8,7 @@ from urllib.parse import parse_qsl
 from starlette.requests import ClientDisconnect, Request
 
 from web.api.problems import BAD_REQUEST, MEDIA, TOO_LARGE, Problem
+from web.fields import fields
 
 JSON_LIMIT = 64 * 1024
 PATIENCE = 30.0  # seconds for a whole body; nginx cuts slow clients earlier
@@ -19,7 +20,7 @@ async def read(request: Request, limit: int = JSON_LIMIT) -> bytes:
     Raises:
         Problem: 413 where it is larger than `limit` bytes, 400 where it does not arrive.
     """
-    announced = request.headers.get("content-length", "")
+    announced = fields(request.scope).get("content-length", "")
     if announced.isdigit() and int(announced) > limit:
         raise _too_large(limit)
     chunks, size = [], 0
@@ -42,7 +43,7 @@ def _too_large(limit: int) -> Problem:
 
 def media_type(request: Request) -> str:
     """The content type without its parameters, lower case."""
-    return request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    return fields(request.scope).get("content-type", "").partition(";")[0].strip().lower()
 
 
 async def read_json(request: Request, limit: int = JSON_LIMIT) -> bytes:

@@ -68,6 +68,15 @@ def test_one_job_that_cannot_be_written_leaves_its_neighbours_alone(ledger):
     assert [type(answer.exception()) for answer in answers] == [type(None), LedgerUnavailable, type(None)]
 
 
+def test_jobs_that_come_together_are_answered_in_their_order_and_the_bad_one_alone_is_refused(ledger):
+    twice, good = new_job(), [new_job(), new_job()]
+    ledger.accept(twice).result()
+    first, bad, last = ledger.accept_many([good[0], twice, good[1]]).result()
+    assert [first.job.id, last.job.id] == [one.id for one in good]
+    assert isinstance(bad, LedgerUnavailable)
+    assert ledger.counters()["queued"] == 3
+
+
 def test_an_accepted_job_survives_kill_9_of_the_process_that_accepted_it(ledger, ledger_url):
     script = (
         "import sys; from tests.ledgers import *; from tasks.ledger import Ledger\n"

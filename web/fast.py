@@ -1,0 +1,57 @@
+"""The short way for what nearly all requests ask: a new job, and how one is doing.
+
+FastAPI's own layers, its router and its routes cost more than these answers themselves. All else goes on to
+FastAPI, whose twins of these routes describe them in the schema and answer every other method.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from tasks.jobs import JOB_ID
+from web import errors
+from web.api import jobs
+from web.api.problems import Problem
+
+JOBS = "/v1/jobs"
+ONE = f"{JOBS}/"
+
+
+class Fast:
+    """Answers the two itself; see the module."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self.app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one request, or pass it on."""
+        handler = _handler(scope) if scope["type"] == "http" else None
+        if handler is None:
+            await self.app(scope, receive, send)
+            return
+        scope["endpoint"] = handler
+        request = Request(scope, receive)
+        try:
+            response = await handler(request)
+        except Problem as problem:
+            response = errors.answer(request, problem)
+        await response(scope, receive, send)
+
+
+def _handler(scope: Scope) -> Callable[[Request], Awaitable[Response]] | None:
+    path: str = scope["path"]
+    if scope["method"] == "POST" and path == JOBS:
+        return jobs.create
+    job_id = path.removeprefix(ONE)
+    if scope["method"] == "GET" and path.startswith(ONE) and JOB_ID.match(job_id):
+        scope["path_params"] = {"job_id": job_id}
+        return _show
+    return None
+
+
+async def _show(request: Request) -> Response:
+    return await jobs.show(request, request.path_params["job_id"])

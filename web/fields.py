@@ -1,0 +1,30 @@
+"""A request's headers by name, decoded once: a request has a dozen, and as many places ask for one."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from starlette.requests import Request
+from starlette.types import Scope
+
+
+def fields(scope: Scope) -> Mapping[str, str]:
+    """The headers by their lower-case names; of equal names the first."""
+    state = state_of(scope)
+    known: Mapping[str, str] | None = state.get("fields")
+    if known is None:
+        raw = reversed(scope["headers"])
+        known = state["fields"] = {name.decode("latin-1"): value.decode("latin-1") for name, value in raw}
+    return known
+
+
+def cookies(request: Request) -> Mapping[str, str]:
+    """The request's cookies; most programs send none, and then nothing is parsed."""
+    return request.cookies if "cookie" in fields(request.scope) else {}
+
+
+def state_of(scope: Scope) -> dict[str, Any]:
+    """What is kept for the time of one request: Starlette's `request.state`, as a plain dictionary."""
+    state: dict[str, Any] = scope.setdefault("state", {})
+    return state
