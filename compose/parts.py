@@ -78,7 +78,9 @@ def _listens(path: Path) -> Check:
 
 def _answers(settings: Settings, *, uds: Path | None = None) -> Check:
     """Ready when `/livez` answers 200 where people, or nginx, will ask."""
-    address = f"http://{_dial(settings.host)}:{settings.port}/livez"
+    scheme = "https" if settings.tls_certificate and uds is None and behind_nginx(settings) else "http"
+    host = f"[{settings.own_host}]" if ":" in settings.own_host else settings.own_host
+    address = f"{scheme}://{host}:{settings.port}/livez"
 
     async def check() -> bool:
         transport = httpx.AsyncHTTPTransport(uds=str(uds) if uds else None, verify=False)
@@ -89,11 +91,6 @@ def _answers(settings: Settings, *, uds: Path | None = None) -> Check:
                 return False
 
     return check
-
-
-def _dial(host: str) -> str:
-    """The address to reach a server that listens on `host`."""
-    return {"0.0.0.0": "127.0.0.1", "::": "[::1]"}.get(host, host)
 
 
 def port_is_free(settings: Settings) -> bool:

@@ -7,7 +7,7 @@ import time
 
 from observability.certificate import ends_at
 from observability.logging import get_logger
-from tasks.settings import EVERY_ADDRESS, Settings
+from tasks.settings import Settings
 
 EVERY = 3_600.0  # seconds
 ASK_AGAIN = 15.0  # seconds, while nobody answers
@@ -33,9 +33,8 @@ class Reminder:
         self._question.start()
 
     def _ask(self, at: float) -> None:
-        host = self._settings.host.strip("[]")
         try:
-            ends = ends_at("localhost" if host in EVERY_ADDRESS else host, self._settings.port)
+            ends = ends_at(self._settings.own_host, self._settings.port)
         except OSError as error:
             self._next = at + ASK_AGAIN
             log.warning("certificate.unknown", message=f"nginx shows no certificate: {error}")

@@ -232,6 +232,12 @@ class Settings(BaseSettings):
         return self.keys == "on" or (self.keys == "auto" and not is_loopback(self.host))
 
     @property
+    def own_host(self) -> str:
+        """Where this machine itself reaches a server that listens on HOST."""
+        bare = self.host.strip("[]")
+        return {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(bare, bare)
+
+    @property
     def advertised(self) -> str:
         """`host:port` where a gateway reaches this web node; `local:host:port`: only one of this machine."""
         if self.advertise:

@@ -41,12 +41,41 @@ sys.exit(run(Settings(**options), backends=now if backends.exists() else None, s
 """
 
 
+AUTHORITY = """
+[ca]
+default_ca = own
+[own]
+database = {folder}/index
+serial = {folder}/serial
+new_certs_dir = {folder}
+default_md = sha256
+policy = named
+[named]
+commonName = supplied
+"""
+
+
 def certificate(folder: Path) -> tuple[Path, Path]:
     """A self-signed certificate for localhost and its key."""
     chain, key = folder / "chain.pem", folder / "key.pem"
     kind = "-newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes"
     command = f"openssl req -x509 {kind} -days 2 -subj /CN=localhost"
     subprocess.run([*command.split(), "-keyout", key, "-out", chain], check=True, capture_output=True)
+    return chain, key
+
+
+def certificate_until(folder: Path, ends: float) -> tuple[Path, Path]:
+    """A self-signed certificate that ends, or has ended, at a time of the epoch; and its key."""
+    chain, key = certificate(folder)
+    (folder / "ca.cnf").write_text(AUTHORITY.format(folder=folder))
+    (folder / "index").touch()
+    (folder / "serial").write_text("01")
+    times = [time.strftime("%Y%m%d%H%M%SZ", time.gmtime(at)) for at in (ends - 30 * 86_400, ends)]
+    asked = ["openssl", "req", "-new", "-key", key, "-subj", "/CN=localhost", "-out", folder / "asked.csr"]
+    made = ["openssl", "ca", "-batch", "-notext", "-config", folder / "ca.cnf", "-selfsign", "-keyfile", key]
+    made += ["-in", folder / "asked.csr", "-startdate", times[0], "-enddate", times[1], "-out", chain]
+    for command in (asked, made):
+        subprocess.run(command, check=True, capture_output=True)
     return chain, key
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import shutil
 import time
+from contextlib import suppress
 from typing import Any
 
 import anyio
@@ -14,6 +15,7 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 
 from observability import metrics
+from observability.certificate import ends_at
 from tasks.jobs import JobError
 from tasks.ledger import WorkerView
 from web import client, memory
@@ -142,6 +144,9 @@ def _measure(desk: Desk) -> None:
         metrics.oldest_queued_seconds.labels(view.name).set(view.oldest_seconds)
     for worker in desk.ledger.workers():
         metrics.worker_heartbeat_timestamp_seconds.labels(worker.id).set(worker.seen_at)
+    if desk.settings.tls_certificate:
+        with suppress(OSError):  # nginx may be away; the last answer stays
+            metrics.certificate_expiry.set(ends_at(desk.settings.own_host, desk.settings.port))
     usage = shutil.disk_usage(desk.settings.storage_path)
     metrics.storage_free_bytes.set(usage.free)
     metrics.storage_total_bytes.set(usage.total)
