@@ -1,8 +1,9 @@
 """Engines for tests of the worker: a tone, and tones that go wrong, told by words in the prompt.
 
 `TUTTI_ENGINE=tests.engines:Tone`. Words: "crash" dies of SIGSEGV, "hang" never returns, "slow" waits for the
-file named after it, "greedy" fits only alone, "huge" fits nowhere, "faulty" raises; "poison" dies in its
-third step, "refuse" is refused.
+file named after it, "greedy" fits only alone, "huge" fits nowhere, "hungry" asks for more memory than
+there is, "faulty" raises; "poison" dies in its third step, "refuse" is refused; "steps=30 pace=0.05" takes
+so many steps of so many seconds.
 """
 
 from __future__ import annotations
@@ -46,6 +47,12 @@ def wants(song: Song, word: str) -> bool:
     return word in song.request.prompt.split()
 
 
+def pace(song: Song) -> float:
+    """Seconds that a step of this song takes."""
+    told = re.search(r"pace=([\d.]+)", song.request.prompt)
+    return float(told[1]) if told else 0.0
+
+
 class Tone:
     """A sine whose pitch is the seed's; batches up to four songs."""
 
@@ -76,6 +83,7 @@ class Tone:
         self.batches.append([state.song.job_id for state in states])
         for state in states:
             self._misbehave(state, alone=len(states) == 1)
+        time.sleep(max(pace(state.song) for state in states))
         for state in states:
             state.taken += 1
 
@@ -89,6 +97,8 @@ class Tone:
             raise RuntimeError("faulty")
         if wants(song, "huge") or (wants(song, "greedy") and not alone):
             raise EngineOutOfMemory("no room", song=song)
+        if wants(song, "hungry") and state.taken == 2:
+            np.ones(1 << 40)
         if slow := re.search(r"until=(\S+)", song.request.prompt):
             state.taken = min(state.taken, state.steps - 2)
             if Path(slow[1]).exists():

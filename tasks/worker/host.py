@@ -14,7 +14,7 @@ from observability import metrics
 from observability.logging import get_logger
 from tasks.courier import Courier
 from tasks.engines import model_of
-from tasks.jobs import Job, JobError
+from tasks.jobs import ErrorClass, Job, JobError
 from tasks.ledger import Ledger, LedgerUnavailable, Vitals, WorkerInfo
 from tasks.queues import model_queue, served_by, worker_name
 from tasks.settings import Settings
@@ -111,10 +111,18 @@ class Host:
             gate=self.gate,
             deadline=self.settings.deadline_seconds,
             loading=self.settings.load_seconds,
+            crashes=lambda: self._crashes(job_id),
         )
         self.runs.add(run)
         metrics.jobs_running.labels(self.name).set(len(self.runs))
         return run
+
+    def _crashes(self, job_id: str) -> int:
+        """How often an engine has died of this job alone."""
+        try:
+            return sum(line.reason == ErrorClass.ENGINE_CRASH for line in self.ledger.history(job_id))
+        except LedgerUnavailable:
+            return 0  # nor can it be failed now: its lease gives it back
 
     def release(self, run: Run) -> None:
         """Forget a run that has ended, one way or another."""

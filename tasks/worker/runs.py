@@ -53,6 +53,7 @@ class Run:
         gate: Gate,
         deadline: float,
         loading: float = 600.0,
+        crashes: Callable[[], int] = lambda: 0,
     ) -> None:
         self.job = job
         self.epoch = epoch
@@ -61,6 +62,7 @@ class Run:
         self.alone = bool(job.extra.get("alone"))
         self._engine = engine
         self._gate = gate
+        self._crashes = crashes  # how often the engine died of this job alone; lost workers do not count
         self._deadline = (
             deadline  # counts from when the engine begins, for a cold start is not the job's fault
         )
@@ -181,7 +183,7 @@ class Run:
         if not died.alone:
             self.alone = True
             return
-        if self.job.extra.get("alone") and self.job.extra.get("charged"):
+        if self._crashes():
             detail = f"the engine crashed twice on this request alone ({died.detail}); change the request"
             raise JobError(ErrorClass.ENGINE_CRASH, detail)
         raise HandedBack("engine_crash", charged=True, alone=True)

@@ -2,76 +2,126 @@
 
 from __future__ import annotations
 
-import hashlib
+import time
 from collections import Counter
-from collections.abc import Collection
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Any
 
-from tasks.jobs import JobState
-from tests.servers.workers import System
+import orjson
+
+from tasks.jobs import Job, JobState
+from tests.faults.glimpses import digest, is_song
+from tests.faults.scene import Asked, Scene, steadily
+
+TERMINAL = ("job.succeeded", "job.failed", "job.cancelled")
+TOLD_WITHIN = 5.0  # seconds between a commit and its line
 
 
 @dataclass(frozen=True)
 class Verdict:
-    """How many jobs broke the promise, by the way they broke it; all zero is right."""
+    """How many jobs broke the promise, by the way they broke it; all zero is right.
+
+    Attributes:
+        jobs: Answered as accepted.
+        lost: Without an end, with a wrong one, or without its file as the record describes it.
+        doubled: Ended twice in the ledger, told of twice, or two jobs of one key.
+        partial: Files that were visible and not whole, or that changed, or that no record knows.
+        unlogged: Without a line at the front and a line of its end, both of the job's trace.
+        broken: Other promises, such as readiness, that did not hold.
+        recovery: Seconds from the end of the fault until every job was final.
+    """
 
     jobs: int = 0
     lost: int = 0
     doubled: int = 0
     partial: int = 0
+    unlogged: int = 0
+    broken: tuple[str, ...] = ()
     recovery: float = 0.0
 
     def __add__(self, other: Verdict) -> Verdict:
-        return Verdict(
-            self.jobs + other.jobs,
-            self.lost + other.lost,
-            self.doubled + other.doubled,
-            self.partial + other.partial,
-            max(self.recovery, other.recovery),
-        )
+        added = {one.name: getattr(self, one.name) + getattr(other, one.name) for one in fields(self)}
+        return Verdict(**added | {"recovery": max(self.recovery, other.recovery)})
 
     @property
     def holds(self) -> bool:
-        return self.lost == self.doubled == self.partial == 0
+        return not (self.lost or self.doubled or self.partial or self.unlogged or self.broken)
 
 
-def judge(system: System, accepted: Collection[str], recovery: float) -> Verdict:
-    """Look at jobs that were answered as accepted, once each, and should have succeeded."""
-    lines = Counter(line["tutti"]["job"]["id"] for line in system.lines("job.succeeded"))
-    doubled = sum(_endings(system, job_id) > 1 or lines[job_id] > 1 for job_id in set(accepted))
+def judge(scene: Scene, asked: Sequence[Asked], recovery: float, *, logs: bool = True) -> Verdict:
+    """Look at jobs that were answered as accepted and should have ended by now."""
+    unique = list({one.id: one for one in asked}.values())
+    jobs = {one.id: scene.job(one.id) for one in unique}
+    _until_told(scene, unique, jobs)
+    ends = Counter(line["tutti"]["job"]["id"] for line in _lines(scene, *TERMINAL))
+    broken, scene.broken = tuple(scene.broken), []
     return Verdict(
-        jobs=len(set(accepted)),
-        lost=sum(not _kept(system, job_id) for job_id in set(accepted)),
-        doubled=doubled,
-        partial=_partial(system),
+        jobs=len(unique),
+        lost=sum(not _kept(scene, one, jobs[one.id]) for one in unique),
+        doubled=sum(_endings(scene, one.id) > 1 or ends[one.id] > 1 for one in unique),
+        partial=_partial(scene),
+        unlogged=len(_unlogged(scene, unique)) if logs else 0,
+        broken=broken,
         recovery=recovery,
     )
 
 
-def _kept(system: System, job_id: str) -> bool:
-    """Whether a job succeeded and each of its files is what its record says."""
-    job = system.ledger.get(job_id)
-    if job is None or job.state is not JobState.SUCCEEDED or not job.outputs:
+def all_final(scene: Scene, asked: Sequence[Asked]) -> bool:
+    ids = {one.id for one in asked}
+    seen = steadily(lambda: scene.system.ledger.watch(ids))
+    return len(seen) == len(ids) and all(snapshot.state.final for snapshot in seen.values())
+
+
+def _kept(scene: Scene, one: Asked, job: Job | None) -> bool:
+    """Whether a job ended as it may, and each of its files is what its record says."""
+    if job is None or not job.state.final:
         return False
-    return all(_hash(system, output.name) == output.sha256 for output in job.outputs)
+    end = job.error.error_class if job.error else job.state
+    if end not in one.ends:
+        return False
+    folder = scene.system.settings.storage_path
+    files = [(folder / output.name, output.sha256) for output in job.outputs]
+    whole = all(path.exists() and digest(path) == known for path, known in files)
+    return whole and bool(files) == (job.state is JobState.SUCCEEDED)
 
 
-def _endings(system: System, job_id: str) -> int:
-    return sum(line.state.final for line in system.ledger.history(job_id))
+def _endings(scene: Scene, job_id: str) -> int:
+    return sum(line.state.final for line in steadily(lambda: scene.system.ledger.history(job_id)))
 
 
-def _partial(system: System) -> int:
-    """Files that people could fetch and that no finished job's record describes."""
-    page = system.ledger.list(state=JobState.SUCCEEDED, limit=100_000)
+def _partial(scene: Scene) -> int:
+    """Files that people could fetch and that are not, or were not at first sight, what a record describes."""
+    page = steadily(lambda: scene.system.ledger.list(state=JobState.SUCCEEDED, limit=100_000))
     known = {output.name: output.sha256 for job in page.jobs for output in job.outputs}
-    running = {job.id for job in system.ledger.list(state=JobState.RUNNING, limit=1_000).jobs}
-    visible = [name for name in system.files() if not name.endswith(".tmp") and not name.startswith(".")]
-    strangers = [name for name in visible if name.split(".")[0].split("-")[0] not in running]
-    return sum(known.get(name) != _hash(system, name) for name in strangers)
+    running = {job.id for job in scene.system.ledger.list(state=JobState.RUNNING, limit=1_000).jobs}
+    folder = scene.system.settings.storage_path
+    wrong = {path.name for path in folder.iterdir() if is_song(path.name) and known.get(path.name) is None}
+    wrong |= {name for name, seen in scene.glimpses.first.items() if known.get(name, seen) != seen}
+    return sum(name.split(".")[0].split("-")[0] not in running for name in wrong)
 
 
-def _hash(system: System, name: str) -> str | None:
-    try:
-        return hashlib.sha256((system.settings.storage_path / name).read_bytes()).hexdigest()
-    except FileNotFoundError:
-        return None
+def _until_told(scene: Scene, asked: Sequence[Asked], jobs: dict[str, Job | None]) -> None:
+    """Give the lines time to be written that come just after the commit."""
+    final = [one for one in asked if (job := jobs[one.id]) and job.state.final]
+    deadline = time.monotonic() + TOLD_WITHIN
+    while _unlogged(scene, final) and time.monotonic() < deadline:
+        time.sleep(0.1)
+
+
+def _unlogged(scene: Scene, asked: Sequence[Asked]) -> list[Asked]:
+    accepted = {_key(line) for line in _lines(scene, "job.accepted")}
+    ended = {_key(line) for line in _lines(scene, *TERMINAL)}
+    return [one for one in asked if not {(one.id, one.trace)} <= accepted & ended]
+
+
+def _key(line: dict[str, Any]) -> tuple[str, str | None]:
+    return line["tutti"]["job"]["id"], line.get("trace", {}).get("id")
+
+
+def _lines(scene: Scene, *actions: str) -> Iterator[dict[str, Any]]:
+    for path in sorted(Path(scene.system.settings.log_path).glob("*.jsonl*")):
+        for text in path.read_bytes().splitlines():
+            if b'"job.' in text and (line := orjson.loads(text))["event"].get("action") in actions:
+                yield line

@@ -1,27 +1,57 @@
-"""A part of Tutti with one of its safeguards taken out: `python -m tests.faults.sabotage WHAT PART`.
+"""Safeguards that a control takes out of a cell: without them the check has to fail, or it is worth nothing.
 
-The controls of the fault runs: with it the check has to fail, or the check is worth nothing.
+`take_out` runs in every process of the cell before anything else does; see `tests/faults/hook`.
 """
 
 from __future__ import annotations
 
 import contextlib
-import sys
+import os
+import time
+from collections.abc import Sequence
 
-from tasks.ledger import Renewal, accept
+import sqlalchemy as sa
+
+from tasks import app
+from tasks.ledger import Renewal, accept, database, moves, nodes, workers
 from tasks.ledger.ledger import Ledger
+from tasks.ledger.schema import live, outbox
 from tasks.ledger.writer import Writer
 from tasks.publish import BrokerUnavailable, Publisher
 
 
+def take_out(names: Sequence[str]) -> None:
+    """Take the safeguards of these names out of this process."""
+    for name in names:
+        globals()[name]()
+
+
+# --- leases
+
+
 def no_expiry() -> None:
-    """Workers that died keep their jobs for ever."""
+    """Workers that died keep their jobs for ever, even if they come back."""
     Ledger.expire_workers = lambda self: []
+    workers.free = lambda *_, **__: []
 
 
 def no_renewal() -> None:
     """Workers never prolong their lease, and do not hear that they lost it."""
     Ledger.renew = lambda self, *_, **__: Renewal(alive=True)
+
+
+def no_takeover() -> None:
+    """The active dispatcher's lease does not end with it."""
+    lead = nodes.lead
+    nodes.lead = lambda connection, now, name, holder, seconds: lead(connection, now, name, holder, 3_600)
+
+
+def own_clock() -> None:
+    """Each machine goes by its own clock, not by the database's."""
+    database.DatabaseClock.__call__ = lambda self: time.time()
+
+
+# --- delivery
 
 
 def no_second_release() -> None:
@@ -32,13 +62,66 @@ def no_second_release() -> None:
 def no_resend() -> None:
     """What could not be published is taken for published, and never released again."""
     publish = Publisher.publish
-    Publisher.publish = lambda self, releases: _hushed(publish, self, releases)
+
+    def hushed(self, releases) -> None:
+        with contextlib.suppress(BrokerUnavailable):
+            publish(self, releases)
+
+    Publisher.publish = hushed
     no_second_release()
 
 
-def _hushed(publish, publisher: Publisher, releases) -> None:
-    with contextlib.suppress(BrokerUnavailable):
-        publish(publisher, releases)
+def _configure(**changes) -> None:
+    configuration = app.configuration
+    app.configuration = lambda chosen: configuration(chosen) | changes
+
+
+def early_acks() -> None:
+    """A message is gone from the broker as soon as a worker has it."""
+    _configure(task_acks_late=False)
+
+
+def no_confirms() -> None:
+    """A publish counts as done when it is written to the connection."""
+    _configure(broker_transport_options={"confirm_publish": False})
+
+
+def no_timeouts() -> None:
+    """A broker that says nothing is waited for, however long."""
+    _configure(broker_transport_options={"queue_order_strategy": "priority"})
+
+
+def any_claim() -> None:
+    """Whoever hears of a job may run it, and end it, whoever else does."""
+    state = {"state": "running", "attempt": live.c.attempt + 1}
+    claimed = sa.update(live).where(live.c.job_id == moves._JOB).values(state).returning(live.c.attempt)
+    moves._claim = claimed
+    moves._ended_by = lambda *_: True
+    mine = sa.delete(live).where(live.c.job_id == moves._JOB)
+    moves._take_mine = mine.returning(*live.c)
+
+
+def no_marking() -> None:
+    """A job that is handed back counts as released still, though its message is acknowledged."""
+    requeue = moves.requeue
+
+    def unmarked(connection, now, job, reason, *, charged, alone) -> None:
+        requeue(connection, now, job, reason, charged=charged, alone=alone)
+        connection.execute(sa.delete(outbox).where(outbox.c.job_id == job["job_id"]))
+        here = live.c.job_id == job["job_id"]
+        connection.execute(sa.update(live).where(here).values(released_at=now, releases=1))
+
+    moves.requeue = unmarked
+
+
+def no_window() -> None:
+    """Everything that waits goes to the broker at once."""
+    from tasks.dispatch import Dispatcher
+
+    Dispatcher._window = lambda self, queue: 100_000
+
+
+# --- accepting
 
 
 def no_keys() -> None:
@@ -46,34 +129,130 @@ def no_keys() -> None:
     accept.settle_keys = lambda connection, drafts: None
 
 
-def answer_early() -> None:
-    """Jobs are answered as accepted before they are on disk."""
-    Writer.accept = _early
+def early_answer() -> None:
+    """Jobs are answered as accepted before they are committed."""
+    from tasks.ledger import writer
+
+    def write(self, batch) -> None:
+        with self._database.write() as connection:
+            results = self._apply(connection, batch)
+            for item, result in zip(batch, results, strict=True):
+                writer._resolve(item.future, result)
+            time.sleep(0.2)
+
+    Writer._write = write
 
 
-def _early(writer: Writer, new):
-    import threading
-    from concurrent.futures import Future
-
-    future: Future = Future()
-    job = type("Job", (), {"id": new.id})
-    future.set_result(type("Accepted", (), {"job": job, "created": True}))
-    threading.Timer(0.2, lambda: writer.submit(lambda c, now: writer._accept_all(c, now, [new]))).start()
-    return future
+def no_ledger_fsync() -> None:
+    """A commit is answered before it is on disk."""
+    database.PRAGMAS = tuple(f"{p.split('=')[0]}=OFF" if "synchronous" in p else p for p in database.PRAGMAS)
 
 
-def main(what: str, *argv: str) -> None:
-    globals()[what]()
-    if argv[0] == "submit":
-        from tests.faults.submit import submit
+def early_commits() -> None:
+    """PostgreSQL answers a commit before it is in its log."""
+    engine = database.Database._engine
 
-        submit(argv[1])
-    else:
-        from compose.cli import main as tutti
+    def eager(self, **options) -> sa.Engine:
+        made = engine(self, **options)
+        sa.event.listen(made, "connect", lambda raw, _: _set_early(raw))
+        return made
 
-        sys.argv = ["tutti", *argv]
-        tutti()
+    database.Database._engine = eager
 
 
-if __name__ == "__main__":
-    main(*sys.argv[1:])
+def _set_early(raw) -> None:
+    raw.execute("SET synchronous_commit = off")
+    raw.commit()
+
+
+# --- storage
+
+
+def no_file_fsync() -> None:
+    """A song is told of before its file is on disk."""
+    from tasks import storage
+
+    storage.os = _Os(fsync=lambda descriptor: None)
+
+
+class _Os:
+    """The module os with some functions replaced."""
+
+    def __init__(self, **replaced) -> None:
+        self.__dict__.update(replaced)
+
+    def __getattr__(self, name: str):
+        return getattr(os, name)
+
+
+def in_place() -> None:
+    """Songs are written under their own name, and no room is kept."""
+    from tasks import storage
+
+    def publish(self, temporary, name, data, seconds, ticket):
+        with contextlib.suppress(FileExistsError):
+            storage._write(self.folder / name, data, ticket)
+        return storage._describe(self.folder / name)
+
+    storage.Storage._publish = publish
+
+
+def no_patience() -> None:
+    """A song does not wait for the storage."""
+    from tasks.worker import keep
+
+    keep.STORAGE_ERRORS = frozenset()
+
+
+def no_mark() -> None:
+    """A folder is taken for the storage whatever lies there."""
+    from tasks import storage
+
+    storage.Storage._room_for = lambda self, size: None
+
+
+def no_bound() -> None:
+    """Calls to the storage take as long as they take."""
+    from tasks import bounded
+
+    bounded.Bounded.call = lambda self, function: function(bounded.Ticket())
+
+
+# --- the engine
+
+
+def no_mourning() -> None:
+    """Nobody is told that the engine process died."""
+    from tasks.worker.process import EngineProcess
+
+    bury = EngineProcess._bury
+
+    def silently(self) -> None:
+        self._flights.clear()
+        bury(self)
+
+    EngineProcess._bury = silently
+
+
+def blame_all() -> None:
+    """A crash is the fault of every job that was in the engine."""
+    from tasks.jobs import ErrorClass, JobError
+    from tasks.worker.runs import Run
+
+    def after(self, died) -> None:
+        raise JobError(ErrorClass.ENGINE_CRASH, died.detail)
+
+    Run._after = after
+
+
+def no_second_chance() -> None:
+    """A song for which memory runs out in company fails at once."""
+    from tasks.worker.scheduler import Scheduler
+
+    out_of_memory = Scheduler._out_of_memory
+
+    def at_once(self, place, error):
+        place.alone = True
+        yield from out_of_memory(self, place, error)
+
+    Scheduler._out_of_memory = at_once

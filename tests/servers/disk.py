@@ -1,4 +1,4 @@
-"""Small real disks for storage tests: one that fills, one that can be frozen as a hung NAS is.
+"""Small real disks for storage tests: they fill, hang, vanish, or lose their power.
 
 Mounting needs root; where a test cannot mount it is skipped with the reason.
 """
@@ -6,8 +6,14 @@ Mounting needs root; where a test cannot mount it is skipped with the reason.
 from __future__ import annotations
 
 import contextlib
+import fcntl
+import os
+import signal
+import struct
 import subprocess
+import time
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 from tests import needs
@@ -56,16 +62,160 @@ class Freezable:
 @contextlib.contextmanager
 def freezable(folder: Path, *, megabytes: int = 8) -> Iterator[Freezable]:
     """A disk of its own in a file, at `folder`."""
+    needs.program("fsfreeze", package="util-linux")
+    with _ext4(folder, megabytes):
+        disk = Freezable(folder)
+        try:
+            yield disk
+        finally:
+            disk.thaw()  # before anything else: a frozen disk cannot be unmounted, nor its writers killed
+            _run("umount", "-l", folder)
+
+
+@contextlib.contextmanager
+def _ext4(folder: Path, megabytes: int) -> Iterator[Path]:
+    """Make a file system in a file and mount it; the file comes back. Unmounting is the caller's matter."""
     folder.mkdir(parents=True, exist_ok=True)
     image = folder.with_suffix(".img")
     with image.open("wb") as file:
         file.truncate(megabytes << 20)
     assert _run(needs.program("mkfs.ext4", package="e2fsprogs"), "-q", image).returncode == 0
-    needs.program("fsfreeze", package="util-linux")
     _mount("-o", "loop", image, folder)
-    disk = Freezable(folder)
+    yield image
+
+
+@dataclass(frozen=True)
+class Shrinkable:
+    """A disk that can be full, or read-only."""
+
+    folder: Path
+
+    def fill(self) -> None:
+        """Leave less than the reserve."""
+        (self.folder / "ballast").write_bytes(bytes(17 << 20))
+
+    def empty(self) -> None:
+        (self.folder / "ballast").unlink()
+
+    def read_only(self) -> None:
+        """Take the right to write away, as soon as no writer has a file open."""
+        while _run("mount", "-o", "remount,ro", self.folder).returncode:
+            time.sleep(0.002)
+
+    def writable(self) -> None:
+        read_only(self.folder, on=False)
+
+
+@contextlib.contextmanager
+def shrinkable(folder: Path, *, size: str) -> Iterator[Shrinkable]:
+    """A disk in memory, of which 64 MiB are kept free."""
+    with small(folder, size=size):
+        yield Shrinkable(folder)
+
+
+@dataclass(frozen=True)
+class Removable:
+    """A disk that can be unmounted and mounted again; or another, empty one lies where it should be."""
+
+    folder: Path
+    contents: Path
+
+    def mount(self) -> None:
+        self.unmount()
+        _mount("--bind", self.contents, self.folder)
+
+    def unmount(self) -> None:
+        while _run("umount", "-l", self.folder).returncode == 0:
+            pass
+
+    def replace(self) -> None:
+        """Put an empty disk over it."""
+        _mount("-t", "tmpfs", "-o", "size=100m", "none", self.folder)
+
+
+@contextlib.contextmanager
+def removable(folder: Path) -> Iterator[Removable]:
+    """A mounted folder."""
+    contents = folder.with_name("contents")
+    for path in (folder, contents):
+        path.mkdir(parents=True)
+    made = Removable(folder, contents)
     try:
-        yield disk
+        made.mount()
+        yield made
     finally:
-        disk.thaw()  # before anything else: a frozen disk cannot be unmounted, nor its writers killed
+        made.unmount()
+
+
+@dataclass(frozen=True)
+class Hanging:
+    """A disk served by a process: while that is stopped every call to the disk hangs, reading too."""
+
+    folder: Path
+    server: subprocess.Popen[bytes]
+
+    def stop(self) -> None:
+        self.server.send_signal(signal.SIGSTOP)
+
+    def resume(self) -> None:
+        self.server.send_signal(signal.SIGCONT)
+
+
+@contextlib.contextmanager
+def hanging(folder: Path) -> Iterator[Hanging]:
+    """A FUSE file system over a folder, as a NAS would be that answers when it likes."""
+    contents = folder.with_name("contents")
+    for path in (folder, contents):
+        path.mkdir(parents=True)
+    command = [needs.program("bindfs"), "-f", str(contents), str(folder)]
+    server = subprocess.Popen(command, stderr=subprocess.PIPE)
+    try:
+        while not folder.is_mount():
+            if server.poll() is not None:
+                needs.missing("FUSE", f"run as root: {server.communicate()[1].decode().strip()}")
+            time.sleep(0.01)
+        yield Hanging(folder, server)
+    finally:
+        server.send_signal(signal.SIGCONT)
         _run("umount", "-l", folder)
+        server.terminate()
+        server.wait(20)
+
+
+EXT4_IOC_SHUTDOWN, WITHOUT_LOG = 0x8004587D, struct.pack("I", 2)
+
+
+@dataclass(frozen=True)
+class Lossy:
+    """A disk whose power can be cut: what the kernel had not written to it is gone, its journal included.
+
+    It is the shutdown ioctl by which the kernel's own tests of ext4 cut the power.
+    """
+
+    folder: Path
+    image: Path
+
+    def cut_power(self) -> None:
+        descriptor = os.open(self.folder, os.O_RDONLY)
+        try:
+            fcntl.ioctl(descriptor, EXT4_IOC_SHUTDOWN, WITHOUT_LOG)
+        finally:
+            os.close(descriptor)
+
+    def restore_power(self) -> None:
+        """Mount it anew; whoever had files open has to be gone."""
+        deadline = time.monotonic() + 20
+        while (done := _run("umount", self.folder)).returncode:
+            assert time.monotonic() < deadline, done.stderr
+            time.sleep(0.01)
+        _mount("-o", "loop", self.image, self.folder)
+
+
+@contextlib.contextmanager
+def lossy(folder: Path, *, megabytes: int) -> Iterator[Lossy]:
+    """A disk of its own in a file, at `folder`."""
+    with _ext4(folder, megabytes) as image:
+        try:
+            yield Lossy(folder, image)
+        finally:
+            _run("umount", "-l", folder)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import pwd
 import secrets
@@ -11,6 +12,7 @@ import tempfile
 import time
 from pathlib import Path
 
+import psutil
 import psycopg
 
 from tasks.ledger import Ledger
@@ -20,9 +22,14 @@ FOLDERS = ("/usr/local/bin", *sorted(map(str, Path("/usr/lib/postgresql").glob("
 
 
 class Postgresql:
-    """One server; `url` makes a fresh database of it for each test."""
+    """One server; `url` makes a fresh database of it for each test.
 
-    def __init__(self) -> None:
+    Args:
+        options: Further settings, such as "wal_writer_delay=10s".
+    """
+
+    def __init__(self, *options: str) -> None:
+        self._options = options
         self.folder = Path(tempfile.mkdtemp(prefix="pg-"))
         self.process: subprocess.Popen[bytes] | None = None
         self._template: str | None = None
@@ -39,7 +46,8 @@ class Postgresql:
             "-c",
             "listen_addresses=",
         ]
-        command += ["-c", "max_connections=200", "-c", "shared_buffers=32MB"]
+        for option in ("max_connections=200", "shared_buffers=32MB", *self._options):
+            command += ["-c", option]
         with (self.folder / "postgres.log").open("ab") as log:
             self.process = self._run(subprocess.Popen, command, stdout=log, stderr=log)
         deadline = time.monotonic() + 60
@@ -88,6 +96,15 @@ class Postgresql:
         """As the kernel would end it in want of memory: its children, too."""
         if self.process:
             self.process.send_signal(3)  # SIGQUIT: immediate shutdown, recovery at the next start
+            self.process.wait(30)
+
+    def crash(self) -> None:
+        """SIGKILL to the server and all its children at once."""
+        if self.process:
+            whole = psutil.Process(self.process.pid)
+            for one in (whole, *whole.children(recursive=True)):
+                with contextlib.suppress(psutil.NoSuchProcess):
+                    one.kill()
             self.process.wait(30)
 
     def close(self) -> None:

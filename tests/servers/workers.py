@@ -8,7 +8,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
@@ -59,7 +59,14 @@ class Part:
 
     @property
     def has_child(self) -> bool:
-        return bool(psutil.Process(self.process.pid).children())
+        return bool(self.engines)
+
+    @property
+    def engines(self) -> list[psutil.Process]:
+        """The engine process, if there is one."""
+        with contextlib.suppress(psutil.NoSuchProcess):
+            return psutil.Process(self.process.pid).children()
+        return []
 
     def send(self, number: int) -> None:
         self.process.send_signal(number)
@@ -81,9 +88,9 @@ class System:
     environment: dict[str, str]
     parts: list[Part] = field(default_factory=list)
 
-    def start(self, *words: str, **settings: Any) -> Part:
-        """Start `tutti WORDS`; `settings` go over the system's."""
-        environment = {**self.environment, **_variables(settings)}
+    def start(self, *words: str, beside: Mapping[str, str] | None = None, **settings: Any) -> Part:
+        """Start `tutti WORDS`; `settings` go over the system's, `beside` into the environment."""
+        environment = {**self.environment, **_variables(settings), **(beside or {})}
         command = [sys.executable, "-m", "compose.cli", *words]
         part = Part(subprocess.Popen(command, env=environment, cwd=ROOT, start_new_session=True))
         self.parts.append(part)
@@ -151,14 +158,16 @@ TRACEPARENT = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
 
 
 def _variables(settings: dict[str, Any]) -> dict[str, str]:
-    return {f"TUTTI_{name.upper()}": str(value) for name, value in settings.items()}
+    return {f"TUTTI_{name.upper()}": str(value) for name, value in settings.items() if value is not None}
 
 
 @contextlib.contextmanager
-def running(folder: Path, broker: Broker | None = None, **settings: Any) -> Iterator[System]:
+def running(
+    data: Path, broker: Broker | None = None, *, dispatch: bool = True, **settings: Any
+) -> Iterator[System]:
     """A broker (by default a new Valkey), a ledger and a dispatcher; workers are for the test to start."""
     with contextlib.nullcontext(broker) if broker else valkey.running() as broker:
-        values: dict[str, Any] = {**TONE, "data": folder, "broker_url": broker.url, **settings}
+        values: dict[str, Any] = {**TONE, "data": data, "broker_url": broker.url, **settings}
         chosen = Settings(**values)
         inherited = {name: value for name, value in os.environ.items() if not name.startswith("TUTTI_")}
         system = System(
@@ -168,7 +177,8 @@ def running(folder: Path, broker: Broker | None = None, **settings: Any) -> Iter
             {**inherited, **_variables(values)},
         )
         try:
-            system.start("dispatch")
+            if dispatch:
+                system.start("dispatch")
             yield system
         finally:
             system.close()

@@ -30,10 +30,20 @@ def job(prompt: str = "a plain tone", **fields: object) -> Job:
 class Background(threading.Thread):
     """A run in a thread of its own, as each has in the worker."""
 
-    def __init__(self, engine: EngineProcess, wanted: Job, deadline: float = 60, loading: float = 60) -> None:
+    def __init__(
+        self, engine: EngineProcess, wanted: Job, deadline: float = 60, loading: float = 60, crashes: int = 0
+    ) -> None:
         super().__init__()
         self.gate = Gate(8)
-        self.current = Run(wanted, 1, engine=engine, gate=self.gate, deadline=deadline, loading=loading)
+        self.current = Run(
+            wanted,
+            1,
+            engine=engine,
+            gate=self.gate,
+            deadline=deadline,
+            loading=loading,
+            crashes=lambda: crashes,
+        )
         self.made = 0
         self.error: Exception | None = None
         self.free = threading.Event()
@@ -121,9 +131,16 @@ def test_a_crash_is_charged_only_to_the_job_that_crashes_alone(engine: EnginePro
 
 def test_the_second_crash_alone_is_the_jobs_end(engine: EngineProcess) -> None:
     poison = job("a crash tone").model_copy(update={"extra": {"alone": True, "charged": 1}})
-    error = Background(engine, poison).result()
+    error = Background(engine, poison, crashes=1).result()
     assert isinstance(error, JobError)
     assert error.error_class == ErrorClass.ENGINE_CRASH
+
+
+def test_a_lost_worker_is_no_crash_of_the_job(engine: EngineProcess) -> None:
+    suspect = job("a crash tone").model_copy(update={"extra": {"alone": True, "charged": 1}})
+    error = Background(engine, suspect).result()
+    assert isinstance(error, HandedBack)
+    assert (error.reason, error.charged) == ("engine_crash", True)
 
 
 def test_a_model_that_does_not_load_hands_the_job_back_and_the_worker_rests(tmp_path: Path) -> None:

@@ -1,0 +1,36 @@
+"""A ledger on PostgreSQL: the server dies, a worker's clock is an hour off."""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+
+from tests.faults.scene import Asked, Scene
+
+
+def kill_server(scene: Scene) -> list[Asked]:
+    """kill -9 of the server and all its processes in mid-burst; it is back a little later."""
+    server = scene.ground.postgresql
+    asked = scene.submit(3)
+    scene.amid(asked)
+    with ThreadPoolExecutor(1) as pool:
+        asking = pool.submit(scene.submit, 10)
+        scene.soon(0.1)
+        server.crash()
+        scene.soon(0.5)
+        server.start()
+        return asked + asking.result()
+
+
+def skew(scene: Scene) -> list[Asked]:
+    """A worker's clock jumps an hour, back or forth, amid its jobs; sometimes the worker dies then."""
+    hours = scene.dice.choice(("+1h", "-1h"))
+    asked = scene.submit()
+    scene.amid(asked)
+    scene.clock.set(hours)
+    asked += scene.submit(2)
+    scene.soon(2.0)
+    if not scene.whole or scene.dice.random() < 0.5:
+        scene.kill("worker 0")
+        if scene.whole and scene.dice.random() < 0.5:
+            scene.restart("worker 0")
+    return asked

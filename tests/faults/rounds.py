@@ -1,0 +1,74 @@
+"""Many rounds of one fault in one cell, and its controls in cells of their own."""
+
+from __future__ import annotations
+
+import ctypes
+import random
+import signal
+import sys
+import tempfile
+import traceback
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from tests.faults.faults import CONTROL_LIMIT, FAULTS, LIMIT, Control, Fault, strike
+from tests.faults.invariant import Verdict
+from tests.faults.scene import Scene, scene
+
+PR_SET_PDEATHSIG = 1
+TRIES = 5  # of a control: not every moment is a bad one
+
+
+def end_with_parent() -> None:
+    """Take the cells down when the process of the table is gone, in whatever way."""
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
+    ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
+
+
+@contextmanager
+def _cell(fault: Fault, seed: int, without: tuple[str, ...]) -> Iterator[Scene]:
+    with tempfile.TemporaryDirectory(prefix="fault-", ignore_cleanup_errors=True) as folder:
+        with scene(Path(folder), fault.stage, random.Random(seed), without) as made:
+            yield made
+
+
+def run(fault: Fault, runs: int, seed: int, without: tuple[str, ...] = ()) -> Verdict:
+    """Strike `runs` times in one cell."""
+    with _cell(fault, seed, without) as made:
+        total = Verdict()
+        for _ in range(runs):
+            made.mend()
+            total += strike(made, fault, LIMIT)
+        return total
+
+
+def control(fault: Fault, chosen: Control, seed: int) -> str:
+    """Whether the check notices that a safeguard is out, and what it saw."""
+    if chosen.besides and not (alone := run(fault, 1, seed, chosen.besides)).holds:
+        return f"{chosen.without}: DOES NOT HOLD without {', '.join(chosen.besides)} alone: {alone}"
+    with _cell(fault, seed, (chosen.without, *chosen.besides)) as made:
+        for number in range(TRIES):
+            if number:
+                made.mend()
+            found = strike(made, fault, CONTROL_LIMIT)
+            if not found.holds:
+                return f"{chosen.without}: noticed"
+    return f"{chosen.without}: NOT NOTICED"
+
+
+def row(number: int, runs: int, seed: int) -> tuple[str, bool]:
+    """A line of the table, and whether it is as it should be."""
+    fault = FAULTS[number]
+    try:
+        return _row(fault, runs, seed)
+    except Exception:  # the others go on
+        return f"{fault.name} | {traceback.format_exc()}", False
+
+
+def _row(fault: Fault, runs: int, seed: int) -> tuple[str, bool]:
+    found = run(fault, runs, seed)
+    seen = [control(fault, chosen, seed) for chosen in fault.controls]
+    counts = f"{runs} | {found.jobs} | {found.lost} | {found.doubled} | {found.partial}"
+    others = f"{found.recovery:.1f} | {found.unlogged} | {', '.join(found.broken) or '-'} | {'; '.join(seen)}"
+    return f"{fault.name} | {counts} | {others}", found.holds and all(": noticed" in one for one in seen)
