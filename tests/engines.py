@@ -83,7 +83,7 @@ class Tone:
         self.batches.append([state.song.job_id for state in states])
         for state in states:
             self._misbehave(state, alone=len(states) == 1)
-        time.sleep(max(pace(state.song) for state in states))
+        time.sleep(max((pace(state.song) for state in states), default=0.0))
         for state in states:
             state.taken += 1
 

@@ -7,8 +7,8 @@ from collections.abc import Callable, Sequence
 
 from observability.logging import get_logger
 from observability.tracing import trace_id
+from tasks.dispatch.ends import tell_ends
 from tasks.dispatch.fleet import Fleet
-from tasks.jobs import ErrorClass
 from tasks.ledger import Freed, Ledger, WorkerView
 
 log = get_logger()
@@ -27,8 +27,9 @@ class Keeper:
     def turn(self, workers: Sequence[WorkerView]) -> list[str]:
         """Look after everything; the queues come back that nobody serves any more and that may be emptied."""
         _tell_freed(self._ledger.expire_workers())
-        _tell_late(self._ledger.expire_deadlines())
+        self._ledger.expire_deadlines()
         self._ledger.release_orphans()
+        tell_ends(self._ledger)
         self.fleet = self.fleet.next(workers, self._clock())
         self._leave_versions()
         return self._leave_machines()
@@ -54,16 +55,8 @@ class Keeper:
 
 def _tell_freed(freed: Sequence[Freed]) -> None:
     for job in freed:
-        fields = {"job": {"id": job.job_id}, "attempt": job.attempt}
+        if job.ended:
+            continue
+        fields = {"job": {"id": job.job_id}, "attempt": job.attempt, "reason": "worker_lost"}
         trace = {"id": trace_id(job.traceparent)} if job.traceparent else {}
-        if job.failed:
-            fields["error"] = {"class": ErrorClass.WORKER_LOST}
-            log.error("job.failed", event={"outcome": "failure"}, trace=trace, tutti=fields)
-        else:
-            log.warning("job.requeued", trace=trace, tutti=fields | {"reason": "worker_lost"})
-
-
-def _tell_late(job_ids: Sequence[str]) -> None:
-    for job_id in job_ids:
-        fields = {"job": {"id": job_id}, "error": {"class": ErrorClass.DEADLINE}}
-        log.error("job.failed", event={"outcome": "failure"}, tutti=fields)
+        log.warning("job.requeued", trace=trace, tutti=fields)

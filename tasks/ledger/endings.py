@@ -10,7 +10,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from tasks.jobs import ErrorClass, JobState
-from tasks.ledger import history, sharing
+from tasks.ledger import history, sharing, untold
 from tasks.ledger.records import Transition
 from tasks.ledger.schema import jobs, live, outbox
 
@@ -39,12 +39,17 @@ class Ending:
     details: dict[str, Any] = field(default_factory=dict)
 
 
-def end(connection: sa.Connection, now: float, job: sa.RowMapping, ending: Ending) -> Counter[str]:
+def end(
+    connection: sa.Connection, now: float, job: sa.RowMapping, ending: Ending, *, told: bool = False
+) -> Counter[str]:
     """End a job whose row of `live` was just deleted (`job`); the change of the counters comes back.
 
-    Followers of a job that succeeded or failed share its fate; those of a cancelled one go on.
+    Followers of a job that succeeded or failed share its fate; those of a cancelled one go on. `told`: whether
+    the caller leaves a log line of this end.
     """
     _write(connection, now, job, ending)
+    if not told:
+        untold.note(connection, [job["job_id"]])
     changes = history.moved(job["state"], ending.state)
     if ending.error_class:
         changes[f"failed.{ending.error_class}"] += 1

@@ -22,6 +22,7 @@ from tasks.ledger import (
     retention,
     sharing,
     standing,
+    untold,
     waiting,
     workers,
 )
@@ -410,6 +411,15 @@ class Ledger:
     def expire_deadlines(self) -> Sequence[str]:
         """Fail the queued jobs that could not start in time."""
         return self._write(lambda c, now: deadlines.expire(c, now, self._shard))
+
+    def untold(self) -> Sequence[Job]:
+        """Jobs that have ended and of which nobody has left a line; see `told`."""
+        with self._database.read() as connection:
+            return untold.jobs(connection)
+
+    def told(self, job_ids: Collection[str]) -> None:
+        """A line was left of these jobs' ends."""
+        self._write(lambda c, _: untold.forget(c, job_ids))
 
     def release_orphans(self) -> int:
         """Let those run whose leader is gone."""

@@ -113,7 +113,7 @@ def finish(
         timings=timings.model_dump_json(),
         details=details,
     )
-    history.count(connection, shard, end(connection, now, job, ending))
+    history.count(connection, shard, end(connection, now, job, ending, told=True))
     _learn_pace(connection, job["model_queue"], now - job["started_at"])
     return True
 
@@ -133,7 +133,7 @@ def fail(
     cancelled = error_class is ErrorClass.CANCELLED_BY_USER
     state = JobState.CANCELLED if cancelled else JobState.FAILED
     ending = Ending(state=state, error_class=error_class, detail=detail)
-    history.count(connection, shard, end(connection, now, job, ending))
+    history.count(connection, shard, end(connection, now, job, ending, told=True))
     return True
 
 

@@ -34,6 +34,12 @@ def get(connection: sa.Connection, job_id: str) -> Job | None:
     return _job(row) if row else None
 
 
+def get_all(connection: sa.Connection, job_ids: Collection[str]) -> list[Job]:
+    """Those of the jobs that are there, by their ids."""
+    statement = _whole.where(jobs.c.id.in_(list(job_ids))).order_by(jobs.c.id)
+    return [_job(row) for row in connection.execute(statement).mappings()]
+
+
 def get_one(connection: sa.Connection, job_id: str) -> Job:
     """A job that has to be there."""
     job = get(connection, job_id)

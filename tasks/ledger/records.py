@@ -141,12 +141,12 @@ class Release:
 
 @dataclass(frozen=True, kw_only=True)
 class Freed:
-    """A job taken back from a worker; `failed` where it had no attempt left."""
+    """A job taken back from a worker; `ended` where it had no attempt left, or was cancelled."""
 
     job_id: str
     attempt: int
     worker: str | None
-    failed: bool
+    ended: bool
     traceparent: str | None = None
 
 

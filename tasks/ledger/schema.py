@@ -208,6 +208,12 @@ leases = Table(
     Column("until", Double, nullable=False),
 )
 
+untold = Table(  # ends of jobs that the dispatcher has yet to tell of
+    "untold",
+    metadata,
+    Column("job_id", String(31), primary_key=True),
+)
+
 web_nodes = Table(
     "web_nodes",
     metadata,

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import sqlalchemy as sa
 
 from tasks.jobs import JobState
-from tasks.ledger import history
+from tasks.ledger import history, untold
 from tasks.ledger.database import as_rows, given, insert_given
 from tasks.ledger.draft import Draft
 from tasks.ledger.records import Transition
@@ -94,6 +94,7 @@ def finished(connection: sa.Connection, now: float, leader: str) -> int:
     if waiting:
         connection.execute(sa.delete(live).where(live.c.leader == leader))
         hand_out(connection, now, [(job, leader) for job in waiting])
+        untold.note(connection, waiting)
     return len(waiting)
 
 

@@ -118,7 +118,7 @@ def free(
                 job_id=job["job_id"],
                 attempt=job["attempt"],
                 worker=job["worker"],
-                failed=ended and not job["cancel"],
+                ended=ended,
                 traceparent=job["traceparent"],
             )
         )

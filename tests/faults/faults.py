@@ -1,4 +1,4 @@
-"""The table of faults: how each strikes, on what stage, and the controls that show that its check can fail."""
+"""The table of faults: how each strikes, on what stage, and the controls of its check."""
 
 from __future__ import annotations
 
@@ -87,7 +87,7 @@ FAULTS = (
     Fault("NAS read-only", disks.read_only, (Control("no_patience"),), SMALL),
     Fault("NAS vanished", disks.vanish, (Control("no_mark"),), Stage(nas="mounted")),
     Fault("NAS hung", disks.hang, (Control("no_bound"),), HANGING),
-    Fault("rolling restart of tutti up", restarts.rolling, (Control("no_marking", RELEASE),), UP, short=False),
+    Fault("rolling restart", restarts.rolling, (Control("no_marking", RELEASE),), UP, short=False),
     Fault("SIGTERM tutti up", restarts.whole, (Control("no_marking", RELEASE),), UP),
     Fault(
         "power cut",

@@ -1,4 +1,4 @@
-"""Looks at the storage all the time, as people do who have a link: what is visible has to be whole at once."""
+"""Looks at the storage all the time, as people may who have a link: what is visible has to be whole."""
 
 from __future__ import annotations
 

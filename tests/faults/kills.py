@@ -14,7 +14,7 @@ LONG = "a tone steps=160 pace=0.05"  # outlasts the drain
 
 
 def kill_worker(scene: Scene) -> list[Asked]:
-    """kill -9 of a worker amid its jobs; in half of the cases it is back at once, else the other takes over."""
+    """kill -9 of a worker amid its jobs; half of the times it is back at once, else the other takes over."""
     asked = scene.submit()
     worker = scene.amid(asked)
     scene.kill(worker)

@@ -50,7 +50,7 @@ def _pid(scene: Scene, name: str) -> int | None:
 
 
 def whole(scene: Scene) -> list[Asked]:
-    """SIGTERM of `tutti up`: it ends in time and leaves nothing behind; what it had accepted goes on later."""
+    """SIGTERM of `tutti up`: it ends in time and leaves nothing running; its jobs go on when it is back."""
     asked = scene.submit() + scene.submit(2, LONG)
     scene.amid(asked)
     up = scene.parts["up"]

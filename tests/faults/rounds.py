@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import os
 import random
 import signal
 import sys
@@ -20,17 +21,21 @@ PR_SET_PDEATHSIG = 1
 TRIES = 5  # of a control: not every moment is a bad one
 
 
-def end_with_parent() -> None:
-    """Take the cells down when the process of the table is gone, in whatever way."""
+def prepare(loud: bool = False) -> None:
+    """Take the cells down when the process of the table is gone, in whatever way; drop what they print."""
+    if not loud:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 2)
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
     ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
 
 
 @contextmanager
 def _cell(fault: Fault, seed: int, without: tuple[str, ...]) -> Iterator[Scene]:
-    with tempfile.TemporaryDirectory(prefix="fault-", ignore_cleanup_errors=True) as folder:
-        with scene(Path(folder), fault.stage, random.Random(seed), without) as made:
-            yield made
+    with (
+        tempfile.TemporaryDirectory(prefix="fault-", ignore_cleanup_errors=True) as folder,
+        scene(Path(folder), fault.stage, random.Random(seed), without) as made,
+    ):
+        yield made
 
 
 def run(fault: Fault, runs: int, seed: int, without: tuple[str, ...] = ()) -> Verdict:

@@ -73,7 +73,7 @@ def no_resend() -> None:
 
 def _configure(**changes) -> None:
     configuration = app.configuration
-    app.configuration = lambda chosen: configuration(chosen) | changes
+    app.configuration = lambda *chosen: configuration(*chosen) | changes
 
 
 def early_acks() -> None:
@@ -116,9 +116,9 @@ def no_marking() -> None:
 
 def no_window() -> None:
     """Everything that waits goes to the broker at once."""
-    from tasks.dispatch import Dispatcher
+    from tasks.dispatch.release import Releaser
 
-    Dispatcher._window = lambda self, queue: 100_000
+    Releaser.window = lambda self, fleet, queue: 100_000
 
 
 # --- accepting

@@ -74,7 +74,7 @@ class Scene:
         """Start what is not running, and wait until it works."""
         for name in self.names:
             self.restart(name)
-        eventually(self._stands, about=lambda: self.system.ledger.workers())
+        eventually(self._stands, about=self.system.ledger.workers)
 
     def restart(self, name: str) -> None:
         """Start a part if it is not running."""

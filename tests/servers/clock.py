@@ -10,7 +10,7 @@ LIBRARIES = ("/usr/lib/*/faketime/libfaketimeMT.so.1", "/usr/lib/faketime/libfak
 
 
 class Clock:
-    """What a process that has `environment` takes for the time of day; its monotonic clock is the real one."""
+    """What a process that has `environment` takes for the time; its monotonic clock is the real one."""
 
     def __init__(self, folder: Path) -> None:
         found = [str(path) for pattern in LIBRARIES for path in Path("/").glob(pattern[1:])]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import orjson
 import pytest
@@ -36,15 +37,20 @@ def publisher(broker: Valkey) -> Iterator[Publisher]:
 
 
 @pytest.fixture
-def told(tmp_path: Path) -> Iterator[Callable[[str], list[str]]]:
-    """Gives the actions of the log lines about a job."""
+def lines(tmp_path: Path) -> Iterator[Callable[[str], list[dict[str, Any]]]]:
+    """Gives the log lines about a job."""
     path = tmp_path / "dispatch.jsonl"
     configure("tutti-dispatch", path)
 
-    def actions(job_id: str) -> list[str]:
-        lines = [orjson.loads(line) for line in path.read_bytes().splitlines()] if path.exists() else []
-        mine = [line for line in lines if line.get("tutti", {}).get("job", {}).get("id") == job_id]
-        return [line["event"]["action"] for line in mine]
+    def of(job_id: str) -> list[dict[str, Any]]:
+        every = [orjson.loads(line) for line in path.read_bytes().splitlines()] if path.exists() else []
+        return [line for line in every if line.get("tutti", {}).get("job", {}).get("id") == job_id]
 
-    yield actions
+    yield of
     configure("tutti-test", None, level="error")
+
+
+@pytest.fixture
+def told(lines: Callable[[str], list[dict[str, Any]]]) -> Callable[[str], list[str]]:
+    """Gives the actions of the log lines about a job."""
+    return lambda job_id: [line["event"]["action"] for line in lines(job_id)]

@@ -7,7 +7,7 @@ import pytest
 from tasks.dispatch.fleet import ORPHANED_SECONDS
 from tasks.dispatch.keeper import AFFINITY_SECONDS, Keeper
 from tasks.jobs import ErrorClass, JobState
-from tests.ledgers import QUEUE, accept_one, register
+from tests.ledgers import QUEUE, accept, accept_one, register, run
 
 NODE = "node.a"
 LEASE = 10.0
@@ -84,3 +84,34 @@ def test_a_job_that_could_not_start_in_time_fails(ledger, clock, keeper, told):
     assert ledger.get(late).error.error_class is ErrorClass.DEADLINE
     assert ledger.get(patient).state is JobState.QUEUED
     assert told(late) == ["job.failed"]
+
+
+def test_every_end_that_no_worker_tells_of_is_told_once_with_its_trace(ledger, keeper, told, lines):
+    trace = "0af7651916cd43dd8448eb211c80319c"
+    traced = {"traceparent": f"00-{trace}-b7ad6b7169203331-01"}
+    leader, follower = accept(ledger, 2, seed=7, **traced)
+    cancelled = accept_one(ledger, **traced)
+    ledger.cancel(cancelled)
+    assert run(ledger, leader, epoch=register(ledger))
+    turn(keeper)
+    turn(keeper)
+    assert (told(leader), told(follower), told(cancelled)) == ([], ["job.succeeded"], ["job.cancelled"])
+    assert {line["trace"]["id"] for line in lines(follower) + lines(cancelled)} == {trace}
+    assert lines(follower)[0]["tutti"]["cache"]["hit"]
+
+
+def test_the_followers_of_a_failed_run_fail_and_are_told_of(ledger, keeper, told):
+    leader, follower = accept(ledger, 2, seed=7)
+    job = ledger.claim(leader, "gpu0@a", epoch := register(ledger))
+    assert ledger.fail(leader, job.attempt, "gpu0@a", epoch, ErrorClass.INTERNAL, "broken")
+    turn(keeper)
+    assert (told(leader), told(follower)) == ([], ["job.failed"])
+
+
+def test_a_cancelled_job_whose_worker_died_is_told_of_as_cancelled(ledger, clock, keeper, told):
+    job_id = accept_one(ledger)
+    ledger.claim(job_id, "gpu0@a", register(ledger))
+    ledger.cancel(job_id)
+    clock.now += LEASE + 1
+    turn(keeper)
+    assert told(job_id) == ["job.cancelled"]

@@ -15,7 +15,7 @@ def test_jobs_of_a_silent_worker_are_free_after_its_lease_and_it_can_change_them
     assert ledger.expire_workers() == []
     clock.now += 2
     (freed,) = ledger.expire_workers()
-    assert (freed.job_id, freed.worker, freed.failed) == (job_id, "gpu0@a", False)
+    assert (freed.job_id, freed.worker, freed.ended) == (job_id, "gpu0@a", False)
     assert not ledger.renew("gpu0@a", old).alive
     other = register(ledger, "gpu1@a")
     assert ledger.claim(job_id, "gpu1@a", other).attempt == 2
@@ -49,7 +49,7 @@ def test_a_job_that_loses_worker_after_worker_fails_with_worker_lost(ledger, clo
         ledger.claim(job_id, f"gpu{number}@a", register(ledger, f"gpu{number}@a"))
         clock.now += 11
         (freed,) = ledger.expire_workers()
-        assert freed.failed == (number == 2)
+        assert freed.ended == (number == 2)
     assert ledger.get(job_id).error.error_class is ErrorClass.WORKER_LOST
 
 
