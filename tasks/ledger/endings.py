@@ -44,8 +44,8 @@ def end(
 ) -> Counter[str]:
     """End a job whose row of `live` was just deleted (`job`); the change of the counters comes back.
 
-    Followers of a job that succeeded or failed share its fate; those of a cancelled one go on. `told`: whether
-    the caller leaves a log line of this end.
+    Followers of a job that succeeded or failed share its fate; those of a cancelled one go on.
+    `told`: whether the caller leaves a log line of this end.
     """
     _write(connection, now, job, ending)
     if not told:

@@ -1,4 +1,4 @@
-"""`python -m tests.faults [--runs 20] [--only NAME] [--at-once 4]`: every fault many times, and its controls."""
+"""`python -m tests.faults [--runs 20] [--only NAME] [--at-once 4]`: every fault, and its controls."""
 
 from __future__ import annotations
 

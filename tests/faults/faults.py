@@ -36,7 +36,7 @@ class Fault:
     controls: tuple[Control, ...]
     stage: Stage = field(default_factory=Stage)
     logs: bool = True
-    short: bool = True
+    short: bool = False
 
 
 def strike(made: Scene, fault: Fault, limit: float) -> Verdict:
@@ -62,32 +62,32 @@ HANGING = Stage(nas="hanging", settings=_with(storage_timeout=1))
 RELEASE = ("no_second_release",)
 
 FAULTS = (
-    Fault("kill -9 worker", kills.kill_worker, (Control("no_expiry"),)),
-    Fault("kill -9 engine", kills.kill_engine, (Control("no_mourning"),)),
-    Fault("kill -9 dispatcher", kills.kill_dispatcher, (Control("no_takeover"),)),
-    Fault("kill -9 web", kills.kill_web, (Control("early_answer"),)),
-    Fault("SIGSTOP beyond lease", kills.stop_worker, (Control("no_renewal"),)),
+    Fault("kill -9 worker", kills.kill_worker, (Control("no_expiry"),), short=True),
+    Fault("kill -9 engine", kills.kill_engine, (Control("no_mourning"),), short=True),
+    Fault("kill -9 dispatcher", kills.kill_dispatcher, (Control("no_takeover"),), short=True),
+    Fault("kill -9 web", kills.kill_web, (Control("early_answer"),), short=True),
+    Fault("SIGSTOP beyond lease", kills.stop_worker, (Control("no_renewal"),), short=True),
     Fault("SIGTERM worker", kills.end_worker, (Control("no_marking", RELEASE),)),
-    Fault("200 submits, one key", kills.one_key, (Control("no_keys"),)),
-    Fault("burst of one person", kills.burst, (Control("no_window"),)),
-    Fault("engine SIGSEGV", engines.crash, (Control("blame_all"),)),
+    Fault("200 submits, one key", kills.one_key, (Control("no_keys"),), short=True),
+    Fault("burst of one person", kills.burst, (Control("no_window"),), short=True),
+    Fault("engine SIGSEGV", engines.crash, (Control("blame_all"),), short=True),
     Fault("engine out of memory", engines.run_out_of_memory, (Control("no_second_chance"),)),
-    Fault("kill -9 broker", brokers.kill, (Control("no_resend"),)),
-    Fault("broker wiped", brokers.wipe, (Control("no_second_release"),)),
+    Fault("kill -9 broker", brokers.kill, (Control("no_resend"),), short=True),
+    Fault("broker wiped", brokers.wipe, (Control("no_second_release"),), short=True),
     Fault("broker frozen", brokers.freeze, (Control("any_claim"),)),
     Fault("broker slow", brokers.slow_down, (Control("any_claim"),), PROXIED),
     Fault("broker reset", brokers.reset, (Control("no_resend"),), PROXIED),
-    Fault("broker black hole", brokers.swallow, (Control("no_timeouts"),), PROXIED, short=False),
+    Fault("broker black hole", brokers.swallow, (Control("no_timeouts"),), PROXIED),
     Fault("kill -9 RabbitMQ", brokers.kill_unanswered, (Control("no_confirms", RELEASE),), RABBITMQ),
     Fault("kill -9 worker, RabbitMQ", brokers.kill_worker, (Control("early_acks", RELEASE),), RABBITMQ),
     Fault("kill -9 PostgreSQL", databases.kill_server, (Control("early_commits"),), POSTGRESQL),
     Fault("kill -9 worker, PostgreSQL", kills.kill_worker, (Control("no_expiry"),), POSTGRESQL),
     Fault("clock +-1 h, PostgreSQL", databases.skew, (Control("own_clock"),), SKEWED),
     Fault("NAS full", disks.full, (Control("in_place"),), SMALL),
-    Fault("NAS read-only", disks.read_only, (Control("no_patience"),), SMALL),
-    Fault("NAS vanished", disks.vanish, (Control("no_mark"),), Stage(nas="mounted")),
+    Fault("NAS read-only", disks.read_only, (Control("no_patience"),), SMALL, short=True),
+    Fault("NAS vanished", disks.vanish, (Control("no_mark"),), Stage(nas="mounted"), short=True),
     Fault("NAS hung", disks.hang, (Control("no_bound"),), HANGING),
-    Fault("rolling restart", restarts.rolling, (Control("no_marking", RELEASE),), UP, short=False),
+    Fault("rolling restart", restarts.rolling, (Control("no_marking", RELEASE),), UP),
     Fault("SIGTERM tutti up", restarts.whole, (Control("no_marking", RELEASE),), UP),
     Fault(
         "power cut",
