@@ -45,9 +45,9 @@ def _during(
     begin()
     try:
         deadline = time.monotonic() + UNREADY_WITHIN
-        while scene.ready() and time.monotonic() < deadline:
+        while not (refused := scene.refuses()) and time.monotonic() < deadline:
             time.sleep(0.1)
-        scene.expect(not scene.ready(), "readiness stayed true")
+        scene.expect(refused, "readiness did not become false")
         asked += scene.submit(2, ends=ends)
         scene.soon(3.0)
     finally:

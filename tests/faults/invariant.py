@@ -10,8 +10,10 @@ from pathlib import Path
 from typing import Any
 
 import orjson
+import soundfile
 
-from tasks.jobs import Job, JobState
+from tasks.jobs import Job, JobState, Output
+from tasks.storage import TOLERANCE, duration
 from tests.faults.glimpses import digest, is_song
 from tests.faults.scene import Asked, Scene, steadily
 
@@ -82,9 +84,18 @@ def _kept(scene: Scene, one: Asked, job: Job | None) -> bool:
     if end not in one.ends:
         return False
     folder = scene.system.settings.storage_path
-    files = [(folder / output.name, output.sha256) for output in job.outputs]
-    whole = all(path.exists() and digest(path) == known for path, known in files)
-    return whole and bool(files) == (job.state is JobState.SUCCEEDED)
+    whole = all(_whole(folder / output.name, output) for output in job.outputs)
+    return whole and bool(job.outputs) == (job.state is JobState.SUCCEEDED)
+
+
+def _whole(path: Path, output: Output) -> bool:
+    """Whether a file is there, is what the record says, and can be listened to, as long as it says."""
+    if not path.exists() or digest(path) != output.sha256:
+        return False
+    try:
+        return abs(duration(path) - output.seconds) <= TOLERANCE
+    except soundfile.LibsndfileError:
+        return False
 
 
 def _endings(scene: Scene, job_id: str) -> int:

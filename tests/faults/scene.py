@@ -171,10 +171,10 @@ class Scene:
                 break
         return self.some_worker()
 
-    def ready(self) -> bool:
-        """Whether the web process says that it can take jobs."""
+    def refuses(self) -> bool:
+        """Whether the web process says that it can take no jobs; to be silent is not to say so."""
         with contextlib.suppress(httpx.TransportError), self.client() as client:
-            return client.get("/readyz").status_code == 200
+            return client.get("/readyz").status_code == 503
         return False
 
     def expect(self, what: bool, words: str) -> None:

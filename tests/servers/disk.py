@@ -84,6 +84,9 @@ def _ext4(folder: Path, megabytes: int) -> Iterator[Path]:
     yield image
 
 
+LEFT = 300_000  # bytes on a full disk
+
+
 @dataclass(frozen=True)
 class Shrinkable:
     """A disk that can be full, or read-only."""
@@ -91,8 +94,10 @@ class Shrinkable:
     folder: Path
 
     def fill(self) -> None:
-        """Leave less than the reserve."""
-        (self.folder / "ballast").write_bytes(bytes(17 << 20))
+        """Leave less than a song needs."""
+        disk = os.statvfs(self.folder)
+        with (self.folder / "ballast").open("wb") as file:
+            os.posix_fallocate(file.fileno(), 0, max(disk.f_bavail * disk.f_frsize - LEFT, 1))
 
     def empty(self) -> None:
         (self.folder / "ballast").unlink()
