@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import gc
 from collections.abc import AsyncIterator, Callable
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Executor, ThreadPoolExecutor
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
 from importlib.metadata import version
 from typing import TYPE_CHECKING
@@ -92,7 +92,7 @@ def _calm_the_collector() -> None:
     gc.set_threshold(COLLECT_AFTER, 20, 50)
 
 
-def _desk(settings: Settings) -> Desk:
+def _desk(settings: Settings, threads: Executor) -> Desk:
     from tasks.engines import model_of
 
     ledger, model = Ledger.of(settings), model_of(settings)
@@ -101,6 +101,7 @@ def _desk(settings: Settings) -> Desk:
         settings=settings,
         ledger=ledger,
         intake=Together(ledger.accept_many, at_once=2),  # one is written while the next gathers
+        looks=Together(lambda ids: threads.submit(ledger.look, ids), at_once=2),
         storage=_storage(settings),
         watcher=Watcher(ledger),
         route=Route(ledger, CanaryTable(database), default=model_queue(model.name, model.version)),
@@ -129,8 +130,9 @@ def _lifespan(
 ) -> Callable[[FastAPI], AbstractAsyncContextManager[None]]:
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor(THREADS, "ledger"))
-        desk = app.state.desk = await asyncio.to_thread(_desk, settings)
+        threads = ThreadPoolExecutor(THREADS, "ledger")
+        asyncio.get_running_loop().set_default_executor(threads)
+        desk = app.state.desk = await asyncio.to_thread(_desk, settings, threads)
         with suppress(Exception):
             await desk.route.look()
         _calm_the_collector()

@@ -10,8 +10,9 @@ import anyio
 from starlette.requests import Request
 
 from tasks.keys import Keyring
-from tasks.ledger import Accepted, Ledger, NewJob
+from tasks.ledger import Accepted, Ledger, Look, NewJob
 from tasks.settings import Settings
+from web.api.ended import Ended
 from web.api.limits import Gate
 from web.client import Networks
 from web.links import Links
@@ -44,6 +45,8 @@ class Desk:
     settings: Settings
     ledger: Ledger
     intake: Together[NewJob, Accepted]
+    looks: Together[str, Look | None]
+    ended: Ended = field(default_factory=Ended)
     storage: Storage
     watcher: Watcher
     route: Route

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import time
+from functools import lru_cache
 
 import jwt
 from starlette.requests import Request
@@ -19,7 +20,7 @@ from web.fields import cookies, fields
 COOKIE = "tutti_lane"
 TOKEN = "X-Session-Token"  # noqa: S105 - a header's name
 AUDIENCE = "tutti-affinity"
-HOUR = 3_600
+HOUR, MINUTE = 3_600, 60
 
 
 def wanted(request: Request, address: str) -> Lane:
@@ -58,6 +59,11 @@ def _of_token(request: Request, shown: str) -> str:
 
 
 def token(node: str, secret: bytes) -> str:
-    """A token that sends its bearer's next jobs to the same node, for an hour."""
-    claims = {"preferred_node_id": node, "aud": AUDIENCE, "exp": int(time.time()) + HOUR}
+    """A token that sends its bearer's next jobs to the same node, for an hour; the same one for a minute."""
+    return _token(node, secret, int(time.time()) // MINUTE * MINUTE + HOUR)
+
+
+@lru_cache(256)
+def _token(node: str, secret: bytes, expires: int) -> str:
+    claims = {"preferred_node_id": node, "aud": AUDIENCE, "exp": expires}
     return jwt.encode(claims, secret, algorithm="HS256")

@@ -15,6 +15,7 @@ from typing import Generic, TypeVar
 Q = TypeVar("Q")
 A = TypeVar("A")
 Batch = list[tuple[Q, "asyncio.Future[A]"]]
+Answers = Future[list[A | Exception]] | Future[Sequence[A]]
 
 BATCH_MAX = 500
 
@@ -27,7 +28,7 @@ class Together(Generic[Q, A]):
         at_once: batches that may be under way.
     """
 
-    def __init__(self, ask: Callable[[Sequence[Q]], Future[list[A | Exception]]], at_once: int) -> None:
+    def __init__(self, ask: Callable[[Sequence[Q]], Answers[A]], at_once: int) -> None:
         self._ask, self._free = ask, at_once
         self._waiting: Batch[Q, A] = []
         self._called = False
@@ -55,9 +56,7 @@ class Together(Generic[Q, A]):
         future = self._ask([question for question, _ in batch])
         future.add_done_callback(lambda done: loop.call_soon_threadsafe(self._hand_out, loop, batch, done))
 
-    def _hand_out(
-        self, loop: asyncio.AbstractEventLoop, batch: Batch[Q, A], done: Future[list[A | Exception]]
-    ) -> None:
+    def _hand_out(self, loop: asyncio.AbstractEventLoop, batch: Batch[Q, A], done: Answers[A]) -> None:
         self._free += 1
         self._call(loop)
         failure = done.exception()

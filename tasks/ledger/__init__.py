@@ -12,6 +12,7 @@ from tasks.ledger.ledger import Ledger
 from tasks.ledger.records import (
     Accepted,
     Freed,
+    Look,
     NewJob,
     Page,
     QueueView,
@@ -34,6 +35,7 @@ __all__ = [
     "LedgerError",
     "LedgerFull",
     "LedgerUnavailable",
+    "Look",
     "NewJob",
     "Page",
     "QueueView",

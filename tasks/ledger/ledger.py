@@ -31,6 +31,7 @@ from tasks.ledger.migrate import migrate
 from tasks.ledger.records import (
     Accepted,
     Freed,
+    Look,
     NewJob,
     Page,
     QueueView,
@@ -177,6 +178,11 @@ class Ledger:
     def watch(self, ids: Collection[str]) -> dict[str, Snapshot]:
         """How far jobs are: one cheap read for all who wait; unknown ids are left out."""
         return self._lines.snapshots(ids)
+
+    def look(self, ids: Sequence[str]) -> Sequence[Look | None]:
+        """All about jobs, each with its place in line, by one read; None where an id is unknown."""
+        found = self._lines.looks(set(ids))
+        return [found.get(job_id) for job_id in ids]
 
     def cancel(self, job_id: str) -> Job:
         """Cancel a queued job at once, a running one through its worker.

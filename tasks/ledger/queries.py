@@ -1,29 +1,27 @@
-"""Reading jobs: one, a page, and what the people who wait want to know."""
+"""Reading jobs: one, or a page."""
 
 from __future__ import annotations
 
 import datetime as dt
 import json
-from collections.abc import Collection
 from typing import Any
 
 import sqlalchemy as sa
 
 from tasks.jobs import ErrorClass, Failure, Job, JobRequest, JobState, Output, Timings
-from tasks.ledger.database import as_rows, given
 from tasks.ledger.errors import UnknownJob
 from tasks.ledger.records import Page
 from tasks.ledger.schema import jobs, live
 
 LIVE_NAMES = ("queue", "charged", "alone", "cancel", "leader", "progress", "stage")
-_state = sa.func.coalesce(live.c.state, jobs.c.state)
-_columns = (
+STATE = sa.func.coalesce(live.c.state, jobs.c.state).label("state")
+COLUMNS = (
     *(column for column in jobs.c if column.name not in {"state", "attempt", "worker", "started_at"}),
-    _state.label("state"),
+    STATE,
     *(sa.func.coalesce(live.c[n], jobs.c[n]).label(n) for n in ("attempt", "worker", "started_at")),
     *(live.c[name] for name in LIVE_NAMES),
 )
-_whole = sa.select(*_columns).select_from(jobs.outerjoin(live, live.c.job_id == jobs.c.id))
+_whole = sa.select(*COLUMNS).select_from(jobs.outerjoin(live, live.c.job_id == jobs.c.id))
 
 _one = _whole.where(jobs.c.id == sa.bindparam("p_job"))
 
@@ -31,7 +29,7 @@ _one = _whole.where(jobs.c.id == sa.bindparam("p_job"))
 def get(connection: sa.Connection, job_id: str) -> Job | None:
     """A job by its id."""
     row = connection.execute(_one, {"p_job": job_id}).mappings().first()
-    return _job(row) if row else None
+    return job_of(row) if row else None
 
 
 def get_all(connection: sa.Connection, job_ids: Collection[str]) -> list[Job]:
@@ -62,25 +60,12 @@ def page(
     if cursor is not None:
         statement = statement.where(key < cursor)
     rows = connection.execute(statement).mappings().all()
-    found = [_job(row) for row in rows[:limit]]
+    found = [job_of(row) for row in rows[:limit]]
     return Page(jobs=found, next_cursor=found[-1].id if len(rows) > limit else None)
 
 
-def states(connection: sa.Connection, ids: Collection[str]) -> dict[str, sa.RowMapping]:
-    """State, attempt, progress, stage and queue of many jobs by one statement."""
-    asked = given(connection, [jobs.c.id])
-    statement = (
-        sa.select(
-            jobs.c.id, jobs.c.model_queue, _state.label("state"), live.c.progress, live.c.stage,
-            live.c.leader, sa.func.coalesce(live.c.attempt, jobs.c.attempt, 0).label("attempt"),
-        )
-        .select_from(jobs.join(asked, asked.c.id == jobs.c.id).outerjoin(live, live.c.job_id == jobs.c.id))
-    )  # fmt: skip
-    rows = connection.execute(statement, {"given": as_rows([[job_id] for job_id in ids])}).mappings()
-    return {row["id"]: row for row in rows}
-
-
-def _job(row: sa.RowMapping) -> Job:
+def job_of(row: sa.RowMapping) -> Job:
+    """A job, of a row with COLUMNS."""
     return Job(
         id=row["id"],
         state=JobState(row["state"]),

@@ -64,6 +64,14 @@ class Snapshot:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Look:
+    """All about one job at one moment; nobody waits any more for one that has ended."""
+
+    job: Job
+    snapshot: Snapshot
+
+
+@dataclass(frozen=True, kw_only=True)
 class QueueView:
     """One queue: `waiting` in the ledger, `released` to the broker and unclaimed, `running`."""
 

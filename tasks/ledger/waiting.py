@@ -10,9 +10,9 @@ from dataclasses import dataclass, field
 import sqlalchemy as sa
 
 from tasks.jobs import JobState
-from tasks.ledger import queries, workers
-from tasks.ledger.database import Database, as_rows, given
-from tasks.ledger.records import QueueView, Snapshot
+from tasks.ledger import looking, queries, workers
+from tasks.ledger.database import Database
+from tasks.ledger.records import Look, QueueView, Snapshot
 from tasks.ledger.schema import live, outbox, pace
 
 FRESH_SECONDS = 1.0
@@ -52,11 +52,16 @@ class Lines:
             return {}
         with self._database.read() as connection:
             picture = self._current(connection)
-            rows = queries.states(connection, ids)
-            queued = [row["leader"] or job for job, row in rows.items() if row["state"] == JobState.QUEUED]
-            positions = _positions(connection, picture, queued) if queued else {}
+            found = looking.rows(connection, ids, whole=False)
+        return {job: _snapshot(row, picture) for job, row in found.items()}
+
+    def looks(self, ids: Collection[str]) -> dict[str, Look]:
+        """All about each job; unknown ids are left out."""
+        with self._database.read() as connection:
+            picture = self._current(connection)
+            found = looking.rows(connection, ids, whole=True)
         return {
-            job: _snapshot(row, positions.get(row["leader"] or job), picture) for job, row in rows.items()
+            job: Look(job=queries.job_of(row), snapshot=_snapshot(row, picture)) for job, row in found.items()
         }
 
     def _current(self, connection: sa.Connection) -> _Picture:
@@ -116,35 +121,20 @@ def _oldest(connection: sa.Connection, now: float, queue: str) -> float:
     return max((now - time for time in times), default=0.0)
 
 
-def _positions(connection: sa.Connection, picture: _Picture, ids: Collection[str]) -> dict[str, int]:
-    """Where queued jobs stand: those before them in their owner's line, and as many of every other owner."""
-    mine, other = outbox.alias(), outbox.alias()
-    before = (other.c.rank < mine.c.rank) | (
-        (other.c.rank == mine.c.rank) & (other.c.job_id <= mine.c.job_id)
-    )
-    place = (
-        sa.select(sa.func.count())
-        .where(other.c.queue == mine.c.queue, other.c.owner == mine.c.owner, before)
-        .scalar_subquery()
-    )
-    asked = given(connection, [outbox.c.job_id])
-    statement = sa.select(mine.c.job_id, mine.c.queue, mine.c.owner, place).where(
-        mine.c.job_id.in_(sa.select(asked.c.job_id))
-    )
-    rows = connection.execute(statement, {"given": as_rows([[job] for job in ids])}).all()
-    waiting = {job: _position(picture, queue, owner, k) for job, queue, owner, k in rows}
-    return {job: waiting.get(job, 1) for job in ids}  # released already: next in line
-
-
-def _position(picture: _Picture, queue: str, owner: str, place: int) -> int:
-    others = picture.waiting.get(queue, {})
-    ahead = sum(min(number, place) for name, number in others.items() if name != owner)
-    view = picture.queues.get(queue)
+def _position(row: sa.RowMapping, picture: _Picture) -> int:
+    """A queued job's place: after those before it in its owner's line, and as many of every other owner."""
+    if row["line"] is None:
+        return 1  # released already: next in line
+    place: int = row["place"]
+    others = picture.waiting.get(row["line"], {})
+    ahead = sum(min(number, place) for name, number in others.items() if name != row["line_owner"])
+    view = picture.queues.get(row["line"])
     return place + ahead + (view.released if view else 0)
 
 
-def _snapshot(row: sa.RowMapping, position: int | None, picture: _Picture) -> Snapshot:
+def _snapshot(row: sa.RowMapping, picture: _Picture) -> Snapshot:
     state = JobState(row["state"])
+    position = _position(row, picture) if state is JobState.QUEUED else None
     seconds = picture.pace.get(row["model_queue"])
     progress = 1.0 if state is JobState.SUCCEEDED else row["progress"] or 0.0
     eta = None
@@ -153,10 +143,10 @@ def _snapshot(row: sa.RowMapping, position: int | None, picture: _Picture) -> Sn
         eta = waits + seconds * (1.0 - progress)
     return Snapshot(
         state=state,
-        attempt=row["attempt"],
+        attempt=row["attempt"] or 0,
         progress=progress,
         stage=row["stage"],
-        position=position if state is JobState.QUEUED else None,
+        position=position,
         eta_seconds=eta,
     )
 

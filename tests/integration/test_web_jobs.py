@@ -84,6 +84,28 @@ def test_a_job_tells_all_about_itself_from_waiting_to_its_files(tmp_path):
     in_app(tmp_path, scenario)
 
 
+def test_a_client_that_has_the_newest_is_told_so(tmp_path):
+    async def scenario(web: Web) -> None:
+        player = Player.register(web.ledger, web.settings)
+        job_id = await web.submit()
+        path = f"/v1/jobs/{job_id}"
+        first = await web.client.get(path)
+        assert first.headers["cache-control"] == "private, no-cache"
+        known = {"if-none-match": first.headers["etag"]}
+        same = await web.client.get(path, headers=known)
+        assert (same.status_code, same.content, same.headers["etag"]) == (304, b"", known["if-none-match"])
+        await asyncio.to_thread(player.play, job_id)
+        ended = await web.client.get(path, headers=known)
+        assert (ended.status_code, ended.json()["state"]) == (200, "succeeded")
+        for _ in range(2):
+            again = await web.client.get(path)
+            assert (again.content, again.headers["etag"]) == (ended.content, ended.headers["etag"])
+        same = await web.client.get(path, headers={"if-none-match": f'"other", {ended.headers["etag"]}'})
+        assert same.status_code == 304
+
+    in_app(tmp_path, scenario)
+
+
 def test_a_lossless_song_is_had_in_every_format(tmp_path):
     import io
 

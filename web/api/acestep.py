@@ -28,7 +28,7 @@ from web.api.accept import accept, refusals
 from web.api.jobs import answer
 from web.api.output import require_link, send
 from web.api.problems import BAD_REQUEST, INVALID, INVALID_JSON, NOT_FOUND, Problem
-from web.desk import Desk, desk_of
+from web.desk import desk_of
 from web.session import refuse_foreign_site
 
 router = APIRouter(tags=["ACE-Step's own API"])
@@ -110,7 +110,11 @@ async def query_result(request: Request) -> Response:
         ids = None
     if not isinstance(ids, list) or len(ids) > AT_ONCE or not all(isinstance(item, str) for item in ids):
         raise Problem(BAD_REQUEST, f"task_id_list has to be a list of at most {AT_ONCE} task ids.")
-    return wrapped(await asyncio.to_thread(_results, desk_of(request), ids))
+    desk = desk_of(request)
+    known = [task_id for task_id in ids if JOB_ID.match(task_id)]
+    looks = await asyncio.gather(*(desk.looks.ask(task_id) for task_id in known))
+    jobs = {look.job.id: look.job for look in looks if look}
+    return wrapped([_result(task_id, jobs.get(task_id), desk.links.to) for task_id in ids])
 
 
 @router.get("/v1/audio", responses={200: {"content": {"audio/mpeg": {}}}})
@@ -196,13 +200,6 @@ def _key(value: Any) -> Any:
     """`Am` as `A minor`."""
     short = SHORT_KEY.match(value) if isinstance(value, str) else None
     return f"{short[1]} {'minor' if short[2] else 'major'}" if short else value
-
-
-def _results(desk: Desk, ids: list[str]) -> list[dict[str, Any]]:
-    return [
-        _result(task_id, desk.ledger.get(task_id) if JOB_ID.match(task_id) else None, desk.links.to)
-        for task_id in ids
-    ]
 
 
 def _result(task_id: str, job: Job | None, link: Callable[[str], str]) -> dict[str, Any]:

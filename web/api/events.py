@@ -6,7 +6,6 @@ Last-Event-ID only tells whether the newest event is news to it.
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -58,8 +57,9 @@ def _progress(snapshot: Snapshot) -> dict[str, Any]:
 
 
 async def _last(desk: Desk, job_id: str) -> ServerSentEvent:
-    job = await asyncio.to_thread(desk.ledger.get, job_id)
-    assert job is not None  # noqa: S101  it was there a moment ago, and final jobs stay for days
+    look = await desk.looks.ask(job_id)
+    assert look is not None  # noqa: S101  it was there a moment ago, and final jobs stay for days
+    job = look.job
     return _event(job.state, views.of_job(job, link=desk.links.to), LAST)
 
 

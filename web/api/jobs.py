@@ -13,14 +13,16 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from tasks.jobs import JOB_ID, Job, JobRequest, JobState
-from tasks.ledger import Accepted
+from tasks.ledger import Accepted, Look
 from tasks.settings import Settings
 from web import lane
 from web.api import body, events, views, words
 from web.api.accept import accept, refusals
 from web.api.auth import identify
+from web.api.ended import Shown
+from web.api.output import unchanged
 from web.api.problems import FORBIDDEN, INVALID, UNKNOWN_JOB, WRONG_STATE, Problem
-from web.desk import desk_of
+from web.desk import Desk, desk_of
 from web.session import refuse_foreign_site
 
 router = APIRouter(prefix="/v1/jobs", tags=["jobs"])
@@ -113,17 +115,30 @@ async def index(
     return answer({"jobs": found, "next_cursor": page.next_cursor})
 
 
-@router.get("/{job_id}", response_model=views.JobView)
+@router.get("/{job_id}", response_model=views.JobView, responses={304: {"description": "As before."}})
 async def show(request: Request, job_id: str) -> Response:
-    """One job. Whoever knows its id may see it."""
-    job = await find(request, job_id)
-    return answer(await full_view(request, job), headers=_same_node(request, job))
-
-
-def _same_node(request: Request, job: Job) -> dict[str, str]:
-    """What sends the client's next jobs to the node that made this one, whose model is warm."""
+    """One job. Whoever knows its id may see it; who repeats the ETag is told when nothing is new."""
     desk = desk_of(request)
-    node = next((worker.node for worker in desk.route.workers if worker.id == job.worker), None)
+    shown = desk.ended.get(job_id)
+    if shown is None:
+        shown = _shown(desk, await look(request, job_id))
+    headers = {"cache-control": "private, no-cache", "etag": shown.etag} | _same_node(desk, shown.worker)
+    if unchanged(request, shown.etag):
+        return Response(status_code=304, headers=headers)
+    return Response(shown.body, 200, headers, media_type="application/json")
+
+
+def _shown(desk: Desk, look: Look) -> Shown:
+    job = look.job
+    shown = Shown(orjson.dumps(_view(desk, look)), job.worker)
+    if job.state.final:
+        desk.ended.keep(job.id, shown)
+    return shown
+
+
+def _same_node(desk: Desk, name: str | None) -> dict[str, str]:
+    """What sends the client's next jobs to the node that made this one, whose model is warm."""
+    node = next((worker.node for worker in desk.route.workers if worker.id == name), None) if name else None
     return {lane.TOKEN: lane.token(node, desk.seal.secret)} if node else {}
 
 
@@ -147,7 +162,8 @@ async def follow(request: Request, job_id: str) -> Response:
 @router.post("/{job_id}/cancel", response_model=views.JobView)
 async def cancel(request: Request, job_id: str) -> Response:
     """Cancel a job: at once while it waits, within one step while it runs."""
-    return answer(await full_view(request, await cancel_job(request, job_id)))
+    await cancel_job(request, job_id)
+    return answer(_view(desk_of(request), await look(request, job_id)))
 
 
 @router.post("/{job_id}/retry", status_code=202, response_model=views.AcceptedView)
@@ -157,28 +173,34 @@ async def retry(request: Request, job_id: str) -> Response:
     return answer(views.of_accepted(accepted), 202, {"location": f"/v1/jobs/{accepted.job.id}"})
 
 
+async def look(request: Request, job_id: str) -> Look:
+    """All about the job of that id.
+
+    Raises:
+        Problem: 404.
+    """
+    found = await desk_of(request).looks.ask(job_id) if JOB_ID.match(job_id) else None
+    if found is None:
+        raise _unknown()
+    return found
+
+
 async def find(request: Request, job_id: str) -> Job:
     """The job of that id.
 
     Raises:
         Problem: 404.
     """
-    job = await asyncio.to_thread(desk_of(request).ledger.get, job_id) if JOB_ID.match(job_id) else None
-    if job is None:
-        raise _unknown()
-    return job
+    return (await look(request, job_id)).job
 
 
 def _unknown() -> Problem:
     return Problem(UNKNOWN_JOB, "There is no job of this id. It may be misspelt, or it has expired.")
 
 
-async def full_view(request: Request, job: Job) -> dict[str, Any]:
+def _view(desk: Desk, look: Look) -> dict[str, Any]:
     """All about a job, with its place in the queue if it waits."""
-    snapshots = {}
-    if not job.state.final:
-        snapshots = await asyncio.to_thread(desk_of(request).ledger.watch, [job.id])
-    return views.of_job(job, snapshots.get(job.id), desk_of(request).links.to)
+    return views.of_job(look.job, None if look.job.state.final else look.snapshot, desk.links.to)
 
 
 async def cancel_job(request: Request, job_id: str) -> Job:

@@ -15,6 +15,7 @@ from starlette.responses import FileResponse, Response
 from web import links
 from web.api.problems import FORBIDDEN, LINK_EXPIRED, NOT_FOUND, RANGE, UNAVAILABLE, Problem
 from web.desk import FILES, desk_of
+from web.fields import fields
 
 NAME = re.compile(
     r"^(?P<id>[a-z0-9]{1,4}_[0-9a-hjkmnp-tv-z]{26})(?:-[2-8])?\.(?P<extension>wav|flac|mp3|opus|mid)$"
@@ -64,7 +65,7 @@ async def send(request: Request, name: str) -> Response:
     path = desk_of(request).settings.storage_path / name
     status = await _status_of(path)
     headers = {"cache-control": _lasting(request), "etag": etag(status)}
-    if _unchanged(request, headers["etag"]):
+    if unchanged(request, headers["etag"]):
         return Response(status_code=304, headers=headers)
     _check_range(request, status.st_size)
     return FileResponse(
@@ -105,8 +106,9 @@ def etag(status: os.stat_result) -> str:
     return f'"{int(status.st_mtime):x}-{status.st_size:x}"'
 
 
-def _unchanged(request: Request, tag: str) -> bool:
-    known = request.headers.get("if-none-match")
+def unchanged(request: Request, tag: str) -> bool:
+    """Whether the client has what this strong ETag names."""
+    known = fields(request.scope).get("if-none-match")
     if known is None:
         return False
     tags = {item.strip().removeprefix("W/") for item in known.split(",")}

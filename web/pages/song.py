@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
-
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
@@ -12,7 +10,7 @@ from web import session
 from web.api import body, convert, views
 from web.api.accept import accept, refusals
 from web.api.auth import identify
-from web.api.jobs import cancel_job, find
+from web.api.jobs import cancel_job, find, look
 from web.desk import desk_of
 from web.pages.render import page
 
@@ -28,16 +26,14 @@ MENDING = {
 async def show(request: Request) -> Response:
     """The page of one song, in whatever state it is."""
     desk = desk_of(request)
-    job = await find(request, request.path_params["job_id"])
-    snapshot = None
-    if not job.state.final:
-        snapshot = (await asyncio.to_thread(desk.ledger.watch, [job.id])).get(job.id)
+    found = await look(request, request.path_params["job_id"])
+    job = found.job
     files = views.outputs(job, desk.links.to)
     return page(
         request,
         "song.html",
         job=job,
-        snapshot=snapshot,
+        snapshot=None if job.state.final else found.snapshot,
         songs=[item for item in files if item["format"] != "mid"],
         scores={item["variation"]: item for item in files if item["format"] == "mid"},
         others={item["name"]: convert.formats(item) for item in files if item["format"] != "mid"},
