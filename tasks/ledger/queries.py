@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import json
+from collections.abc import Collection
 from typing import Any
 
 import sqlalchemy as sa
@@ -35,7 +36,7 @@ def get(connection: sa.Connection, job_id: str) -> Job | None:
 def get_all(connection: sa.Connection, job_ids: Collection[str]) -> list[Job]:
     """Those of the jobs that are there, by their ids."""
     statement = _whole.where(jobs.c.id.in_(list(job_ids))).order_by(jobs.c.id)
-    return [_job(row) for row in connection.execute(statement).mappings()]
+    return [job_of(row) for row in connection.execute(statement).mappings()]
 
 
 def get_one(connection: sa.Connection, job_id: str) -> Job:
