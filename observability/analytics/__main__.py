@@ -1,6 +1,6 @@
 """Draws all panels as SVG in a process of its own, so that the one that serves keeps its memory and its time.
 
-python -m observability.analytics HOURS FILE... writes one JSON object, panel id -> SVG, to standard output.
+python -m observability.analytics HOURS WIDTH day|night FILE... writes a JSON object, panel id -> SVG.
 """
 
 from __future__ import annotations
@@ -14,6 +14,8 @@ import orjson
 import vl_convert
 
 from observability.analytics.build import Built, build
+from observability.panels.panel import NIGHT
+from observability.panels.query import Json
 
 NICE = 10
 NONE = (
@@ -22,17 +24,20 @@ NONE = (
 )
 
 
-def _svg(one: Built) -> str:
-    drawn: str = vl_convert.vegalite_to_svg(one.spec() | {"background": "white"}) if one.rows else NONE
+def _svg(one: Built, width: int, config: Json) -> str:
+    if not one.rows:
+        return NONE
+    drawn: str = vl_convert.vegalite_to_svg(one.spec(width), config=config)
     return drawn
 
 
 def main() -> None:
     """Draw them."""
     os.nice(NICE)
-    hours, *files = sys.argv[1:]
+    hours, width, light, *files = sys.argv[1:]
+    config = NIGHT if light == "night" else {"background": "white"}
     since = dt.datetime.now(dt.UTC) - dt.timedelta(hours=float(hours))
-    drawn = {one.panel.id: _svg(one) for one in build(map(Path, files), since=since)}
+    drawn = {one.panel.id: _svg(one, int(width), config) for one in build(map(Path, files), since=since)}
     sys.stdout.buffer.write(orjson.dumps(drawn))
 
 

@@ -12,20 +12,27 @@ import orjson
 import vl_convert
 
 from observability.analytics.build import Built
+from observability.panels.panel import NIGHT
 
 STYLE = """
-:root { color-scheme: light; font: 15px/1.5 system-ui, sans-serif; }
-body { margin: 0 auto; max-width: 1500px; padding: 1.5rem; color: #1d2433; background: #f6f7f9; }
+:root { color-scheme: light dark; font: 15px/1.5 system-ui, sans-serif;
+  --ink: #1d2433; --soft: #556; --page: #f6f7f9; --card: #fff; }
+@media (prefers-color-scheme: dark) {
+  :root { --ink: #e8eaf0; --soft: #aab; --page: #14161b; --card: #20242c; } }
+body { margin: 0 auto; max-width: 1500px; padding: 1.5rem; color: var(--ink); background: var(--page); }
+@media (max-width: 40rem) { body { padding: .75rem; } }
 h1 { font-size: 1.6rem; margin: 0; } h2 { font-size: 1.2rem; margin: 2rem 0 .2rem; }
-h3 { font-size: 1rem; margin: 0; } p { margin: .2rem 0 .6rem; color: #556; }
+h3 { font-size: 1rem; margin: 0; } p { margin: .2rem 0 .6rem; color: var(--soft); }
 .panels { display: grid; grid-template-columns: repeat(auto-fit, minmax(min(100%, 34rem), 1fr)); gap: 1rem; }
-figure { margin: 0; padding: 1rem; background: #fff; border-radius: .6rem; box-shadow: 0 1px 3px #0002; }
-.plot { width: 100%; min-height: 4rem; } .none { color: #889; font-style: italic; }
+figure { margin: 0; padding: 1rem; background: var(--card); border-radius: .6rem; }
+.plot { width: 100%; min-height: 4rem; } .none { color: var(--soft); font-style: italic; }
 """
 DRAW = """
+const dark = matchMedia("(prefers-color-scheme: dark)").matches;
+const look = dark ? {config: NIGHT} : {};
 for (const spot of document.querySelectorAll(".plot[data-panel]")) {
   const spec = JSON.parse(document.getElementById(spot.dataset.panel).textContent);
-  vegaEmbed(spot, spec, {actions: false, renderer: "svg"});
+  vegaEmbed(spot, spec, {actions: false, renderer: "svg", ...look});
 }
 """
 
@@ -50,7 +57,8 @@ def report(built: Sequence[Built], *, title: str = "Tutti") -> str:
         parts.append(f"<h2>{html.escape(dashboard.title)}</h2><p>{html.escape(dashboard.question)}</p>")
         parts += ['<div class="panels">', *map(_figure, panels), "</div>"]
     parts.append(
-        f"<script type=module>{_inert(script())}</script><script type=module>{DRAW}</script></body></html>"
+        f"<script type=module>{_inert(script())}</script>"
+        f"<script type=module>const NIGHT = {orjson.dumps(NIGHT).decode()};{DRAW}</script></body></html>"
     )
     return "\n".join(parts)
 

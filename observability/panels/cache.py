@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from observability.panels.panel import Panel
-from observability.panels.query import action, by, lines, over_time, request, total
+from observability.panels.query import BAR, action, by, lines, over_time, request, total
 
 HITS = Panel(
     id="cache-hits",
@@ -18,11 +18,16 @@ HITS = Panel(
     """,
     post=({"calculate": "datum.hit ? 'from the cache' : 'made'", "as": "how"},),
     view={
-        "mark": {"type": "bar", "tooltip": True},
+        "mark": BAR,
         "encoding": {
             "x": {"field": "time", "type": "temporal", "title": None},
             "y": {"field": "jobs", "type": "quantitative", "title": "songs", "stack": True},
-            "color": {"field": "how", "type": "nominal", "title": None},
+            "color": {
+                "field": "how",
+                "type": "nominal",
+                "title": None,
+                "scale": {"domain": ["made", "from the cache"], "range": ["#4c78a8", "#54a24b"]},
+            },
         },
     },
 )

@@ -28,7 +28,7 @@ OWN_SQL = ", ".join(f"'{name}'" for name in USERS_OWN)
 ERRORS = Panel(
     id="canary-errors",
     title="Failed share by lane",
-    note="Without failures that are people's own.",
+    note="Without failures that are people's own. Small points are few jobs: do not judge by them.",
     body=request(
         lines(action(*FINISHED), without=({"terms": {"tutti.error.class": list(USERS_OWN)}},)),
         over_time(by("lane", "tutti.lane", {"failed": {"filter": action("job.failed")}})),
@@ -42,12 +42,26 @@ ERRORS = Panel(
         and coalesce(cause, '') not in ({OWN_SQL}) group by all order by all
     """,  # noqa: S608 - constants of this module
     view={
-        "mark": {"type": "line", "point": True, "tooltip": True},
         "encoding": {
             "x": {"field": "time", "type": "temporal", "title": None},
             "y": {"field": "share", "type": "quantitative", "title": "failed", "axis": {"format": "%"}},
             "color": COLOR,
         },
+        "layer": [
+            {"mark": {"type": "line", "strokeWidth": 1, "opacity": 0.5}},
+            {
+                "mark": {"type": "circle", "tooltip": {"content": "data"}, "opacity": 0.9},
+                "encoding": {
+                    "size": {
+                        "field": "jobs",
+                        "type": "quantitative",
+                        "title": "jobs",
+                        "scale": {"range": [8, 200]},
+                        "legend": {"tickCount": 3},
+                    }
+                },
+            },
+        ],
     },
 )
 
@@ -69,7 +83,7 @@ LATENCY = Panel(
         "mark": {"type": "bar", "tooltip": True},
         "encoding": {
             "x": {"field": "quantile", "type": "ordinal", "title": "percentile", "axis": {"labelAngle": 0}},
-            "xOffset": {"field": "lane"},
+            "xOffset": {"field": "lane", "sort": ["stable", "canary"]},
             "y": {"field": "seconds", "type": "quantitative", "title": "latency, s"},
             "color": COLOR,
         },

@@ -51,14 +51,19 @@ def _panel(name: str, title: str, field: str, column: str) -> Panel:
             from lines where action in ('job.accepted', 'job.refused') and {column} <> ''
             group by all order by asked desc, who limit 50
         """,  # noqa: S608 - constants of this module
-        post=({"filter": "datum.who != ''"},),
+        post=(
+            {"filter": "datum.who != ''"},
+            # no filtered layer instead: Vega warns of a layer without rows
+            {"calculate": f"{UNUSUAL} ? datum.who : ''", "as": "unusual"},
+        ),
         view={
             "encoding": {
                 "x": {
                     "field": "asked",
                     "type": "quantitative",
                     "title": "requests",
-                    "scale": {"type": "symlog"},
+                    "scale": {"type": "log"},
+                    "axis": {"tickCount": 5, "format": "~s"},
                 },
                 "y": {
                     "field": "refused_share",
@@ -77,20 +82,20 @@ def _panel(name: str, title: str, field: str, column: str) -> Panel:
                             "type": "quantitative",
                             "title": "repeated prompts",
                             "scale": {"range": [40, 600]},
+                            "legend": {"orient": "bottom", "tickCount": 3},
                         },
                         "color": {
                             "field": "short_share",
                             "type": "quantitative",
                             "title": "short prompts",
                             "scale": {"scheme": "orangered", "domain": [0, 1]},
-                            "legend": {"format": "%"},
+                            "legend": {"orient": "bottom", "format": "%", "gradientLength": 160},
                         },
                     },
                 },
                 {
-                    "transform": [{"filter": UNUSUAL}],
                     "mark": {"type": "text", "align": "right", "dx": -12, "fontSize": 11},
-                    "encoding": {"text": {"field": "who", "type": "nominal"}},
+                    "encoding": {"text": {"field": "unusual", "type": "nominal"}},
                 },
             ],
         },

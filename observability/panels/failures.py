@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from observability.panels.panel import Panel
-from observability.panels.query import action, by, lines, over_time, request
+from observability.panels.query import BAR, action, by, lines, over_time, request
 
 CLASS = "tutti.error.class"
 
 OVER_TIME = Panel(
     id="failures-time",
     title="Causes of failure",
-    note="Failed jobs by error class. `invalid_request` and `cancelled_by_user` are people's own.",
+    note="Failed jobs by error class. invalid_request and cancelled_by_user are people's own.",
     body=request(lines(action("job.failed")), over_time(by("cause", CLASS))),
     levels=("time.buckets", "cause.buckets"),
     fields={"time": "0.key", "cause": "1.key", "jobs": "1.doc_count"},
@@ -19,7 +19,7 @@ OVER_TIME = Panel(
         where action = 'job.failed' and cause is not null group by all order by all
     """,
     view={
-        "mark": {"type": "bar", "tooltip": True},
+        "mark": BAR,
         "encoding": {
             "x": {"field": "time", "type": "temporal", "title": None},
             "y": {"field": "jobs", "type": "quantitative", "title": "failed jobs", "stack": True},
@@ -52,11 +52,14 @@ BY_INSTANCE = Panel(
                         "field": "jobs",
                         "type": "quantitative",
                         "title": "jobs",
-                        "scale": {"scheme": "reds"},
+                        "scale": {"range": ["#fff5f0", "#fb6a4a"], "domainMin": 0},
                     }
                 },
             },
-            {"mark": "text", "encoding": {"text": {"field": "jobs", "type": "quantitative"}}},
+            {
+                "mark": {"type": "text", "color": "#111"},
+                "encoding": {"text": {"field": "jobs", "type": "quantitative"}},
+            },
         ],
     },
 )

@@ -29,7 +29,7 @@ LENGTH_COLOR: Json = {
     "type": "nominal",
     "sort": LENGTH_NAMES,
     "title": "audio",
-    "scale": {"scheme": "viridis"},
+    "scale": {"scheme": {"name": "viridis", "extent": [0.3, 0.95]}},  # seen on white and on black
 }
 
 
@@ -77,7 +77,7 @@ SCATTER = Panel(
                 "field": "audio",
                 "type": "quantitative",
                 "title": "audio, s",
-                "scale": {"scheme": "viridis"},
+                "scale": {"scheme": {"name": "viridis", "extent": [0.3, 0.95]}},
             },
         },
     },
@@ -111,19 +111,27 @@ BY_LENGTH = Panel(
         ) order by all
     """,  # noqa: S608
     view={
-        "mark": {"type": "line", "point": True, "tooltip": True},
         "encoding": {
             "x": {"field": "chars", "type": "quantitative", "title": f"prompt, characters (steps of {STEP})"},
             "y": {"field": "seconds", "type": "quantitative", "title": "latency, s"},
             "color": LENGTH_COLOR,
-            "strokeDash": {"field": "quantile", "type": "nominal", "title": "percentile"},
         },
+        "layer": [  # points of their own: with `point: true` the legend would show dots for the dashes
+            {
+                "mark": "line",
+                "encoding": {"strokeDash": {"field": "quantile", "type": "nominal", "title": "percentile"}},
+            },
+            {
+                "mark": {"type": "circle", "size": 28, "opacity": 1, "tooltip": {"content": "data"}},
+                "encoding": {"detail": {"field": "quantile"}},
+            },
+        ],
     },
     height=320,
 )
 
 _PAIRS = {"xy": (CHARS, TOOK), "zy": (AUDIO, TOOK), "zx": (AUDIO, CHARS)}
-_NAMES = ["prompt length", "prompt length, audio held constant", "audio length"]
+_NAMES = ["prompt length", "prompt, same audio length", "audio length"]
 
 CORRELATION = Panel(
     id="latency-correlation",
@@ -192,7 +200,8 @@ CORRELATION = Panel(
                 "field": "r",
                 "type": "quantitative",
                 "title": "correlation",
-                "scale": {"domain": [-1, 1.2]},
+                "scale": {"domain": [-1, 1.4]},
+                "axis": {"values": [-1, -0.5, 0, 0.5, 1]},
             },
         },
         "layer": [

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from observability.panels.panel import Panel
 from observability.panels.query import (
+    BAR,
     FINISHED,
     MADE,
     action,
@@ -39,7 +40,13 @@ BUSY = Panel(
         "mark": {"type": "line", "interpolate": "step-after", "tooltip": True},
         "encoding": {
             "x": {"field": "time", "type": "temporal", "title": None},
-            "y": {"field": "busy", "type": "quantitative", "title": "busy", "axis": {"format": "%"}},
+            "y": {
+                "field": "busy",
+                "type": "quantitative",
+                "title": "busy",
+                "axis": {"format": "%"},
+                "scale": {"domain": [0, 1]},
+            },
             "color": {"field": "gpu", "type": "nominal", "title": "GPU"},
         },
     },
@@ -57,7 +64,7 @@ JOBS = Panel(
         where action in ('job.succeeded', 'job.failed') and host is not null group by all order by all
     """,
     view={
-        "mark": {"type": "bar", "tooltip": True},
+        "mark": BAR,
         "encoding": {
             "x": {"field": "time", "type": "temporal", "title": None},
             "y": {"field": "jobs", "type": "quantitative", "title": "jobs", "stack": True},

@@ -15,7 +15,24 @@ from observability.panels.query import INDEX, Json
 
 SCHEMA = "https://vega.github.io/schema/vega-lite/v5.json"  # what Kibana 9 draws without a warning
 LOCAL_SCHEMA = "https://vega.github.io/schema/vega-lite/v6.json"  # what vl-convert carries
-CONFIG: Json = {"axis": {"labelFontSize": 11, "titleFontSize": 12}, "view": {"stroke": None}}
+CONFIG: Json = {
+    "axis": {"labelFontSize": 11, "titleFontSize": 12},
+    "view": {"stroke": None},
+    "legend": {"layout": {"bottom": {"direction": "vertical", "anchor": "start"}}},
+}
+_INK = "#e8eaf0"
+NIGHT: Json = {  # over CONFIG, where people prefer the dark
+    "background": "#20242c",
+    "axis": {
+        "labelColor": _INK,
+        "titleColor": _INK,
+        "gridColor": "#3a4050",
+        "domainColor": "#889",
+        "tickColor": "#889",
+    },
+    "legend": {"labelColor": _INK, "titleColor": _INK},
+    "text": {"color": _INK},
+}
 
 
 @dataclass(frozen=True, kw_only=True)

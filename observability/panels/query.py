@@ -13,6 +13,7 @@ INTERVAL = {"%autointerval%": True}
 
 FINISHED = ("job.succeeded", "job.failed")
 USERS_OWN = ("invalid_request", "cancelled_by_user")  # failures that are no fault of the service
+BAR: Json = {"type": "bar", "tooltip": True, "width": {"expr": "max(1, width / 90)"}}  # some 50 steps of time
 LENGTHS = ((0, 30, "under 30 s"), (30, 90, "30-90 s"), (90, 180, "90-180 s"), (180, 601, "180 s and more"))
 LENGTH_NAMES = [name for _, _, name in LENGTHS]
 LENGTH_SQL = "case " + " ".join(f"when audio < {top} then '{name}'" for _, top, name in LENGTHS) + " end"

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from observability.panels.panel import Panel
-from observability.panels.query import MADE, action, by, lines, made, over_time, request
+from observability.panels.query import BAR, MADE, action, by, lines, made, over_time, request
 
 STAGES = ("queue", "condition", "denoise", "decode", "encode", "store")
 
 BY_STAGE = Panel(
     id="queue-stages",
     title="Waiting and working, by stage",
-    note="Mean seconds of a job in each stage. `queue` is the wait before its last attempt.",
+    note="Mean seconds of a job in each stage. Queue is the wait before its last attempt.",
     body=request(
         made(), over_time({stage: {"avg": {"field": f"tutti.timings.{stage}"}} for stage in STAGES})
     ),
@@ -20,14 +20,18 @@ BY_STAGE = Panel(
         select time, {", ".join(f"avg(in_{stage}) as {stage}" for stage in STAGES)}
         from lines where {MADE} group by all order by all
     """,  # noqa: S608 - constants of this module
-    post=({"fold": list(STAGES), "as": ["stage", "seconds"]}, {"filter": "isValid(datum.seconds)"}),
+    post=(
+        {"fold": list(STAGES), "as": ["stage", "seconds"]},
+        {"filter": "isValid(datum.seconds)"},
+        {"calculate": f"indexof({list(STAGES)}, datum.stage)", "as": "place"},
+    ),
     view={
-        "mark": {"type": "bar", "tooltip": True},
+        "mark": BAR,
         "encoding": {
             "x": {"field": "time", "type": "temporal", "title": None},
             "y": {"field": "seconds", "type": "quantitative", "title": "mean seconds", "stack": True},
             "color": {"field": "stage", "type": "nominal", "sort": list(STAGES), "title": "stage"},
-            "order": {"field": "stage"},
+            "order": {"field": "place"},
         },
     },
 )

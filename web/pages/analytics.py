@@ -19,15 +19,18 @@ from web.pages.render import page
 
 FRESH_SECONDS = 60.0
 DRAW_SECONDS = 120.0
+WIDTHS = (640, 320)  # of a panel's picture, in pixels, for wide and narrow screens
 HOURS = {1: "hour", 24: "day", 168: "week", 720: "month"}
 
 
 @dataclass
 class Drawings:
-    """The panels of one span of time, drawn at most once a minute, whoever asks."""
+    """The panels of one span of time, width and light, drawn at most once a minute, whoever asks."""
 
     folder: Path
     hours: int
+    width: int
+    light: str  # day or night
     lock: asyncio.Lock = field(default_factory=asyncio.Lock)
     drawn: dict[str, str] = field(default_factory=dict)
     until: float = 0.0
@@ -42,7 +45,8 @@ class Drawings:
 
     async def _draw(self) -> dict[str, str]:
         files = [str(path) for path in sorted(self.folder.glob("*.jsonl"))]
-        command = [sys.executable, "-m", "observability.analytics", str(self.hours), *files]
+        how = [str(self.hours), str(self.width), self.light]
+        command = [sys.executable, "-m", "observability.analytics", *how, *files]
         process = await asyncio.create_subprocess_exec(*command, stdout=asyncio.subprocess.PIPE)
         try:
             async with asyncio.timeout(DRAW_SECONDS):
@@ -59,7 +63,7 @@ class Drawings:
         return drawn
 
 
-_drawings: dict[tuple[Path, int], Drawings] = {}
+_drawings: dict[tuple[Path, int, int, str], Drawings] = {}
 
 
 async def show(request: Request) -> Response:
@@ -67,14 +71,16 @@ async def show(request: Request) -> Response:
     from observability.panels import DASHBOARDS
 
     require_admin(request, desk_of(request))
-    return page(request, "analytics.html", dashboards=DASHBOARDS, hours=_hours(request), spans=HOURS)
+    hours, narrow = _hours(request), WIDTHS[1]
+    return page(request, "analytics.html", dashboards=DASHBOARDS, hours=hours, spans=HOURS, narrow=narrow)
 
 
 async def panel(request: Request) -> Response:
     """One panel as a picture."""
     desk = desk_of(request)
     require_admin(request, desk)
-    key = (desk.settings.log_path, _hours(request))
+    light = "night" if request.query_params.get("light") == "night" else "day"
+    key = (desk.settings.log_path, _hours(request), _width(request), light)
     drawn = await _drawings.setdefault(key, Drawings(*key)).get()
     svg = drawn.get(request.path_params["panel"])
     if svg is None:
@@ -86,3 +92,8 @@ async def panel(request: Request) -> Response:
 def _hours(request: Request) -> int:
     asked = request.query_params.get("hours", "24")
     return int(asked) if asked.isdigit() and int(asked) in HOURS else 24
+
+
+def _width(request: Request) -> int:
+    asked = request.query_params.get("width", "")
+    return int(asked) if asked.isdigit() and int(asked) in WIDTHS else WIDTHS[0]

@@ -68,7 +68,7 @@ def test_the_report_is_one_file_that_needs_no_network(paths):
 
 def test_drawing_happens_in_a_process_of_its_own(paths):
     hours = (time.time() - traffic.DAY.timestamp()) / 3600 + 1
-    command = [sys.executable, "-m", "observability.analytics", str(hours), *map(str, paths)]
+    command = [sys.executable, "-m", "observability.analytics", str(hours), "640", "night", *map(str, paths)]
     drawn = json.loads(subprocess.run(command, capture_output=True, check=True, timeout=120).stdout)
 
     assert set(drawn) == {panel.id for panel in PANELS}
