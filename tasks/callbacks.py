@@ -7,17 +7,16 @@ is checked, and the connection goes to the address that was checked, whatever th
 from __future__ import annotations
 
 import ipaddress
-import random
 import socket
-import time
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any, Final
 
 import httpx
 
 SCHEMES: Final = {"http": 80, "https": 443}
 PORT_MAX: Final = 65_535
-TRIES: Final = 4
+AGAIN: Final = frozenset({408, 425, 429})  # refusals that ask to come back later
 NAT64: Final = ipaddress.IPv6Network("64:ff9b::/96")  # RFC 6052: an IPv4 address in its last 32 bits
 PATIENCE: Final = httpx.Timeout(10.0)
 
@@ -29,6 +28,19 @@ class CallbackRefused(ValueError):
     """The URL leads where callbacks may not go; the message says why."""
 
 
+class HostUnknown(CallbackRefused):
+    """The name leads nowhere now; it may later."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Answer:
+    """What became of one POST: `taken` by the receiver, or not; `final` where trying again is of no use."""
+
+    taken: bool
+    final: bool
+    why: str
+
+
 def is_public(address: Address) -> bool:
     """Whether `address` belongs to the public internet: not private, local, reserved or translated."""
     if isinstance(address, ipaddress.IPv6Address):
@@ -38,6 +50,12 @@ def is_public(address: Address) -> bool:
         if address in NAT64:
             return is_public(ipaddress.IPv4Address(int(address) & 0xFFFF_FFFF))
     return address.is_global and not address.is_multicast
+
+
+def allowing(networks: str) -> Allowed:
+    """What is public, and these networks as well, such as '10.1.0.0/16, 127.0.0.1'."""
+    extra = [ipaddress.ip_network(part.strip()) for part in networks.split(",") if part.strip()]
+    return lambda address: is_public(address) or any(address in network for network in extra)
 
 
 def check_url(url: str, *, resolve: bool = True, allowed: Allowed = is_public) -> None:
@@ -65,45 +83,37 @@ def reachable(url: httpx.URL, allowed: Allowed = is_public) -> list[str]:
     try:
         found = socket.getaddrinfo(url.host, port, type=socket.SOCK_STREAM)
     except (OSError, UnicodeError) as error:
-        raise CallbackRefused(
-            f"callback_url: the host {url.host!r} cannot be found; check its name"
-        ) from error
+        raise HostUnknown(f"callback_url: the host {url.host!r} cannot be found; check its name") from error
     addresses = list(dict.fromkeys(str(entry[4][0]) for entry in found))
     if not addresses or not all(allowed(ipaddress.ip_address(a.split("%")[0])) for a in addresses):
         raise CallbackRefused("callback_url: leads into a private network; give a public address")
     return addresses
 
 
-def deliver(url: str, document: dict[str, Any], *, allowed: Allowed = is_public, tries: int = TRIES) -> bool:
-    """POST `document` as JSON to `url`; tries again, later and later, while the other side fails.
-
-    Returns:
-        Whether the other side answered with success. A refusal (4xx) is not tried again.
-    """
-    for attempt in range(tries):
-        if attempt:
-            time.sleep(min(30.0, 2.0**attempt) * random.uniform(0.5, 1.0))  # noqa: S311 - spread, not secrecy
-        try:
-            status = _post(_parse(url), document, allowed)
-        except CallbackRefused:
-            return False
-        except httpx.HTTPError:
-            continue
-        if status < 500 and status != 429:
-            return 200 <= status < 300
-    return False
+def post(url: str, document: dict[str, Any], *, allowed: Allowed = is_public) -> Answer:
+    """POST `document` as JSON to `url`, once; what is answered beyond the status is not read."""
+    try:
+        status = _post(_parse(url), document, allowed)
+    except HostUnknown as error:
+        return Answer(taken=False, final=False, why=str(error))
+    except CallbackRefused as error:
+        return Answer(taken=False, final=True, why=str(error))
+    except httpx.HTTPError as error:
+        return Answer(taken=False, final=False, why=f"no answer: {type(error).__name__}")
+    final = status < 500 and status not in AGAIN
+    return Answer(taken=200 <= status < 300, final=final, why=f"answered {status}")
 
 
 def _post(url: httpx.URL, document: dict[str, Any], allowed: Allowed) -> int:
     address = reachable(url, allowed)[0]
+    headers = {"Host": url.netloc.decode("ascii"), "User-Agent": "tutti"}
+    by_name = {"sni_hostname": url.host}  # the certificate is checked against the name
+    target = url.copy_with(host=address)
     # No proxy of the environment and no redirect: either would choose another address than the one checked.
-    with httpx.Client(timeout=PATIENCE, follow_redirects=False, trust_env=False) as client:
-        answer = client.post(
-            url.copy_with(host=address),
-            json=document,
-            headers={"Host": url.netloc.decode("ascii"), "User-Agent": "tutti"},
-            extensions={"sni_hostname": url.host},  # the certificate is checked against the name
-        )
+    with (
+        httpx.Client(timeout=PATIENCE, follow_redirects=False, trust_env=False) as client,
+        client.stream("POST", target, json=document, headers=headers, extensions=by_name) as answer,
+    ):
         return answer.status_code
 
 

@@ -73,7 +73,6 @@ def _make(host: Host, run: Run, engine_is_free: Callable[[], None], kept: list[S
     run.check()
     if _persist(run, lambda: host.ledger.finish(*_mine(host, run), outputs=outputs, timings=timings)):
         _succeeded(run, timings, batch)
-        host.courier.ended(run.job)
     else:
         _discard(host, run, kept)
 
@@ -105,7 +104,6 @@ def _fail(host: Host, run: Run, error: JobError, kept: list[Stored]) -> None:
         return _end_early(host, run, interrupted, kept)
     _discard(host, run, kept)
     if mine:
-        host.courier.ended(run.job)
         cancelled = error_class == ErrorClass.CANCELLED_BY_USER
         state = JobState.CANCELLED if cancelled else JobState.FAILED
         metrics.jobs.labels(state, error_class).inc()

@@ -42,6 +42,12 @@ def _web_address(text: str | None) -> str | None:
     return text
 
 
+def _networks(text: str) -> str:
+    for part in filter(None, (part.strip() for part in text.split(","))):
+        ipaddress.ip_network(part)  # ValueError says what is wrong with it
+    return text
+
+
 def is_loopback(host: str) -> bool:
     """Whether only this machine can reach a server that listens on `host`."""
     try:
@@ -103,7 +109,20 @@ class Settings(BaseSettings):
         description="Seconds that a finished song waits for a full or missing NAS, then its job fails.",
     )
     keep_days: float = Field(30.0, gt=0, description="Days until a song expires.")
-    keep_share: float = Field(0.9, gt=0, le=1, description="Share of the disk that songs may fill.")
+    keep_share: float = Field(0.9, gt=0, le=1, description="Share of the disk that may be full.")
+    upload_days: float = Field(
+        7.0, gt=0, description="Days after its last use until an upload expires that no open job needs."
+    )
+    history_days: float = Field(
+        180.0, gt=0, description="Days until an ended job's record goes, if its song has expired."
+    )
+    callback_hours: float = Field(
+        24.0, gt=0, description="Hours that a callback is tried again while its receiver fails."
+    )
+    callback_networks: Annotated[str, AfterValidator(_networks)] = Field(
+        "",
+        description="Networks beyond the public internet that callbacks may reach, such as '10.1.0.0/16'.",
+    )
 
     # the gateway
     balance: Literal["least_conn", "ip_hash", "round_robin"] = Field(

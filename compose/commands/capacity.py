@@ -9,9 +9,8 @@ from typing import Annotated
 
 import typer
 
+from compose.commands import reading
 from tasks.jobs import Job, JobState
-from tasks.ledger import Ledger, LedgerUnavailable
-from tasks.settings import settings
 
 app = typer.Typer()
 SAMPLE = 200  # newest songs that the figures rest on
@@ -24,14 +23,10 @@ def capacity(
     rate: Annotated[float | None, typer.Option(help="Songs an hour that are to be made.", min=0)] = None,
 ) -> None:
     """Tell how many songs an hour the workers can make, by the newest songs' times."""
-    try:
-        with Ledger.of(settings()) as ledger:
-            page = ledger.list(state=JobState.SUCCEEDED, limit=SAMPLE)
-            slots = [worker.slots for worker in ledger.workers() if worker.alive]
-            queued = ledger.counters().get(JobState.QUEUED, 0)
-    except LedgerUnavailable as error:
-        typer.echo(f"{error} (TUTTI_LEDGER_URL, TUTTI_DATA)", err=True)
-        raise typer.Exit(1) from None
+    with reading.ledger() as ledger:
+        page = ledger.list(state=JobState.SUCCEEDED, limit=SAMPLE)
+        slots = [worker.slots for worker in ledger.workers() if worker.alive]
+        queued = ledger.counters().get(JobState.QUEUED, 0)
     made = [job for job in page.jobs if job.started_at and not job.cache_hit]
     if not made:
         typer.echo("no song was made yet: make a few of the kind you expect, then ask again")

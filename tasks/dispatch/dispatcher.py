@@ -50,6 +50,11 @@ class Dispatcher:
         self._watched_at = self._carried_at = float("-inf")
         self._well_since: float | None = None
 
+    @property
+    def leads(self) -> bool:
+        """Whether this is the active dispatcher."""
+        return self._leader.leads
+
     def watch(self) -> float:
         """One round of what must not wait for the broker: the lease, expiries, moves."""
         if not self._leader.turn():

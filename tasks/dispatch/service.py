@@ -9,22 +9,29 @@ from collections.abc import Callable
 from typing import Final
 
 from observability.logging import configure, get_logger
-from tasks import canary
+from tasks import callbacks, canary
 from tasks.app import make_app
-from tasks.dispatch.dispatcher import TROUBLE_PAUSE, Dispatcher
-from tasks.dispatch.retention import Retention
+from tasks.courier import Courier
+from tasks.dispatch.dispatcher import STANDBY_PAUSE, TROUBLE_PAUSE, Dispatcher
+from tasks.dispatch.records import RecordRetention
+from tasks.dispatch.songs import SongRetention
+from tasks.dispatch.tidy import Tidy
+from tasks.dispatch.uploads import UploadRetention
 from tasks.ledger import Ledger, LedgerUnavailable
+from tasks.ledger.callbacks import CallbackTable
 from tasks.ledger.canary import CanaryTable
+from tasks.ledger.database import Database
 from tasks.ledger.operating import opened
+from tasks.ledger.uploads import needed as needed_uploads
 from tasks.publish import Publisher
 from tasks.settings import Settings
 from tasks.storage import Storage
+from tasks.uploads import Uploads
 
 log = get_logger()
 
 PATIENCE: Final = 4.0  # seconds for a broker that does not answer: less than the lease
 LAST_ROUND: Final = 1.0  # seconds for a round with the broker to end; what it leaves undone is found again
-TIDY_PAUSE: Final = 1.0
 
 
 class Threads:
@@ -72,9 +79,10 @@ def run(settings: Settings) -> int:
     ledger = Ledger.of(settings)
     publisher = Publisher(make_app(settings, PATIENCE), settings.broker)
     dispatcher = Dispatcher(ledger, publisher)
-    retention = Retention(ledger, Storage(settings.storage_path), settings.keep_days, settings.keep_share)
-    threads.start("retention", functools.partial(_then_pause, retention.turn))
-    lanes = CanaryTable(opened(settings.ledger))
+    database = opened(settings.ledger)
+    threads.start("tidy", _while_leading(dispatcher, _tidy(settings, ledger, database, dispatcher)))
+    threads.start("courier", _while_leading(dispatcher, _courier(settings, ledger, database)))
+    lanes = CanaryTable(database)
     threading.Thread(target=canary.watch, args=(lanes, threads.ended), name="canary", daemon=True).start()
     carrying = threads.start("carry", dispatcher.carry)
     threads.repeat("watch", dispatcher.watch)
@@ -86,9 +94,29 @@ def run(settings: Settings) -> int:
     return int(threads.broke)
 
 
-def _then_pause(turn: Callable[[], None]) -> float:
-    turn()
-    return TIDY_PAUSE
+def _courier(settings: Settings, ledger: Ledger, database: Database) -> Callable[[], float]:
+    post = functools.partial(callbacks.post, allowed=callbacks.allowing(settings.callback_networks))
+    table = CallbackTable(database, ledger.now)
+    return Courier(ledger, table, settings.base_url, settings.callback_hours, post).turn
+
+
+def _tidy(
+    settings: Settings, ledger: Ledger, database: Database, dispatcher: Dispatcher
+) -> Callable[[], float]:
+    """Uploads go before songs: where both lie on one full disk, they are missed less."""
+    share, storage = settings.keep_share, Storage(settings.storage_path)
+    uploads = Uploads(settings.upload_path)
+    needed = functools.partial(needed_uploads, database)
+    steps = (
+        UploadRetention(uploads, needed, settings.upload_days, share).expire,
+        SongRetention(ledger, storage, settings.keep_days, share).expire,
+        RecordRetention(database, ledger.now, settings.history_days, lambda: dispatcher.leads).expire,
+    )
+    return Tidy(steps).turn
+
+
+def _while_leading(dispatcher: Dispatcher, step: Callable[[], float]) -> Callable[[], float]:
+    return lambda: step() if dispatcher.leads else STANDBY_PAUSE
 
 
 def _leave(dispatcher: Dispatcher) -> None:

@@ -10,7 +10,7 @@ from dataclasses import replace
 import sqlalchemy as sa
 
 from tasks.jobs import SEED_MAX, Job, JobState
-from tasks.ledger import history, queries, quotas, sharing
+from tasks.ledger import callbacks, history, queries, quotas, sharing
 from tasks.ledger.database import insert_given
 from tasks.ledger.draft import Draft
 from tasks.ledger.errors import LedgerFull, QuotaExceeded
@@ -44,6 +44,7 @@ def accept_all(
     sharing.settle_songs(connection, _open(drafts))
     _insert(connection, now, _open(drafts))
     _count(connection, shard, _open(drafts))
+    callbacks.promise(connection, now, _open(drafts))
     sharing.hand_out(connection, now, [(d.new.id, d.source) for d in _open(drafts) if d.source])
     for place, draft in enumerate(_open(drafts), start=waiting + 1):
         draft.answer = _accepted(connection, now, draft, place)

@@ -70,6 +70,8 @@ Index(
 )
 _kept = jobs.c.outputs.isnot(None) & jobs.c.expired_at.is_(None)
 Index("jobs_kept", jobs.c.used_at, sqlite_where=_kept, postgresql_where=_kept)
+BYGONE = jobs.c.state.isnot(None) & (jobs.c.outputs.is_(None) | jobs.c.expired_at.isnot(None))
+Index("jobs_bygone", jobs.c.finished_at, sqlite_where=BYGONE, postgresql_where=BYGONE)
 
 live = Table(
     "live",
@@ -213,6 +215,17 @@ untold = Table(  # ends of jobs that the dispatcher has yet to tell of
     metadata,
     Column("job_id", String(31), primary_key=True),
 )
+
+# Who is to be told of a job's end, written when it is accepted; gone when they were told, or given up.
+callbacks = Table(
+    "callbacks",
+    metadata,
+    Column("job_id", String(31), primary_key=True),
+    Column("owner", Text, nullable=False),
+    Column("due_at", Double, nullable=False),  # not to be tried sooner
+    Column("tries", Integer, nullable=False, server_default=text("0")),
+)
+Index("callbacks_due", callbacks.c.due_at)
 
 web_nodes = Table(
     "web_nodes",

@@ -12,7 +12,6 @@ import psutil
 
 from observability import metrics
 from observability.logging import get_logger
-from tasks.courier import Courier
 from tasks.engines import model_of
 from tasks.jobs import ErrorClass, Job, JobError
 from tasks.ledger import Ledger, LedgerUnavailable, Vitals, WorkerInfo
@@ -30,7 +29,6 @@ log = get_logger()
 
 HEARTBEAT: Final = 15.0
 STORAGE_LOOK: Final = 1.0
-CALLBACKS: Final = 2.0  # seconds at the end for callbacks that wait
 SWEEP: Final = 3600.0
 
 
@@ -48,7 +46,6 @@ class Host:
         # encoding and storing go on beside the engine's next songs
         self.threads = self.model.songs + max(1, self.model.songs // 4)
         self.storage = Storage(chosen.storage_path, timeout=chosen.storage_timeout)
-        self.courier = Courier(ledger, chosen.base_url)
         self.gate = Gate(self.model.songs)
         self.runs = Runs()
         self.engine = EngineProcess(chosen, self.device.environment)
@@ -96,7 +93,6 @@ class Host:
         if self._lease:
             self._lease.retire()
         self.engine.close()
-        self.courier.close(CALLBACKS)
 
     def claim(self, job_id: str) -> Run | None:
         """Make a job this worker's own; None if it is not to be had: cancelled, running elsewhere, gone."""

@@ -17,6 +17,7 @@ from observability.logging import get_logger
 from tasks.jobs import JobRequest, new_job_id
 from tasks.ledger import Accepted, IdempotencyConflict, LedgerFull, LedgerUnavailable, NewJob, QuotaExceeded
 from tasks.queues import version_of
+from tasks.uploads import Uploads
 from web import client
 from web.api.auth import Owner, identify
 from web.api.problems import BAD_REQUEST, IDEMPOTENCY, INVALID, QUEUE_FULL, QUOTA, UNAVAILABLE, Problem
@@ -93,13 +94,14 @@ async def _check(desk: Desk, wanted: JobRequest) -> None:
     """What the model cannot see by itself."""
     for name in ("source_audio", "reference_audio"):
         upload = getattr(wanted, name)
-        if upload and not await anyio.to_thread.run_sync(desk.settings.upload_path.joinpath(upload).is_file):
+        if upload and not await anyio.to_thread.run_sync(Uploads(desk.settings.upload_path).use, upload):
             raise _field(name, "is not here; upload it first: POST /v1/uploads")
     if wanted.callback_url is not None:
-        from tasks.callbacks import CallbackRefused, check_url
+        from tasks.callbacks import CallbackRefused, allowing, check_url
 
+        allowed = allowing(desk.settings.callback_networks)
         try:
-            await asyncio.to_thread(check_url, wanted.callback_url)
+            await asyncio.to_thread(check_url, wanted.callback_url, allowed=allowed)
         except CallbackRefused as error:
             raise _field("callback_url", str(error).removeprefix("callback_url: ")) from error
 

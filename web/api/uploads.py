@@ -17,6 +17,7 @@ from pydantic import BaseModel, Field
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 
+from tasks.uploads import Uploads
 from web.api.accept import refusals
 from web.api.auth import identify
 from web.api.jobs import answer
@@ -57,8 +58,8 @@ async def create(request: Request) -> Response:
                 MEDIA, f"Send the audio itself with its type, such as audio/mpeg, not {kind or 'none'}."
             )
         async with _receive(request, desk) as (path, digest):
-            place = desk.settings.upload_path / digest
-            seconds, size = await anyio.to_thread.run_sync(_keep, path, place, limiter=FILES)
+            uploads = Uploads(desk.settings.upload_path)
+            seconds, size = await anyio.to_thread.run_sync(_keep, uploads, path, digest, limiter=FILES)
             return answer({"id": digest, "bytes": size, "seconds": seconds}, 201)
 
 
@@ -131,9 +132,8 @@ def _length(path: Path) -> float | None:
     return seconds
 
 
-def _keep(path: Path, place: Path) -> tuple[float | None, int]:
+def _keep(uploads: Uploads, path: Path, digest: str) -> tuple[float | None, int]:
     """Put the file in its place; its seconds and bytes."""
     seconds = _length(path)
-    with contextlib.suppress(FileExistsError):
-        os.link(path, place)
+    uploads.keep(path, digest)
     return seconds, path.stat().st_size

@@ -1,10 +1,11 @@
+import socket
 import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
 from tasks import callbacks
-from tasks.callbacks import CallbackRefused, check_url, deliver
+from tasks.callbacks import CallbackRefused, allowing, check_url, post
 
 PRIVATE = [
     "http://127.0.0.1/",
@@ -87,37 +88,66 @@ class Answer(BaseHTTPRequestHandler):
     def log_message(self, *_: object) -> None: ...
 
 
-@pytest.fixture
-def quick(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(callbacks.time, "sleep", lambda _: None)
+def anywhere(_: object) -> bool:
+    return True
 
 
-def test_the_document_arrives_under_the_name_of_the_url(quick: None) -> None:
+def test_the_document_arrives_under_the_name_of_the_url() -> None:
     receiver = Receiver(200)
-    assert deliver(receiver.url, {"id": "a_1"}, allowed=lambda _: True)
+    assert post(receiver.url, {"id": "a_1"}, allowed=anywhere).taken
     port = receiver.server_address[1]
     assert receiver.seen == [("/done?token=1", f"localhost:{port}", b'{"id":"a_1"}')]
     receiver.shutdown()
 
 
-def test_a_failing_receiver_is_tried_again_and_a_refusing_one_is_not(quick: None) -> None:
-    receiver = Receiver(500, 429, 204, 404)
-    assert deliver(receiver.url, {}, allowed=lambda _: True)
-    assert len(receiver.seen) == 3
-    assert not deliver(receiver.url, {}, allowed=lambda _: True)
-    assert len(receiver.seen) == 4
+@pytest.mark.parametrize(
+    ("status", "taken", "final"),
+    [
+        (200, True, True), (204, True, True), (400, False, True), (404, False, True), (410, False, True),
+        (408, False, False), (429, False, False), (500, False, False), (503, False, False),
+    ],
+)  # fmt: skip
+def test_a_receiver_that_fails_may_be_tried_again_and_one_that_refuses_not(
+    status: int, taken: bool, final: bool
+) -> None:
+    receiver = Receiver(status)
+    answer = post(receiver.url, {}, allowed=anywhere)
+    assert (answer.taken, answer.final) == (taken, final)
+    assert str(status) in answer.why
     receiver.shutdown()
 
 
-def test_a_redirect_is_not_followed(quick: None) -> None:
+def test_a_receiver_that_is_not_there_may_be_tried_again() -> None:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        answer = post(f"http://127.0.0.1:{probe.getsockname()[1]}/", {}, allowed=anywhere)
+    assert (answer.taken, answer.final) == (False, False)
+
+
+def test_a_name_that_leads_nowhere_now_may_be_tried_again() -> None:
+    answer = post("http://nowhere.invalid/", {})
+    assert (answer.taken, answer.final) == (False, False)
+
+
+def test_a_redirect_is_not_followed() -> None:
     receiver = Receiver(302)
-    assert not deliver(receiver.url, {}, allowed=lambda _: True)
+    answer = post(receiver.url, {}, allowed=anywhere)
+    assert (answer.taken, answer.final) == (False, True)
     assert len(receiver.seen) == 1
     receiver.shutdown()
 
 
-def test_delivery_checks_the_address_once_more(quick: None) -> None:
+def test_delivery_checks_the_address_once_more() -> None:
     receiver = Receiver(200)
-    assert not deliver(receiver.url, {})
+    answer = post(receiver.url, {})
+    assert (answer.taken, answer.final) == (False, True)
     assert receiver.seen == []
     receiver.shutdown()
+
+
+def test_networks_that_the_settings_name_are_reached_and_no_others() -> None:
+    check_url("http://10.1.2.3/", allowed=allowing("10.1.0.0/16, 192.0.2.7"))
+    with pytest.raises(CallbackRefused):
+        check_url("http://10.2.2.3/", allowed=allowing("10.1.0.0/16"))
+    with pytest.raises(CallbackRefused):
+        check_url("http://10.1.2.3/", allowed=allowing(""))

@@ -2,22 +2,17 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable
-
 from observability.logging import get_logger
-from tasks.jobs import JobError
 from tasks.ledger import Ledger
 from tasks.storage import Storage
 
 log = get_logger()
 
-EVERY_SECONDS = 300.0
 AT_ONCE = 100
 DAY = 86_400.0
 
 
-class Retention:
+class SongRetention:
     """Deletes songs, in small groups.
 
     Args:
@@ -27,30 +22,11 @@ class Retention:
         share: of the disk that may be taken, 0..1.
     """
 
-    def __init__(
-        self,
-        ledger: Ledger,
-        storage: Storage,
-        days: float,
-        share: float,
-        clock: Callable[[], float] = time.monotonic,
-    ) -> None:
+    def __init__(self, ledger: Ledger, storage: Storage, days: float, share: float) -> None:
         self._ledger = ledger
         self._storage = storage
         self._days = days
         self._share = share
-        self._clock = clock
-        self._at = float("-inf")
-
-    def turn(self) -> None:
-        """Look every few minutes."""
-        if self._clock() - self._at < EVERY_SECONDS:
-            return
-        self._at = self._clock()
-        try:
-            self.expire()
-        except JobError as error:
-            log.warning("storage.not_tidied", message=error.detail)
 
     def expire(self) -> int:
         """Delete what is too old or too much; the number of jobs that lost their audio comes back."""

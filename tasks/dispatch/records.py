@@ -1,0 +1,46 @@
+"""Old records: what the ledger knows of jobs that ended long ago."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+
+from observability.logging import get_logger
+from tasks.ledger.database import Database
+from tasks.ledger.prune import prune, prune_usage
+
+log = get_logger()
+
+DAY = 86_400.0
+AT_ONCE = 200
+PAUSE = 0.05  # seconds between two groups, in which others write
+
+
+class RecordRetention:
+    """Deletes records in small groups, so that nobody waits long for the ledger.
+
+    Args:
+        database: the ledger's.
+        now: seconds since the epoch.
+        days: since a job's end, after which its record goes.
+        goes_on: whether this process is still the one to do it.
+    """
+
+    def __init__(
+        self, database: Database, now: Callable[[], float], days: float, goes_on: Callable[[], bool]
+    ) -> None:
+        self._database = database
+        self._now = now
+        self._days = days
+        self._goes_on = goes_on
+
+    def expire(self) -> int:
+        """Delete all that is old; the number of jobs whose record went comes back."""
+        before, number = self._now() - self._days * DAY, 0
+        prune_usage(self._database, before)
+        while self._goes_on() and (more := prune(self._database, before, AT_ONCE)):
+            number += more
+            time.sleep(PAUSE)
+        if number:
+            log.info("records.expired", message=f"the records of {number} jobs went")
+        return number
