@@ -1,7 +1,7 @@
 """The NAS: finished audio is published once, whole, and never changes.
 
-A file is written under a temporary name, flushed to disk, read back, and then linked to its own name, which
-fails if it is there: of two workers with the same song one wins, and the other discards its own.
+A file is written under a temporary name, flushed to disk, read back, and then given its own name unless there
+is a file of that name: of two workers with the same song one wins, and the other discards its own.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ from typing import Final, TypeVar
 
 import soundfile
 
+from tasks import place
 from tasks.bounded import Bounded, GivenUp, Ticket
 from tasks.jobs import ErrorClass, JobError
 
@@ -72,10 +73,6 @@ class Storage:
         # the random part: an abandoned write and its successor never share a temporary file
         temporary = self.folder / f"{name}.{attempt}-{secrets.token_hex(6)}.tmp"
         return self._call(lambda ticket: self._publish(temporary, name, data, seconds, ticket))
-
-    def link(self, existing: str, name: str) -> Stored:
-        """Give a finished file a second name, for a job whose audio is the same."""
-        return self._call(lambda _: self._link(self.folder / existing, name))
 
     def check(self) -> None:
         """Raise unless a song could be stored now: writes, flushes and reads back a small file."""
@@ -133,18 +130,10 @@ class Storage:
                 temporary.unlink()
 
     def _in_place(self, temporary: Path, final: Path, stored: Stored) -> Stored:
-        try:
-            os.link(temporary, final)
-        except FileExistsError:
+        if not place.put(temporary, final):
             return _describe(final)
         _fsync_folder(self.folder)
         return stored
-
-    def _link(self, existing: Path, name: str) -> Stored:
-        with contextlib.suppress(FileExistsError):
-            os.link(existing, self._path(name))
-            _fsync_folder(self.folder)
-        return _describe(self._path(name))
 
     def _probe(self, probe: Path, ticket: Ticket) -> None:
         self._room_for(0)

@@ -10,6 +10,8 @@ from collections.abc import Collection
 from pathlib import Path
 from typing import Final
 
+from tasks import place
+
 NAME: Final = re.compile(r"^[0-9a-f]{64}$")
 ABANDONED: Final = 3600.0  # seconds after which an unfinished upload has lost its sender
 
@@ -23,8 +25,7 @@ class Uploads:
     def keep(self, received: Path, digest: str) -> None:
         """Put a received file in its place; where it is there already, that counts as a use of it."""
         while not self.use(digest):
-            with contextlib.suppress(FileExistsError):
-                os.link(received, self.folder / digest)
+            place.put(received, self.folder / digest)
 
     def use(self, digest: str) -> bool:
         """Note that an upload is wanted, so that it does not expire now; False where it is not here."""

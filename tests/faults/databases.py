@@ -24,7 +24,7 @@ def kill_server(scene: Scene) -> list[Asked]:
 def skew(scene: Scene) -> list[Asked]:
     """A worker's clock jumps an hour, back or forth, amid its jobs; sometimes the worker dies then."""
     hours = scene.dice.choice(("+1h", "-1h"))
-    asked = scene.submit()
+    asked = scene.submit(prompt="a tone steps=80 pace=0.05")
     scene.amid(asked)
     scene.clock.set(hours)
     asked += scene.submit(2)

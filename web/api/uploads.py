@@ -8,6 +8,7 @@ import hashlib
 import os
 import tempfile
 from collections.abc import AsyncIterator
+from functools import partial
 from pathlib import Path
 from typing import IO
 
@@ -79,7 +80,8 @@ async def _receive(request: Request, desk: Desk) -> AsyncIterator[tuple[Path, st
             digest = await _copy(request, file, desk.settings.max_body_megabytes * 10**6)
         yield Path(file.name), digest
     finally:
-        await anyio.to_thread.run_sync(os.unlink, file.name, limiter=FILES)
+        leftover = partial(Path(file.name).unlink, missing_ok=True)
+        await anyio.to_thread.run_sync(leftover, limiter=FILES)
 
 
 def _open(folder: Path) -> IO[bytes]:
@@ -135,5 +137,6 @@ def _length(path: Path) -> float | None:
 def _keep(uploads: Uploads, path: Path, digest: str) -> tuple[float | None, int]:
     """Put the file in its place; its seconds and bytes."""
     seconds = _length(path)
+    size = path.stat().st_size
     uploads.keep(path, digest)
-    return seconds, path.stat().st_size
+    return seconds, size

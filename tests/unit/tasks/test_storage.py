@@ -75,14 +75,6 @@ def test_a_name_cannot_leave_the_folder(storage: Storage, name: str) -> None:
         storage.publish(name, 1, b"x")
 
 
-def test_one_finished_file_can_serve_a_second_job(storage: Storage) -> None:
-    first = storage.publish("a_1.wav", 1, wav(1.0))
-    second = storage.link("a_1.wav", "a_2.wav")
-    assert second.sha256 == first.sha256
-    storage.remove(["a_1.wav"])
-    assert (storage.folder / "a_2.wav").stat().st_size == first.bytes
-
-
 def test_removing_what_is_gone_is_no_error(storage: Storage) -> None:
     storage.publish("a_1.wav", 1, b"x")
     assert storage.remove(["a_1.wav", "a_2.wav"]) == 1
