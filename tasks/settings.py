@@ -203,6 +203,11 @@ class Settings(BaseSettings):
         return (self.storage or self.data / "output").absolute()
 
     @property
+    def storage_seen(self) -> Path | None:
+        """Where this machine remembers that its NAS has been mounted; None where songs lie below DATA."""
+        return (self.data / "storage.seen").absolute() if self.storage else None
+
+    @property
     def upload_path(self) -> Path:
         """The folder of uploaded audio; each file is named by the SHA-256 of its bytes."""
         return (self.uploads or self.data / "upload").absolute()

@@ -50,13 +50,19 @@ class Storage:
     `timeout` seconds for a NAS that hangs.
     """
 
-    def __init__(self, folder: Path, *, timeout: float = 30.0, reserve: int = RESERVE) -> None:
+    def __init__(
+        self, folder: Path, *, timeout: float = 30.0, reserve: int = RESERVE, seen: Path | None = None
+    ) -> None:
         self.folder = folder
         self.reserve = reserve
+        self._seen = seen  # remembers on this machine that the folder has been a storage
         self._bounded = Bounded(timeout)
 
     def prepare(self) -> None:
-        """Make the folder and mark it as a storage; to be called once at start, with the NAS mounted."""
+        """Make the folder and mark it as a storage, unless it was one before and its mark has gone.
+
+        A process that starts while the NAS is away would else take the bare mount point for a new storage.
+        """
         self._call(lambda _: self._mark())
 
     def publish(
@@ -110,8 +116,15 @@ class Storage:
         return self.folder / name
 
     def _mark(self) -> None:
+        mark, name = self.folder / MARK, str(self.folder)
+        known = self._seen is not None and self._seen.exists() and self._seen.read_text() == name
+        if known and not mark.exists():
+            raise OSError(errno.ENODEV, f"it was mounted before, and is not now ({self._seen} remembers)")
         self.folder.mkdir(parents=True, exist_ok=True)
-        (self.folder / MARK).touch()
+        mark.touch()
+        if self._seen and not known:
+            self._seen.parent.mkdir(parents=True, exist_ok=True)
+            self._seen.write_text(name)
 
     def _publish(
         self, temporary: Path, name: str, data: bytes | memoryview, seconds: float | None, ticket: Ticket

@@ -45,7 +45,7 @@ class Host:
         self.queues = served_by(chosen.node, self.device.index, shared)
         # encoding and storing go on beside the engine's next songs
         self.threads = self.model.songs + max(1, self.model.songs // 4)
-        self.storage = Storage(chosen.storage_path, timeout=chosen.storage_timeout)
+        self.storage = Storage(chosen.storage_path, timeout=chosen.storage_timeout, seen=chosen.storage_seen)
         self.gate = Gate(self.model.songs)
         self.runs = Runs()
         self.engine = EngineProcess(chosen, self.device.environment)
@@ -193,7 +193,7 @@ class Host:
 
     def _try_storage_again(self) -> None:
         if self.gate.obstacle == "storage":
-            self._look_after_storage(self.storage.check)
+            self._look_after_storage(self.storage.prepare, self.storage.check)
 
     def _measure_room(self) -> None:
         """How full the NAS is, for the next heartbeats; they say nothing of it while it does not answer."""
@@ -211,9 +211,10 @@ class Host:
         with contextlib.suppress(JobError):
             self.storage.sweep(older_than=SWEEP + 2 * self.settings.deadline_seconds)
 
-    def _look_after_storage(self, attempt: Callable[[], object]) -> None:
+    def _look_after_storage(self, *attempts: Callable[[], object]) -> None:
         try:
-            attempt()
+            for attempt in attempts:
+                attempt()
             self._measure_room()
             self.gate.storage(works=True)
         except JobError as error:

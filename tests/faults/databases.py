@@ -23,10 +23,10 @@ def kill_server(scene: Scene) -> list[Asked]:
 
 def skew(scene: Scene) -> list[Asked]:
     """A worker's clock jumps an hour, back or forth, amid its jobs; sometimes the worker dies then."""
-    hours = scene.dice.choice(("+1h", "-1h"))
+    hours = scene.dice.choice((1, -1))
     asked = scene.submit(prompt="a tone steps=80 pace=0.05")
     scene.amid(asked)
-    scene.clock.set(hours)
+    scene.clock.set(hours * 3_600)
     asked += scene.submit(2)
     scene.soon(2.0)
     if not scene.whole or scene.dice.random() < 0.5:

@@ -27,9 +27,16 @@ def read_only_for_long(scene: Scene) -> list[Asked]:
 
 
 def vanish(scene: Scene) -> list[Asked]:
-    """It is unmounted, or an empty disk lies where it was."""
+    """It is unmounted, or an empty disk lies where it was; a worker that starts then is not deceived."""
     away = scene.dice.choice((scene.ground.nas.unmount, scene.ground.nas.replace))
-    return _during(scene, away, scene.ground.nas.mount)
+
+    def go() -> None:
+        away()
+        worker = scene.some_worker()
+        scene.kill(worker)
+        scene.restart(worker)
+
+    return _during(scene, go, scene.ground.nas.mount)
 
 
 def hang(scene: Scene) -> list[Asked]:
@@ -49,7 +56,7 @@ def _during(
             time.sleep(0.1)
         scene.expect(refused, "readiness did not become false")
         asked += scene.submit(2, ends=ends)
-        scene.soon(3.0)
+        scene.soon(5.0)
     finally:
         end()
     return asked

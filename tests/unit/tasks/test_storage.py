@@ -101,6 +101,24 @@ def test_a_nas_that_is_not_mounted_is_not_written_to(storage: Storage, tmp_path:
     assert list(storage.folder.iterdir()) == []
 
 
+def test_a_process_that_starts_while_the_nas_is_away_does_not_take_its_mount_point_for_it(
+    storage: Storage, tmp_path: Path
+) -> None:
+    later = Storage(storage.folder, reserve=0, seen=tmp_path / "seen")
+    later.prepare()
+    elsewhere = storage.folder.rename(tmp_path / "elsewhere")
+    storage.folder.mkdir()
+    for _ in range(2):
+        with pytest.raises(JobError, match="mounted before") as error:
+            Storage(storage.folder, reserve=0, seen=tmp_path / "seen").prepare()
+        assert error.value.error_class == ErrorClass.STORAGE_UNAVAILABLE
+    assert list(storage.folder.iterdir()) == []
+    storage.folder.rmdir()
+    elsewhere.rename(storage.folder)
+    later.prepare()
+    assert later.publish("a_1.wav", 1, b"x").mine
+
+
 def test_a_full_disk_is_told_apart_and_writing_resumes_when_there_is_room(tmp_path: Path) -> None:
     with disk.small(tmp_path / "nas") as folder:
         storage = opened(folder)
