@@ -58,6 +58,12 @@ def finish(url: str, pattern: str, state: Path) -> int:
     return run(url=url, api_key=None, patterns=[pattern], state=state, once=True)
 
 
+def said(state: Path) -> str:
+    """What a shipper that `start` started has logged so far."""
+    path = state / "ship.log"
+    return path.read_text() if path.exists() else ""
+
+
 def until(done: Callable[[], bool], seconds: float = 60) -> None:
     """Wait until something is so; fail if it is not in time."""
     deadline = time.monotonic() + seconds

@@ -18,7 +18,8 @@ from observability.lines import LineFile
 from observability.logging import get_logger
 from observability.rotation import Bounds
 from observability.shipper import bulk, guard
-from observability.shipper.source import LINES_MAX, Batch, Line
+from observability.shipper.lane import Slots, Stopping
+from observability.shipper.source import Batch, Line
 
 FIRST_PAUSE, LONGEST_PAUSE = 0.1, 30.0
 COMPLAIN_AFTER = 3  # refusals in a row until a line is logged
@@ -28,10 +29,6 @@ DEAD_LETTERS = Bounds(bytes=16 << 20, seconds=float("inf"), keep_bytes=128 << 20
 LETTER_MAX = 64 << 10
 
 log = get_logger()
-
-
-class Stopping(Exception):
-    """The shipper ends; what is not acknowledged stays reserved and is looked for at the next start."""
 
 
 class DeadLetters:
@@ -44,7 +41,7 @@ class DeadLetters:
         """Keep one line; it can be mended and shipped again from there."""
         letter = {
             "id": line.id.decode(),
-            "stream": batch.source.stream,
+            "stream": batch.source.lane.stream,
             "file": str(batch.source.path),
             "offset": line.offset,
             "reason": reason,
@@ -71,7 +68,7 @@ class Delivery:
         self._server, self._letters, self._stopping = server, letters, stopping
         self._name, self._life = name, f"{name}.{secrets.token_hex(4)}."
         self._count = itertools.count()
-        self._room = LINES_MAX  # lines a request; shrinks when the server refuses, grows when it takes
+        self._slots = Slots(stopping)
 
     def deliver(self, batch: Batch) -> None:
         """Return when every line of the batch is a document or a dead letter.
@@ -80,16 +77,18 @@ class Delivery:
             Stopping: The shipper is asked to stop first.
 
         """
-        rest, refusals = batch.lines, 0
+        rest, refusals, lane = batch.lines, 0, batch.source.lane
         if batch.suspect:
             rest = self._look(batch, rest, self._is_former)
         while rest:
-            piece = rest[: self._room]
+            piece = rest[: lane.room]
             taken, again, reason = self._attempt(batch, piece)
             rest = again + rest[len(piece) :]
             refusals = 0 if taken else refusals + 1
+            lane.troubled = bool(again)
             if again:
                 self._pause(batch, refusals, reason)
+        lane.troubled = False
         for line in batch.oversize:
             self._letters.add(batch, line, "longer than 1 MiB")
         metrics.shipper_lines.labels("repaired").inc(batch.repaired)
@@ -98,42 +97,32 @@ class Delivery:
         """Send one request; says whether the server took anything, what has to go again, and why."""
         name = f"{self._life}{next(self._count)}"
         try:
-            answer = bulk.send(self._server, batch.source.stream, piece, opaque_id=name)
+            with self._slots.one(batch.source.lane):
+                answer = bulk.send(self._server, batch.source.lane.stream, piece, opaque_id=name)
         except bulk.Uncertain as problem:
+            batch.source.lane.troubled = True
             self._pause(batch, 1, str(problem))
             return False, self._look(batch, piece, name.__eq__), ""
         except bulk.Refused as problem:
             return self._refused(batch, piece, problem)
         for line, reason in answer.dead:
             self._letters.add(batch, line, reason)
-        self._count_answer(answer, len(piece))
+        if not answer.again:
+            batch.source.lane.grow(len(piece))
+        _count(answer)
         return len(answer.again) < len(piece), answer.again, answer.reason
 
     def _refused(
         self, batch: Batch, piece: list[Line], problem: bulk.Refused
     ) -> tuple[bool, list[Line], str]:
         if problem.status in SHRINK:
-            self._room = max(1, min(self._room, len(piece)) // 2)
+            batch.source.lane.shrink(len(piece))
         if problem.status in {TOO_LARGE, MALFORMED}:
             if len(piece) > 1:
                 return True, piece, ""
             self._letters.add(batch, piece[0], str(problem))
             return True, [], ""
         return False, piece, str(problem)
-
-    def _count_answer(self, answer: bulk.Answer, sent: int) -> None:
-        if not answer.again:
-            self._room = min(LINES_MAX, max(self._room, sent) * 2)
-        results = {
-            "delivered": answer.delivered,
-            "repeated": answer.repeated,
-            "failure_store": answer.stored_as_failure,
-            "dead": len(answer.dead),
-            "again": len(answer.again),
-        }
-        for result, count in results.items():
-            if count:
-                metrics.shipper_lines.labels(result).inc(count)
 
     def _is_former(self, name: str) -> bool:
         return name.startswith(self._name) and not name.startswith(self._life)
@@ -143,10 +132,12 @@ class Delivery:
         for refusals in itertools.count(1):
             try:
                 guard.wait_until_settled(self._server, unsettled, self._stopping)
-                rest = guard.missing(self._server, batch.source.stream, lines, batch.since)
+                with self._slots.one(batch.source.lane):
+                    rest = guard.missing(self._server, batch.source.lane.stream, lines, batch.since)
                 metrics.shipper_lines.labels("found").inc(len(lines) - len(rest))
                 return rest
             except (ApiError, TransportError) as problem:
+                batch.source.lane.troubled = True
                 self._pause(batch, refusals, str(problem))
         raise AssertionError("itertools.count ends never")
 
@@ -158,12 +149,25 @@ class Delivery:
             log.warning(
                 "shipper.refused",
                 event={"outcome": "failure", "reason": reason[:500]},
-                tutti={"shipper": {"stream": batch.source.stream, "attempts": refusals}},
+                tutti={"shipper": {"stream": batch.source.lane.stream, "attempts": refusals}},
                 message=_advice(reason),
             )
         pause = min(LONGEST_PAUSE, FIRST_PAUSE * 2 ** min(refusals, 10)) * random.uniform(0.5, 1)  # noqa: S311
         if self._stopping.wait(pause):
             raise Stopping
+
+
+def _count(answer: bulk.Answer) -> None:
+    results = {
+        "delivered": answer.delivered,
+        "repeated": answer.repeated,
+        "failure_store": answer.stored_as_failure,
+        "dead": len(answer.dead),
+        "again": len(answer.again),
+    }
+    for result, count in results.items():
+        if count:
+            metrics.shipper_lines.labels(result).inc(count)
 
 
 def _advice(reason: str) -> str:

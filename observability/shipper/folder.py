@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
+from observability.shipper.lane import Lane
 from observability.shipper.source import Source
 
 UNSEEN_MAX = 200
@@ -38,6 +39,7 @@ class Folder:
         self.sources: dict[tuple[int, int], Source] = {}
         self._saved = {(entry["device"], entry["inode"]): entry for entry in saved}
         self._name_stream = name_stream
+        self._lanes: dict[str, Lane] = {}
 
     def scan(self) -> None:
         """Open what is new, learn new names, and let go of files that are gone and read to their end."""
@@ -65,7 +67,8 @@ class Folder:
             file = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
         except OSError:
             return None  # renamed or not readable; the next scan tries again
-        source = Source(path, file, self._name_stream(path))
+        stream = self._name_stream(path)
+        source = Source(path, file, self._lanes.setdefault(stream, Lane(stream)))
         if source.key in self.sources:
             source.close()
             return source.key

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
+import itertools
 import os
 import threading
 import time
@@ -17,14 +18,14 @@ from elasticsearch import ApiError, Elasticsearch
 from observability import metrics
 from observability.shipper import guard
 from observability.shipper.checkpoint import Checkpoint
-from observability.shipper.deliver import DeadLetters, Delivery, Stopping
+from observability.shipper.deliver import DeadLetters, Delivery
 from observability.shipper.folder import Folder
+from observability.shipper.lane import IN_FLIGHT, Lane, Stopping
 from observability.shipper.source import Batch, Pending, Source
 
-IN_FLIGHT = 2
 AHEAD = 1  # batches ready, with their place reserved, for when a bulk returns
 RESERVE = 16 << 20  # bytes reserved with one write of the checkpoint, which waits for the disk
-PENDING_MAX = 64  # batches of one file that may be done while an earlier one is not
+THREADS = 64  # each holds a batch until it is delivered: enough for twenty streams in trouble at once
 POLL_SECONDS = 0.25
 SCAN_SECONDS = 1.0
 LOOK_SECONDS = 30.0
@@ -61,10 +62,11 @@ class Shipper:
         self._looked_at: dict[str, float] = {}
         self._scanned_at = -SCAN_SECONDS
         self._saved_at: list[int] = []
+        self._turns = itertools.count(1)
 
     def run(self, *, once: bool = False) -> None:
         """Ship until `stopping` is set, or with `once` until nothing is left."""
-        with ThreadPoolExecutor(IN_FLIGHT, "bulk") as pool:
+        with ThreadPoolExecutor(THREADS, "bulk") as pool:
             try:
                 while not self._stopping.is_set() and self._round(pool, once=once):
                     pass
@@ -79,10 +81,11 @@ class Shipper:
 
     def _round(self, pool: ThreadPoolExecutor, *, once: bool) -> bool:
         self._scan()
-        more = False
-        for source in list(self._folder.sources.values()):
-            more |= self._feed(pool, source)
         self._collect()
+        more = False
+        for source in sorted(self._folder.sources.values(), key=lambda one: one.turn):
+            if self._has_room(source.lane):
+                more |= self._feed(pool, source)
         self._measure()
         if not more:
             self._save_at_rest()
@@ -90,6 +93,11 @@ class Shipper:
                 return False
             self._rest()
         return True
+
+    def _has_room(self, lane: Lane) -> bool:
+        """Whether another batch may be read; those of streams in trouble take nobody else's room."""
+        sound = sum(not batch.source.lane.troubled for batch in self._flying.values())
+        return not lane.troubled and sound < IN_FLIGHT + AHEAD
 
     def _rest(self) -> None:
         if self._flying:
@@ -103,26 +111,19 @@ class Shipper:
             self._scanned_at = time.monotonic()
 
     def _feed(self, pool: ThreadPoolExecutor, source: Source) -> bool:
-        """Send this file's next batch when there is room; says whether there is more at once."""
-        if len(source.pending) >= PENDING_MAX:
-            self._collect()
-            return False
-        while len(self._flying) >= IN_FLIGHT + AHEAD:
-            wait(self._flying, timeout=POLL_SECONDS, return_when=FIRST_COMPLETED)
-            self._collect()
-            if self._stopping.is_set():
-                return False
+        """Send this file's next batch; says whether there is more at once."""
         batch = source.read()
         if batch is None:
             return False
+        source.turn = next(self._turns)
         self._send(pool, batch)
         return batch.full
 
     def _send(self, pool: ThreadPoolExecutor, batch: Batch) -> None:
         """Reserve the lines on disk, then send them: whatever happens next, a later life looks for them."""
         source = batch.source
-        current = self._generation(source.stream)
-        batch.since = self._former.get(source.stream, 0) if batch.suspect else current
+        current = self._generation(source.lane.stream)
+        batch.since = self._former.get(source.lane.stream, 0) if batch.suspect else current
         done: Future[None] = Future()
         source.pending.append(Pending(done, batch.end, batch.since, time.monotonic()))
         if batch.end > source.reserved:
@@ -155,8 +156,8 @@ class Shipper:
         for source in sources:
             since = [pending.since for pending in source.pending]
             if source.read_to < source.suspect_to:
-                since.append(self._former.get(source.stream, 0))
-            oldest[source.stream] = min([oldest.get(source.stream, 0), *since])
+                since.append(self._former.get(source.lane.stream, 0))
+            oldest[source.lane.stream] = min([oldest.get(source.lane.stream, 0), *since])
         entries = [source.saved() for source in sources if source.known]
         self._checkpoint.save(self._folder.unseen() + entries, oldest)
         self._saved_at = [source.acknowledged for source in sources]

@@ -13,7 +13,8 @@ from itertools import accumulate
 from pathlib import Path
 from typing import Any, NamedTuple
 
-LINES_MAX = 2_000  # a bulk of 2,000 lines is where throughput stops growing
+from observability.shipper.lane import LINES_MAX, Lane
+
 BLOCK = 2 << 20
 LINE_MAX = 1 << 20  # longer lines are dead letters
 HEAD = 512
@@ -71,13 +72,13 @@ class Source:
     Args:
         path: A name of the file; only used to open it and to tell its stream.
         file: The open descriptor, which this object owns.
-        stream: The data stream its lines go to.
+        lane: The data stream its lines go to.
 
     """
 
-    def __init__(self, path: Path, file: int, stream: str) -> None:
+    def __init__(self, path: Path, file: int, lane: Lane) -> None:
         status = os.fstat(file)
-        self.path, self.file, self.stream = path, file, stream
+        self.path, self.file, self.lane = path, file, lane
         self.key = (status.st_dev, status.st_ino)
         self.head_bytes = 0
         self.head = ""
@@ -87,6 +88,7 @@ class Source:
         self.reserved = 0  # lines before it may have been sent
         self.suspect_to = 0  # lines before it may have been sent by an earlier life
         self.pending: deque[Pending] = deque()
+        self.turn = 0  # rises with each batch, so that the file that waits longest is next
 
     def size(self) -> int:
         """Bytes in the file now."""

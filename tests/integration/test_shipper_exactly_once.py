@@ -146,3 +146,25 @@ def test_a_second_shipper_with_the_same_state_refuses_to_start(node, place):
         assert shipping.finish(node.url, pattern, state) == 1
     finally:
         shipping.kill(first)
+
+
+def test_a_stream_that_is_refused_does_not_hold_up_the_others(node, place):
+    path, pattern, state, stream = place
+    other, server = path.with_name(f"z{path.name}"), node.client()
+    others = stream.replace(".t", ".zt")
+    shipping.write(path, 0, 1)
+    shipping.finish(node.url, pattern, state)
+    server.indices.put_settings(index=stream, settings={"index.blocks.write": True})
+    shipping.write(path, 1, 12_000)
+    shipper = shipping.start(node.url, pattern, state)
+    try:
+        shipping.until(lambda: "shipper.refused" in shipping.said(state))
+        shipping.write(other, 0, 12_000)
+        shipping.until(lambda: shipping.present(server, others) == 12_000)
+        assert shipping.present(server, stream) == 1
+        server.indices.put_settings(index=stream, settings={"index.blocks.write": False})
+        shipping.until(lambda: shipping.present(server, stream) == 12_000, 120)
+    finally:
+        shipping.kill(shipper)
+
+    assert shipping.faults(server, stream, 12_000) == (0, 0)

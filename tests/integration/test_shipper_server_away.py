@@ -18,13 +18,13 @@ def test_a_server_that_stops_refuses_and_returns_loses_nothing(tmp_path):
         shipper = shipping.start(node.url, pattern, state)
         try:
             shipping.until(
-                lambda: "tutti observe setup" in _log(state)
+                lambda: "tutti observe setup" in shipping.said(state)
             )  # no template: nothing may be indexed
             setup(node.client())
             shipping.until(lambda: shipping.present(node.client(), STREAM) == 2000)
             node.kill()
             shipping.write(path, 2000, 6000)
-            shipping.until(lambda: _log(state).count("shipper.refused") >= 2)
+            shipping.until(lambda: shipping.said(state).count("shipper.refused") >= 2)
             node.start(**{"indexing_pressure.memory.limit": "200kb", "thread_pool.write.queue_size": "1"})
             shipping.write(path, 6000, 9000)
             shipping.until(lambda: shipping.present(node.client(), STREAM) == 9000, 120)
@@ -35,12 +35,7 @@ def test_a_server_that_stops_refuses_and_returns_loses_nothing(tmp_path):
         assert shipping.faults(node.client(), STREAM, 9000) == (0, 0)
         lines = [
             orjson.loads(line)["tutti"]["shipper"]["lines"]
-            for line in _log(state).splitlines()
+            for line in shipping.said(state).splitlines()
             if "shipper.shipped" in line
         ]
         assert sum(counts["dead"] for counts in lines) == 0
-
-
-def _log(state) -> str:
-    path = state / "ship.log"
-    return path.read_text() if path.exists() else ""
