@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import operator
 import os
+import time
 from collections import deque
 from collections.abc import Callable
 from concurrent.futures import Future
@@ -18,6 +19,7 @@ from observability.shipper.lane import LINES_MAX, Lane
 BLOCK = 2 << 20
 LINE_MAX = 1 << 20  # longer lines are dead letters
 HEAD = 512
+SILENT_SECONDS = 60.0  # after which an unfinished line of a file put away is taken as it is
 
 
 class Line(NamedTuple):
@@ -87,6 +89,7 @@ class Source:
         self.acknowledged = 0  # all before it is delivered or a dead letter
         self.reserved = 0  # lines before it may have been sent
         self.suspect_to = 0  # lines before it may have been sent by an earlier life
+        self.searched_to = 0  # no line ends between `read_to` and here
         self.pending: deque[Pending] = deque()
         self.turn = 0  # rises with each batch, so that the file that waits longest is next
 
@@ -133,16 +136,15 @@ class Source:
 
     def read(self) -> Batch | None:
         """Read the next complete lines, or None if there are none or a truncation has to settle first."""
-        if self.size() < self.read_to and not self._start_over():
+        if self._was_cut() and not self._start_over():
             return None
         block = os.pread(self.file, BLOCK, self.read_to)
         end = block.rfind(b"\n") + 1
-        if end == 0:
-            return self._skip_oversize() if len(block) >= BLOCK else None
-        if not self.head:
-            self.head_bytes = min(block.index(b"\n"), HEAD)
-            self.head = self._hash(self.head_bytes)
-        return self._batch(block[:end])
+        if end:
+            return self._batch(block[:end])
+        if len(block) >= BLOCK:
+            return self._skip_oversize()
+        return self._last(block) if block and self._left() else None
 
     def acknowledge(self) -> None:
         """Advance over the batches that are done, as far as they join."""
@@ -156,17 +158,40 @@ class Source:
     def _hash(self, length: int) -> str:
         return hashlib.blake2b(os.pread(self.file, length, 0), digest_size=8).hexdigest()
 
+    def _know(self, first_line: int) -> None:
+        """Remember how the file begins, by which it is known again."""
+        if not self.head:
+            self.head_bytes = min(first_line, HEAD)
+            self.head = self._hash(self.head_bytes)
+
+    def _was_cut(self) -> bool:
+        """Whether other content is here now, even if it has grown past the old one's end."""
+        return self.size() < self.read_to or (bool(self.head) and self._hash(self.head_bytes) != self.head)
+
     def _start_over(self) -> bool:
         """The file was cut: its new content is another file as far as ids go."""
         if self.pending:
             return False
         self.generation += 1
-        self.read_to = self.acknowledged = self.reserved = self.suspect_to = 0
+        self.read_to = self.acknowledged = self.reserved = self.suspect_to = self.searched_to = 0
         self.head = ""
         return True
 
+    def _left(self) -> bool:
+        """Whether nobody writes here any more: the file was renamed or deleted, and is silent since."""
+        status = os.fstat(self.file)
+        away = status.st_nlink == 0 or self.path.name.count(".") > 1
+        return away and time.time() - status.st_mtime >= SILENT_SECONDS
+
+    def _last(self, block: bytes) -> Batch:
+        """Take the line that its writer did not live to end."""
+        batch = self._batch(block + b"\n")
+        batch.end = self.read_to = batch.end - 1
+        return batch
+
     def _batch(self, block: bytes) -> Batch:
         """Cut a block into lines; by iterators of C, because this is most of what a line costs here."""
+        self._know(block.index(b"\n"))
         start, texts = self.read_to, block.split(b"\n", LINES_MAX)
         end = start + len(block) - len(texts.pop())
         batch = Batch(self, [], end, suspect=start < self.suspect_to)
@@ -187,16 +212,19 @@ class Source:
         return f"{prefix}-%010x".encode().__mod__
 
     def _skip_oversize(self) -> Batch | None:
-        """Pass over a line of more than a whole block, once its end is there."""
-        start, at = self.read_to, self.read_to + BLOCK
-        while block := os.pread(self.file, BLOCK, at):
-            if (end := block.find(b"\n")) >= 0:
-                begin = os.pread(self.file, HEAD, start).decode("utf-8", "replace").encode()
-                self.read_to = at + end + 1
-                line = Line(self._id()(start), start, begin)
-                return Batch(self, [], self.read_to, [line], suspect=start < self.suspect_to)
-            at += len(block)
-        return None
+        """Pass over a line of more than a whole block, once its end is there or its writer is gone."""
+        start, found = self.read_to, -1
+        self.searched_to = max(self.searched_to, start + BLOCK)
+        while found < 0 and (block := os.pread(self.file, BLOCK, self.searched_to)):
+            found = block.find(b"\n")
+            self.searched_to += found + 1 if found >= 0 else len(block)
+        if found < 0 and not self._left():
+            return None
+        self._know(HEAD)
+        self.read_to = self.searched_to
+        begin = os.pread(self.file, HEAD, start).decode("utf-8", "replace").encode()
+        line = Line(self._id()(start), start, begin)
+        return Batch(self, [], self.read_to, [line], suspect=start < self.suspect_to)
 
 
 def _is_utf8(block: bytes) -> bool:
