@@ -9,6 +9,7 @@ import time
 from pathlib import Path
 
 from observability.rotation import Bounds, rotate
+from observability.unshipped import Loss, warn
 
 LOOK_SECONDS = 0.5  # how often a writer looks whether its file was renamed or has outgrown its bounds
 FLAGS = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC
@@ -56,12 +57,15 @@ class LineFile:
             self._file, self._inode, self._look_at = -1, 0, 0.0
 
     def _look(self, now: float) -> None:
+        losses: list[Loss] = []
         with self._lock, contextlib.suppress(OSError):
             self._look_at = now + LOOK_SECONDS
             if self.bounds:
-                rotate(self.path, self.bounds)
+                rotate(self.path, self.bounds, on_loss=losses.append)
             if self._file < 0 or self._renamed():
                 self._open()
+        for loss in losses:  # not before the lock is free, because the warning is a line in this very file
+            warn(loss)
 
     def _renamed(self) -> bool:
         try:

@@ -53,6 +53,9 @@ http_seconds = Histogram("tutti_http_seconds", "From request to answer.", ["rout
 certificate_expiry = Gauge("tutti_certificate_expiry_timestamp_seconds", "When the TLS certificate ends.")
 canary_share = Gauge("tutti_canary_share", "Share of jobs that go to the canary.")
 
+log_unshipped_deleted = Counter(
+    "tutti_log_unshipped_deleted_bytes", "Bytes of log files deleted before they were shipped."
+)
 shipper_lines = Counter("tutti_shipper_lines", "Lines of the shipper, by result.", ["result"])
 shipper_unacknowledged_seconds = Gauge(
     "tutti_shipper_unacknowledged_seconds", "Age of the oldest line read and not yet acknowledged."

@@ -11,10 +11,13 @@ import contextlib
 import datetime as dt
 import fcntl
 import os
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 import orjson
+
+from observability.unshipped import Loss, Unshipped, warn
 
 HEAD = 4096
 DAY = 86_400.0
@@ -29,6 +32,8 @@ class Bounds:
         seconds: Age of its first line at which it is rotated.
         keep_bytes: Rotated files beyond this sum are deleted, oldest first.
         keep_seconds: Rotated files unchanged for longer are deleted.
+        keep_unshipped_bytes: Those not shipped yet stay until this sum, however old they are.
+        checkpoint: Where the shipper says what it has delivered, seen from the file's folder.
 
     """
 
@@ -36,6 +41,8 @@ class Bounds:
     seconds: float = DAY
     keep_bytes: int = 4 << 30
     keep_seconds: float = 30 * DAY
+    keep_unshipped_bytes: int = 16 << 30
+    checkpoint: Path = Path("../ship/checkpoint.json")
 
 
 def rotated(path: Path) -> list[Path]:
@@ -61,7 +68,9 @@ def is_due(file: int, bounds: Bounds, now: float) -> bool:
     return began is not None and now - began >= bounds.seconds
 
 
-def rotate(path: Path, bounds: Bounds, now: float | None = None) -> Path | None:
+def rotate(
+    path: Path, bounds: Bounds, now: float | None = None, *, on_loss: Callable[[Loss], None] = warn
+) -> Path | None:
     """Rename `path` if it is due, and delete rotated files beyond the bounds.
 
     Safe beside other processes that write or rotate the same file: an advisory lock on the file itself
@@ -71,6 +80,7 @@ def rotate(path: Path, bounds: Bounds, now: float | None = None) -> Path | None:
         path: The line file, which may be missing.
         bounds: When to rotate and what to keep.
         now: Seconds since the epoch; the clock's by default.
+        on_loss: Told of each file that had to be deleted before it was shipped.
 
     Returns:
         The file's new name, or None if nothing was renamed.
@@ -88,7 +98,8 @@ def rotate(path: Path, bounds: Bounds, now: float | None = None) -> Path | None:
         path.rename(target)
     finally:
         os.close(file)
-    prune(path, bounds, now)
+    for loss in prune(path, bounds, now):
+        on_loss(loss)
     return target
 
 
@@ -108,14 +119,24 @@ def _free_name(path: Path, now: float) -> Path:
     return target
 
 
-def prune(path: Path, bounds: Bounds, now: float) -> list[Path]:
-    """Delete the rotated files of `path` that are too old or too many; returns them."""
-    gone, total = [], 0
+def prune(path: Path, bounds: Bounds, now: float) -> list[Loss]:
+    """Delete the rotated files of `path` that are too old or too many, those not shipped last.
+
+    Returns:
+        What was deleted before it was shipped.
+
+    """
+    losses, total, unshipped = [], 0, Unshipped(path.parent / bounds.checkpoint)
     for old in reversed(rotated(path)):
         with contextlib.suppress(FileNotFoundError):
             status = old.stat()
             total += status.st_size
-            if total > bounds.keep_bytes or now - status.st_mtime > bounds.keep_seconds:
-                old.unlink()
-                gone.append(old)
-    return gone
+            if total <= bounds.keep_bytes and now - status.st_mtime <= bounds.keep_seconds:
+                continue
+            left = unshipped.bytes_of(old)
+            if left and total <= bounds.keep_unshipped_bytes:
+                continue
+            old.unlink()
+            if left:
+                losses.append(Loss(old, left))
+    return losses

@@ -25,7 +25,9 @@ FIRST_PAUSE, LONGEST_PAUSE = 0.1, 30.0
 COMPLAIN_AFTER = 3  # refusals in a row until a line is logged
 TOO_LARGE, MALFORMED = 413, 400
 SHRINK = {400, 413, 429, 503}
-DEAD_LETTERS = Bounds(bytes=16 << 20, seconds=float("inf"), keep_bytes=128 << 20)
+DEAD_LETTERS = Bounds(
+    bytes=16 << 20, seconds=float("inf"), keep_bytes=128 << 20, keep_unshipped_bytes=128 << 20
+)
 LETTER_MAX = 64 << 10
 
 log = get_logger()

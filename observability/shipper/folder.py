@@ -9,8 +9,10 @@ from typing import Any
 
 from observability.shipper.lane import Lane
 from observability.shipper.source import Source
+from observability.unshipped import Loss, warn
 
 UNSEEN_MAX = 200
+HELD_MAX = 1 << 30  # bytes not shipped of deleted files, which take disk as long as they are open
 PACKED = {".gz", ".xz", ".zst", ".bz2", ".tmp"}
 
 
@@ -55,8 +57,7 @@ class Folder:
                 seen.add(key)
             elif opened := self._open(path):
                 seen.add(opened)
-        for key in set(self.sources) - seen:
-            self._forget_if_done(self.sources[key])
+        self._let_go([source for key, source in self.sources.items() if key not in seen])
 
     def _paths(self) -> list[Path]:
         found = {path for pattern in self.patterns for path in Path("/").glob(pattern.lstrip("/"))}
@@ -78,10 +79,22 @@ class Folder:
         self.sources[source.key] = source
         return source.key
 
-    def _forget_if_done(self, source: Source) -> None:
-        if source.idle and not source.behind and os.fstat(source.file).st_nlink == 0:
-            source.close()
-            del self.sources[source.key]
+    def _let_go(self, gone: list[Source]) -> None:
+        """Close files that lost their name and are done, and the oldest others if they hold too much disk."""
+        held = 0
+        for source in reversed(gone):
+            held += source.behind if source.deleted else 0
+            if source.deleted and source.behind and held > HELD_MAX:
+                warn(Loss(source.path, source.behind))
+                self._close(source)
+            elif source.idle and not source.behind and (source.deleted or source.silent):
+                self._close(source)
+
+    def _close(self, source: Source) -> None:
+        if not source.deleted:  # it was moved elsewhere, and may come back
+            self._saved[source.key] = source.saved()
+        source.close()
+        del self.sources[source.key]
 
     def unseen(self) -> list[dict[str, Any]]:
         """The checkpoint's entries whose files are not here now, such as those of a folder not mounted."""

@@ -28,6 +28,7 @@ RESERVE = 16 << 20  # bytes reserved with one write of the checkpoint, which wai
 THREADS = 64  # each holds a batch until it is delivered: enough for twenty streams in trouble at once
 POLL_SECONDS = 0.25
 SCAN_SECONDS = 1.0
+SAVE_SECONDS = 5.0
 LOOK_SECONDS = 30.0
 DRAIN_SECONDS = 10.0
 
@@ -62,6 +63,7 @@ class Shipper:
         self._looked_at: dict[str, float] = {}
         self._scanned_at = -SCAN_SECONDS
         self._saved_at: list[int] = []
+        self._saved_time = 0.0
         self._turns = itertools.count(1)
 
     def run(self, *, once: bool = False) -> None:
@@ -161,11 +163,13 @@ class Shipper:
         entries = [source.saved() for source in sources if source.known]
         self._checkpoint.save(self._folder.unseen() + entries, oldest)
         self._saved_at = [source.acknowledged for source in sources]
+        self._saved_time = time.monotonic()
 
     def _save_at_rest(self) -> None:
-        """Save what has been acknowledged since the last batch was sent."""
+        """Save what is acknowledged; seldom while bulks are in flight, because it waits for the disk."""
         sources = self._folder.sources.values()
-        if self._flying or self._saved_at == [source.acknowledged for source in sources]:
+        recent = time.monotonic() - self._saved_time < SAVE_SECONDS
+        if (self._flying and recent) or self._saved_at == [source.acknowledged for source in sources]:
             return
         for source in sources:
             if source.idle and source.acknowledged >= source.suspect_to:

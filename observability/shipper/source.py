@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from observability.shipper.lane import LINES_MAX, Lane
+from observability.unshipped import fingerprint
 
 BLOCK = 2 << 20
 LINE_MAX = 1 << 20  # longer lines are dead letters
@@ -108,13 +109,23 @@ class Source:
         return bool(self.head or self.generation)
 
     @property
+    def deleted(self) -> bool:
+        """Whether the file has no name any more."""
+        return os.fstat(self.file).st_nlink == 0
+
+    @property
+    def silent(self) -> bool:
+        """Whether nothing was written for a while."""
+        return time.time() - os.fstat(self.file).st_mtime >= SILENT_SECONDS
+
+    @property
     def idle(self) -> bool:
         """Whether everything read is acknowledged."""
         return not self.pending
 
     def resume(self, saved: dict[str, Any]) -> bool:
         """Go on where a checkpoint's entry says, if it speaks of this very content."""
-        if saved["head"] and self._hash(saved["head_bytes"]) != saved["head"]:
+        if saved["head"] and fingerprint(self.file, saved["head_bytes"]) != saved["head"]:
             return False
         self.head, self.head_bytes, self.generation = saved["head"], saved["head_bytes"], saved["generation"]
         self.read_to = self.acknowledged = saved["offset"]
@@ -155,18 +166,17 @@ class Source:
         """Give the descriptor back."""
         os.close(self.file)
 
-    def _hash(self, length: int) -> str:
-        return hashlib.blake2b(os.pread(self.file, length, 0), digest_size=8).hexdigest()
-
     def _know(self, first_line: int) -> None:
         """Remember how the file begins, by which it is known again."""
         if not self.head:
             self.head_bytes = min(first_line, HEAD)
-            self.head = self._hash(self.head_bytes)
+            self.head = fingerprint(self.file, self.head_bytes)
 
     def _was_cut(self) -> bool:
         """Whether other content is here now, even if it has grown past the old one's end."""
-        return self.size() < self.read_to or (bool(self.head) and self._hash(self.head_bytes) != self.head)
+        if self.size() < self.read_to:
+            return True
+        return bool(self.head) and fingerprint(self.file, self.head_bytes) != self.head
 
     def _start_over(self) -> bool:
         """The file was cut: its new content is another file as far as ids go."""
@@ -179,9 +189,7 @@ class Source:
 
     def _left(self) -> bool:
         """Whether nobody writes here any more: the file was renamed or deleted, and is silent since."""
-        status = os.fstat(self.file)
-        away = status.st_nlink == 0 or self.path.name.count(".") > 1
-        return away and time.time() - status.st_mtime >= SILENT_SECONDS
+        return (self.deleted or self.path.name.count(".") > 1) and self.silent
 
     def _last(self, block: bytes) -> Batch:
         """Take the line that its writer did not live to end."""

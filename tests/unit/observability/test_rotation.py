@@ -1,9 +1,15 @@
 import os
 
 import orjson
+import pytest
 
+from observability import metrics
 from observability.lines import LineFile
-from observability.rotation import Bounds, rotate, rotated
+from observability.logging import configure, get_logger
+from observability.rotation import Bounds, prune, rotate, rotated
+from observability.shipper.checkpoint import Checkpoint
+from observability.shipper.lane import Lane
+from observability.shipper.source import Source
 
 NOW = 1_795_000_000.0
 
@@ -94,3 +100,85 @@ def test_a_torn_line_does_not_spoil_the_next(tmp_path, monkeypatch):
 
     assert (tmp_path / "web.jsonl").read_bytes() == b"abc\nwhole\n"
     assert file.dropped == 1
+
+
+def _shipped(tmp_path, *files: tuple[str, int]) -> None:
+    """A checkpoint that knows of these files up to these offsets."""
+    checkpoint = Checkpoint(tmp_path / "ship")
+    entries = []
+    for name, offset in files:
+        path = tmp_path / "log" / name
+        source = Source(path, os.open(path, os.O_RDONLY), Lane("logs-tutti.web-default"))
+        source.read()
+        source.acknowledged = offset
+        entries.append(source.saved())
+        source.close()
+    checkpoint.save(entries, {})
+    checkpoint.close()
+
+
+@pytest.fixture
+def three(tmp_path):
+    """A log file and three rotated ones of 20 bytes each, of which the bounds keep one."""
+    folder = tmp_path / "log"
+    folder.mkdir()
+    for name in ("web.1-0.jsonl", "web.2-0.jsonl", "web.3-0.jsonl"):
+        (folder / name).write_bytes(f"{name[:13]:13}\n12345\n".encode())
+    return folder / "web.jsonl"
+
+
+KEEP_ONE = Bounds(keep_bytes=20, keep_seconds=float("inf"))
+
+
+def test_files_that_are_not_shipped_stay_beyond_the_bound_of_the_others(tmp_path, three):
+    _shipped(tmp_path, ("web.1-0.jsonl", 14), ("web.2-0.jsonl", 20), ("web.3-0.jsonl", 20))
+
+    assert prune(three, KEEP_ONE, NOW) == []
+    assert [file.name for file in rotated(three)] == ["web.1-0.jsonl", "web.3-0.jsonl"]
+
+
+def test_files_the_shipper_does_not_know_stay_however_old_they_are(tmp_path, three):
+    _shipped(tmp_path)
+
+    assert prune(three, Bounds(keep_seconds=-1e12), NOW) == []
+    assert len(rotated(three)) == 3
+
+
+def test_a_damaged_checkpoint_lets_nothing_go(tmp_path, three):
+    (tmp_path / "ship").mkdir()
+    (tmp_path / "ship" / "checkpoint.json").write_bytes(b'{"files": [{}]')
+
+    assert prune(three, KEEP_ONE, NOW) == []
+    assert len(rotated(three)) == 3
+
+
+def test_an_inode_used_anew_is_not_taken_for_the_file_that_was_shipped(tmp_path, three):
+    _shipped(tmp_path, ("web.1-0.jsonl", 20))
+    old = three.with_name("web.1-0.jsonl")
+    with old.open("r+b") as file:
+        file.write(b"other")
+
+    assert prune(three, KEEP_ONE, NOW) == []
+    assert old.exists()
+
+
+def test_where_nobody_ships_the_bounds_alone_count(three):
+    assert prune(three, KEEP_ONE, NOW) == []
+    assert [file.name for file in rotated(three)] == ["web.3-0.jsonl"]
+
+
+def test_what_is_deleted_unshipped_at_the_last_bound_is_counted_and_logged(tmp_path, three):
+    _shipped(tmp_path, ("web.1-0.jsonl", 14), ("web.2-0.jsonl", 20))
+    bounds = Bounds(bytes=1, keep_bytes=20, keep_unshipped_bytes=50, keep_seconds=float("inf"))
+    before = metrics.log_unshipped_deleted._value.get()
+    configure("tutti-web", three, bounds=bounds)
+    three.write_bytes(b"{}\n")
+    try:
+        get_logger().info("first")
+    finally:
+        configure("tutti-test", None, level="error")
+
+    assert metrics.log_unshipped_deleted._value.get() - before == 6
+    lines = [orjson.loads(line) for line in three.read_bytes().splitlines()]
+    [loss] = [line for line in lines if line["event"]["action"] == "log.unshipped_deleted"]
+    assert loss["message"].startswith("web.1-0.jsonl was deleted with 6 bytes not shipped")
