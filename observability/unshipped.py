@@ -20,9 +20,9 @@ class Loss(NamedTuple):
     bytes: int
 
 
-def fingerprint(file: int, length: int) -> str:
-    """Hash the first bytes of an open file, by which it is known again when its inode is used anew."""
-    return hashlib.blake2b(os.pread(file, length, 0), digest_size=8).hexdigest()
+def fingerprint(file: int, length: int, at: int = 0) -> str:
+    """Hash some bytes of an open file, by which it is known again when its inode is used anew."""
+    return hashlib.blake2b(os.pread(file, length, at), digest_size=8).hexdigest()
 
 
 class Unshipped:

@@ -73,11 +73,21 @@ class Folder:
         if source.key in self.sources:
             source.close()
             return source.key
-        entry = self._saved.pop(source.key, None)
-        if entry:
-            source.resume(entry)
+        source.former = self._saved.pop(source.key, None)
+        if not (source.former and source.resume(source.former)) and not self._resume_copy(source):
+            source.close()
+            return None
         self.sources[source.key] = source
         return source.key
+
+    def _resume_copy(self, source: Source) -> bool:
+        """Go on where the original of a copy was; says whether this file can be read now."""
+        entries = [*self._saved.values(), *(other.saved() for other in self.sources.values())]
+        entries += [other.former for other in self.sources.values() if other.former]
+        told = [(entry, source.copies(entry)) for entry in entries]
+        for entry in (entry for entry, copied in told if copied):
+            return source.resume(entry)
+        return not any(copied is None for _, copied in told)
 
     def _let_go(self, gone: list[Source]) -> None:
         """Close files that lost their name and are done, and the oldest others if they hold too much disk."""

@@ -74,5 +74,9 @@ class Report:
         self._before = now
         age = metrics.shipper_unacknowledged_seconds._value.get()
         if any(counts.values()) or age > EVERY_SECONDS:
-            told = {"lines": counts, "unacknowledged_seconds": round(age, 1)}
+            told = {
+                "lines": counts,
+                "unacknowledged_seconds": round(age, 1),
+                "ignored_documents": int(metrics.shipper_ignored._value.get()),
+            }
             log.info("shipper.shipped", event={"outcome": "success"}, tutti={"shipper": told})

@@ -127,7 +127,9 @@ class Shipper:
         current = self._generation(source.lane.stream)
         batch.since = self._former.get(source.lane.stream, 0) if batch.suspect else current
         done: Future[None] = Future()
-        source.pending.append(Pending(done, batch.end, batch.since, time.monotonic()))
+        source.pending.append(
+            Pending(done, batch.end, source.tail_at(batch.end), batch.since, time.monotonic())
+        )
         if batch.end > source.reserved:
             source.reserved = batch.end + RESERVE
             self._save()

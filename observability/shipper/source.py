@@ -19,7 +19,7 @@ from observability.unshipped import fingerprint
 
 BLOCK = 2 << 20
 LINE_MAX = 1 << 20  # longer lines are dead letters
-HEAD = 512
+HEAD = TAIL = 512
 SILENT_SECONDS = 60.0  # after which an unfinished line of a file put away is taken as it is
 
 
@@ -65,6 +65,7 @@ class Pending:
 
     done: Future[None]
     end: int
+    tail: str
     since: int
     read_at: float
 
@@ -85,7 +86,10 @@ class Source:
         self.key = (status.st_dev, status.st_ino)
         self.head_bytes = 0
         self.head = ""
+        self.tail = ""  # hash of the last bytes acknowledged
         self.generation = 0
+        self.origin = self.key[1]  # the inode that the ids are made of; a copy keeps its original's
+        self.former: dict[str, Any] | None = None  # the entry of what was here before it was cut
         self.read_to = 0  # the next byte to read
         self.acknowledged = 0  # all before it is delivered or a dead letter
         self.reserved = 0  # lines before it may have been sent
@@ -128,9 +132,26 @@ class Source:
         if saved["head"] and fingerprint(self.file, saved["head_bytes"]) != saved["head"]:
             return False
         self.head, self.head_bytes, self.generation = saved["head"], saved["head_bytes"], saved["generation"]
+        self.tail, self.origin = saved["tail"], saved["origin"]
         self.read_to = self.acknowledged = saved["offset"]
         self.reserved = self.suspect_to = saved["reserved"]
         return True
+
+    def copies(self, saved: dict[str, Any]) -> bool | None:
+        """Whether this file is a copy of the one an entry speaks of; None while that cannot be told yet.
+
+        `copytruncate` copies a file and cuts it: the lines not read then are in the copy alone, and those
+        that were are in it again.
+        """
+        if not saved["head"] or fingerprint(self.file, saved["head_bytes"]) != saved["head"]:
+            return False
+        if not 0 < saved["offset"] <= self.size():
+            return False if self.silent else None
+        return bool(self.tail_at(saved["offset"]) == saved["tail"])
+
+    def tail_at(self, offset: int) -> str:
+        """Hash the bytes before an offset, by which two files that begin alike are told apart."""
+        return fingerprint(self.file, min(TAIL, offset), offset - min(TAIL, offset))
 
     def saved(self) -> dict[str, Any]:
         """This file's entry in the checkpoint."""
@@ -140,6 +161,8 @@ class Source:
             "path": str(self.path),
             "head": self.head,
             "head_bytes": self.head_bytes,
+            "tail": self.tail,
+            "origin": self.origin,
             "generation": self.generation,
             "offset": self.acknowledged,
             "reserved": self.reserved,
@@ -160,7 +183,8 @@ class Source:
     def acknowledge(self) -> None:
         """Advance over the batches that are done, as far as they join."""
         while self.pending and self.pending[0].done.done():
-            self.acknowledged = self.pending.popleft().end
+            done = self.pending.popleft()
+            self.acknowledged, self.tail = done.end, done.tail
 
     def close(self) -> None:
         """Give the descriptor back."""
@@ -182,9 +206,10 @@ class Source:
         """The file was cut: its new content is another file as far as ids go."""
         if self.pending:
             return False
+        self.former = self.saved()
         self.generation += 1
         self.read_to = self.acknowledged = self.reserved = self.suspect_to = self.searched_to = 0
-        self.head = ""
+        self.head = self.tail = ""
         return True
 
     def _left(self) -> bool:
@@ -215,7 +240,7 @@ class Source:
 
     def _id(self) -> Callable[[int], bytes]:
         """Make ids of offsets: of one length and rising, so that Lucene sees at once that one is new."""
-        identity = f"{self.key[1]}:{self.head}:{self.generation}".encode()
+        identity = f"{self.origin}:{self.head}:{self.generation}".encode()
         prefix = hashlib.blake2b(identity, digest_size=8).hexdigest()
         return f"{prefix}-%010x".encode().__mod__
 

@@ -1,12 +1,15 @@
 """Every line once, whatever happens to the shipper, the file, the stream or the server."""
 
 import random
+import threading
 import uuid
 
+import orjson
 import pytest
 
 from observability.elastic.setup import setup
 from observability.shipper import guard
+from observability.shipper.report import Report
 from tests import shipping
 from tests.servers import elasticsearch
 
@@ -92,6 +95,19 @@ def test_a_truncated_file_starts_over_under_new_ids(node, place):
     assert shipping.faults(node.client(), stream, 60) == (0, 0)
 
 
+def test_a_copy_made_before_a_truncation_doubles_nothing_and_gives_what_was_not_read(node, place):
+    path, pattern, state, stream = place
+    shipping.write(path, 0, 50)
+    shipping.finish(node.url, pattern, state)
+    shipping.write(path, 50, 60)
+    path.with_suffix(".1.jsonl").write_bytes(path.read_bytes())
+    path.write_bytes(b"")
+    shipping.write(path, 60, 70)
+    shipping.finish(node.url, pattern, state)
+
+    assert shipping.faults(node.client(), stream, 70) == (0, 0)
+
+
 def test_a_file_rotated_while_the_shipper_was_down_is_read_to_its_end(node, place):
     path, pattern, state, stream = place
     shipping.write(path, 0, 10)
@@ -168,3 +184,16 @@ def test_a_stream_that_is_refused_does_not_hold_up_the_others(node, place):
         shipping.kill(shipper)
 
     assert shipping.faults(server, stream, 12_000) == (0, 0)
+
+
+def test_a_document_with_a_field_that_does_not_fit_is_counted(node, place):
+    path, pattern, state, stream = place
+    with Report(node.url, None, threading.Event()) as report:
+        before = report.ignored()
+    line = orjson.loads(shipping.line(0))
+    line["tutti"]["audio"] = {"seconds": "long"}
+    path.write_bytes(orjson.dumps(line) + b"\n")
+    shipping.finish(node.url, pattern, state)
+    node.client().indices.refresh(index=stream)
+    with Report(node.url, None, threading.Event()) as report:
+        assert report.ignored() == before + 1

@@ -18,9 +18,19 @@ def folder(tmp_path):
     folder.close()
 
 
-def _read_all(source) -> None:
+def _read_all(source) -> list[bytes]:
+    texts = []
     while batch := source.read():
-        source.acknowledged = batch.end
+        source.acknowledged, source.tail = batch.end, source.tail_at(batch.end)
+        texts += [line.text for line in batch.lines]
+    return texts
+
+
+def _copytruncate(path, copy) -> None:
+    """As logrotate does it."""
+    copy.write_bytes(path.read_bytes())
+    with path.open("r+b") as file:
+        file.truncate()
 
 
 def test_a_deleted_file_is_kept_until_it_is_read_to_its_end(tmp_path, folder):
@@ -68,3 +78,71 @@ def test_a_file_moved_away_is_let_go_once_silent_and_known_again_when_it_returns
     folder.scan()
     [source] = folder.sources.values()
     assert source.read() is None
+
+
+@pytest.fixture
+def half_read(tmp_path, folder):
+    """A followed file with two lines that were delivered and one that was not read yet."""
+    path = tmp_path / "web.jsonl"
+    path.write_bytes(b"one\ntwo\n")
+    folder.scan()
+    [source] = folder.sources.values()
+    assert _read_all(source) == [b"one", b"two"]
+    with path.open("ab") as file:
+        file.write(b"three\n")
+    return path, source
+
+
+def test_a_copy_made_before_a_cut_goes_on_where_its_original_was(tmp_path, folder, half_read):
+    path, source = half_read
+    _copytruncate(path, tmp_path / "web.1.jsonl")
+    path.write_bytes(b"four\n")
+    folder.scan()
+
+    [copy] = [other for other in folder.sources.values() if other is not source]
+    assert _read_all(copy) == [b"three"]
+    assert _read_all(source) == [b"four"]
+
+
+def test_a_copy_is_known_after_its_original_was_found_cut(tmp_path, folder, half_read):
+    path, source = half_read
+    _copytruncate(path, tmp_path / "web.1.jsonl")
+    path.write_bytes(b"four\n")
+    assert _read_all(source) == [b"four"]
+    folder.scan()
+
+    [copy] = [other for other in folder.sources.values() if other is not source]
+    assert _read_all(copy) == [b"three"]
+
+
+def test_a_copy_made_while_no_shipper_ran_is_known_by_the_checkpoint(tmp_path, folder, half_read):
+    path, source = half_read
+    _copytruncate(path, tmp_path / "web.1.jsonl")
+    path.write_bytes(b"four\n")
+    later = Folder(folder.patterns, [source.saved()])
+    later.scan()
+
+    assert sorted(text for one in later.sources.values() for text in _read_all(one)) == [b"four", b"three"]
+    later.close()
+
+
+def test_a_copy_that_is_still_being_made_waits(tmp_path, folder, half_read):
+    path, source = half_read
+    copy = tmp_path / "web.1.jsonl"
+    copy.write_bytes(path.read_bytes()[:6])
+    folder.scan()
+    assert list(folder.sources.values()) == [source]
+
+    _copytruncate(path, copy)
+    folder.scan()
+    [copied] = [other for other in folder.sources.values() if other is not source]
+    assert _read_all(copied) == [b"three"]
+
+
+def test_a_file_that_only_begins_like_another_is_read_from_its_start(tmp_path, folder, half_read):
+    other = tmp_path / "other.jsonl"
+    other.write_bytes(b"one\nTWO\n")
+    folder.scan()
+
+    [begun] = [one for one in folder.sources.values() if one.path == other]
+    assert _read_all(begun) == [b"one", b"TWO"]
