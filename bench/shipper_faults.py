@@ -1,9 +1,11 @@
 """The shipper under fire while 100,000 lines are written: 0 missing, 0 doubled.
 
     python -m bench.shipper_faults [--lines 100000 --kills 20 --rotations 20 --rollovers 10] [--sabotage]
+    python -m bench.shipper_faults --away 120
 
 `--sabotage` switches the look at older backing indices off; then lines have to be doubled, or the run
-proves nothing.
+proves nothing. `--away` kills Elasticsearch for so many seconds instead, lets it come back too small to take
+what has gathered, so that it answers 429, and gives it its size again, all while lines are written.
 """
 
 from __future__ import annotations
@@ -21,6 +23,7 @@ from tests.servers import elasticsearch
 
 STREAM = "logs-tutti.web-default"
 CHUNK = 250
+SMALL = {"indexing_pressure.memory.limit": "200kb", "thread_pool.write.queue_size": "1"}
 BLIND = """
 from observability.shipper import guard
 guard.missing = lambda server, stream, lines, since: list(lines)
@@ -65,6 +68,29 @@ def storm(args: argparse.Namespace, node: elasticsearch.Node, folder: Path) -> N
     shipping.finish(node.url, pattern, state)
 
 
+def outage(args: argparse.Namespace, node: elasticsearch.Node, folder: Path) -> None:
+    """Take the server away while lines are written, and bring it back refusing."""
+    path, state = folder / "web.jsonl", folder / "state"
+    pattern, written = str(folder / "*.jsonl"), threading.Event()
+    refusing = args.away / 3
+    writer = threading.Thread(target=write, args=(path, args.lines, args.away + refusing, written))
+    shipper = shipping.start(node.url, pattern, state)
+    writer.start()
+    shipping.until(lambda: shipping.present(node.client(), STREAM) > 0)
+    node.kill()
+    print(f"killed; back in {args.away:.0f} s", flush=True)
+    time.sleep(args.away)
+    node.start(**SMALL)
+    time.sleep(refusing)
+    print(f"{shipping.present(node.client(), STREAM)} lines there while it refuses", flush=True)
+    node.kill()
+    node.start()
+    writer.join()
+    shipping.until(lambda: shipping.present(node.client(), STREAM) >= args.lines, 120)
+    shipping.kill(shipper)
+    print(f"{shipping.said(state).count('429')} warnings of a refusal", flush=True)
+
+
 def main() -> None:
     """Run it and print the counts."""
     parser = argparse.ArgumentParser(
@@ -79,13 +105,17 @@ def main() -> None:
     ):
         parser.add_argument(f"--{name}", type=int, default=default)
     parser.add_argument("--sabotage", action="store_true")
+    parser.add_argument("--away", type=float, default=0.0, help="seconds without Elasticsearch")
     args = parser.parse_args()
     if args.sabotage:
         shipping.SHIP = BLIND + shipping.SHIP
     with elasticsearch.running() as node, tempfile.TemporaryDirectory() as folder:
         setup(node.client())
-        storm(args, node, Path(folder))
+        (outage if args.away else storm)(args, node, Path(folder))
         missing, doubled = shipping.faults(node.client(), STREAM, args.lines)
+    if args.away:
+        print(f"{args.lines} lines, {args.away:.0f} s away: {missing} missing, {doubled} doubled")
+        return
     print("lines | kills | rotations | rollovers | missing | doubled")
     print(f"{args.lines} | {args.kills} | {args.rotations} | {args.rollovers} | {missing} | {doubled}")
 
