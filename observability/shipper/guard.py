@@ -14,7 +14,7 @@ from typing import Any
 
 from elasticsearch import ApiError, Elasticsearch
 
-from observability.shipper.source import Line
+from observability.shipper.batch import Line
 
 SETTLE_SECONDS = 0.2  # a request in the socket's buffer becomes a task within this
 RUNNING_MAX_SECONDS = 120.0

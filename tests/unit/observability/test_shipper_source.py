@@ -5,8 +5,9 @@ import time
 
 import pytest
 
+from observability.shipper.batch import BLOCK, LINE_MAX
 from observability.shipper.lane import Lane
-from observability.shipper.source import BLOCK, LINE_MAX, SILENT_SECONDS, Source
+from observability.shipper.source import SILENT_SECONDS, Source
 
 
 @pytest.fixture
