@@ -22,7 +22,7 @@ for module in (parts, generate, status, capacity, keys, canary, doctor, settings
 
 
 def main() -> None:
-    """Run one command; a setting that is wrong is named rather than traced."""
+    """Run one command; a setting that is wrong and a ledger that is away are named rather than traced."""
     try:
         app()
     except ValidationError as error:
@@ -32,6 +32,17 @@ def main() -> None:
             name = "_".join(str(part) for part in problem["loc"]).upper()
             typer.echo(f"TUTTI_{name}: {problem['msg']} (it is {problem['input']!r})", err=True)
         sys.exit(2)
+    except Exception as error:
+        if not _ledger_is_away(error):
+            raise
+        typer.echo(f"{error} (TUTTI_LEDGER_URL, TUTTI_DATA)", err=True)
+        sys.exit(1)
+
+
+def _ledger_is_away(error: Exception) -> bool:
+    """Whether the ledger says so; where nobody has loaded it, it cannot have said anything."""
+    errors = sys.modules.get("tasks.ledger.errors")
+    return errors is not None and isinstance(error, errors.LedgerUnavailable)
 
 
 if __name__ == "__main__":

@@ -9,8 +9,9 @@ from typing import Annotated
 
 import typer
 
-from compose.commands import reading
 from tasks.jobs import Job, JobState
+from tasks.ledger import Ledger
+from tasks.settings import settings
 
 app = typer.Typer()
 SAMPLE = 200  # newest songs that the figures rest on
@@ -23,7 +24,7 @@ def capacity(
     rate: Annotated[float | None, typer.Option(help="Songs an hour that are to be made.", min=0)] = None,
 ) -> None:
     """Tell how many songs an hour the workers can make, by the newest songs' times."""
-    with reading.ledger() as ledger:
+    with Ledger.of(settings()) as ledger:
         page = ledger.list(state=JobState.SUCCEEDED, limit=SAMPLE)
         slots = [worker.slots for worker in ledger.workers() if worker.alive]
         queued = ledger.counters().get(JobState.QUEUED, 0)

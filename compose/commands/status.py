@@ -9,9 +9,9 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from compose.commands import reading
 from tasks.jobs import JobState
-from tasks.ledger import QueueView, WorkerView
+from tasks.ledger import Ledger, QueueView, WorkerView
+from tasks.settings import settings
 
 app = typer.Typer()
 GIBIBYTE = 2**30
@@ -21,7 +21,7 @@ GIBIBYTE = 2**30
 def status() -> None:
     """Show jobs by state, queues and workers. Ends with 1 where no worker lives."""
     console = Console(highlight=False)
-    with reading.ledger() as ledger:
+    with Ledger.of(settings()) as ledger:
         counters, queues, workers = ledger.counters(), ledger.queues(), ledger.workers()
     console.print("jobs   ", " · ".join(f"{counters.get(state, 0):,} {state}" for state in JobState))
     console.print(_workers(workers) if workers else "workers none has ever registered: tutti worker")

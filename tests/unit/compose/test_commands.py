@@ -32,6 +32,16 @@ def test_a_wrong_setting_is_named_without_a_traceback() -> None:
     assert "Traceback" not in done.stderr
 
 
+@pytest.mark.parametrize("words", ["status", "capacity", "keys list", "canary status", "dispatch"])
+def test_a_ledger_that_is_away_is_named_without_a_traceback(words: str, tmp_path: Path) -> None:
+    nowhere = f"postgresql://tutti@/tutti?host={tmp_path}"
+    done = tutti(*words.split(), TUTTI_LEDGER_URL=nowhere, TUTTI_DATA=str(tmp_path))
+    assert (done.returncode, done.stdout) == (1, "")
+    assert "ledger cannot be reached" in done.stderr
+    assert "TUTTI_LEDGER_URL" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
 @pytest.mark.parametrize(("words", "follows"), [([], True), (["--watch"], True), (["--no-watch"], False)])
 def test_the_gateway_follows_the_nodes_unless_told_not_to(
     words: list[str], *, follows: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
