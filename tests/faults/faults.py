@@ -58,7 +58,7 @@ RABBITMQ = Stage(broker="rabbitmq")
 PROXIED = Stage(proxied=True)
 UP = Stage(up=True)
 SMALL = Stage(nas="small")
-HANGING = Stage(nas="hanging", settings=_with(storage_timeout=1))
+HANGING = Stage(nas="hanging", settings=_with(storage_timeout=3))
 RELEASE = ("no_second_release",)
 
 FAULTS = (

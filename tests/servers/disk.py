@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tests import needs
+from tests.servers.parent import die_with_parent
 
 
 def _run(*command: object) -> subprocess.CompletedProcess[bytes]:
@@ -173,7 +174,7 @@ def hanging(folder: Path) -> Iterator[Hanging]:
     for path in (folder, contents):
         path.mkdir(parents=True)
     command = [needs.program("bindfs"), "-f", str(contents), str(folder)]
-    server = subprocess.Popen(command, stderr=subprocess.PIPE)
+    server = subprocess.Popen(command, stderr=subprocess.PIPE, preexec_fn=die_with_parent)
     try:
         while not folder.is_mount():
             if server.poll() is not None:
