@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tests import needs
-from tests.servers.parent import die_with_parent
+from tests.servers.parent import bound
 
 
 def _run(*command: object) -> subprocess.CompletedProcess[bytes]:
@@ -174,7 +174,7 @@ def hanging(folder: Path) -> Iterator[Hanging]:
     for path in (folder, contents):
         path.mkdir(parents=True)
     command = [needs.program("bindfs"), "-f", str(contents), str(folder)]
-    server = subprocess.Popen(command, stderr=subprocess.PIPE, preexec_fn=die_with_parent)
+    server = subprocess.Popen(bound(command), stderr=subprocess.PIPE)
     try:
         while not folder.is_mount():
             if server.poll() is not None:

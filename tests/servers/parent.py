@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import ctypes
-import signal
+import shutil
+from collections.abc import Sequence
 
-LIBC = ctypes.CDLL(None)
-PR_SET_PDEATHSIG = 1
+SETPRIV = shutil.which("setpriv")
 
 
-def die_with_parent() -> None:
-    """For `preexec_fn`: the kernel ends this process with the thread that started it. Linux only."""
-    LIBC.prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+def bound(command: Sequence[object]) -> list[str]:
+    """The command as the kernel ends it with the thread that starts it, where util-linux is there."""
+    words = [str(word) for word in command]
+    return [SETPRIV, "--pdeathsig", "KILL", *words] if SETPRIV else words

@@ -16,7 +16,7 @@ from kombu import Connection
 
 from tests import needs
 from tests.servers.gateway import free_port
-from tests.servers.parent import die_with_parent
+from tests.servers.parent import bound
 
 # Debian's wrapper in /usr/sbin changes the user and the folder; the program itself runs as anybody.
 SCRIPT = Path("/usr/lib/rabbitmq/bin/rabbitmq-server")
@@ -47,18 +47,12 @@ class RabbitMQ:
     def start(self) -> None:
         if self._epmd is None:  # the server would start one that outlives it
             self._epmd = subprocess.Popen(
-                [needs.program("epmd", package="rabbitmq-server"), "-address", "127.0.0.1"],
+                bound([needs.program("epmd", package="rabbitmq-server"), "-address", "127.0.0.1"]),
                 env=self._environment,
-                preexec_fn=die_with_parent,
             )
         with (self.folder / "rabbitmq.out").open("ab") as out:
             self.process = subprocess.Popen(
-                [_script()],
-                env=self._environment,
-                cwd=self.folder,
-                stdout=out,
-                stderr=out,
-                preexec_fn=die_with_parent,
+                bound([_script()]), env=self._environment, cwd=self.folder, stdout=out, stderr=out
             )
         self._await_answer(self.process, time.monotonic() + 120)
 

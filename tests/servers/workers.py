@@ -20,7 +20,7 @@ from tasks.jobs import Job, JobRequest, JobState, new_job_id
 from tasks.ledger import Ledger, NewJob
 from tasks.settings import Settings
 from tests.servers import valkey
-from tests.servers.parent import die_with_parent
+from tests.servers.parent import bound
 
 ROOT = Path(__file__).parents[2]
 TONE = {"engine": "tests.engines:Tone", "lease_seconds": 2, "drain_seconds": 5, "node": "box"}
@@ -93,11 +93,7 @@ class System:
         """Start `tutti WORDS`; `settings` go over the system's, `beside` into the environment."""
         environment = {**self.environment, **_variables(settings), **(beside or {})}
         command = [sys.executable, "-m", "compose.cli", *words]
-        part = Part(
-            subprocess.Popen(
-                command, env=environment, cwd=ROOT, start_new_session=True, preexec_fn=die_with_parent
-            )
-        )
+        part = Part(subprocess.Popen(bound(command), env=environment, cwd=ROOT, start_new_session=True))
         self.parts.append(part)
         return part
 
