@@ -198,7 +198,7 @@ RULES = (
     Rule(
         id="certificate",
         title=f"the TLS certificate ends in under {CERTIFICATE_DAYS} days",
-        minutes=1440,
+        minutes=120,  # the gateway tells it every hour
         query=_all({"range": {"tutti.certificate.days_left": {"lt": CERTIFICATE_DAYS}}}),
     ),
 )

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -207,3 +209,41 @@ def test_no_page_is_wider_than_the_screen(tutti: Tutti, browser: Browser, size, 
     assert dark == (scheme == "dark")
     context.close()
     assert visitor.complaints == []
+
+
+def test_one_trace_id_leads_from_the_click_to_the_file(visit: Visitor, tutti: Tutti):
+    page = visit.page
+    page.goto("/")
+    visit.ask("A slow harp lullaby in F major", "8")
+    page.wait_for_selector("[data-player][data-ready]", timeout=SONG_MS)
+    trace = page.locator(".trace").inner_text().removeprefix("Trace ")
+    with page.expect_download() as download:
+        page.get_by_role("link", name="WAV").click()
+
+    job = tutti.job(page.url.rsplit("/", 1)[1])
+    assert job["trace_id"] == trace
+    (song,) = (output for output in job["outputs"] if output["format"] == "wav")
+    assert song["sha256"] == hashlib.sha256(Path(download.value.path()).read_bytes()).hexdigest()
+    wanted = {
+        "nginx": {("http.request", "POST", None)},
+        "web": {("job.accepted", None, job["id"])},
+        "worker": {("job.started", None, job["id"]), ("job.succeeded", None, job["id"])},
+    }
+    deadline = time.monotonic() + 20
+    while not all(steps <= told(tutti, part, trace) for part, steps in wanted.items()):
+        assert time.monotonic() < deadline, {part: told(tutti, part, trace) for part in wanted}
+        page.wait_for_timeout(100)
+
+
+def told(tutti: Tutti, part: str, trace: str) -> set[tuple[str, str | None, str | None]]:
+    """What a part's lines of this trace tell: action, HTTP method, job."""
+    lines = map(json.loads, (tutti.data / "log" / f"{part}.jsonl").read_bytes().splitlines())
+    return {
+        (
+            line["event"]["action"],
+            line.get("http", {}).get("request", {}).get("method"),
+            line.get("tutti", {}).get("job", {}).get("id") or None,
+        )
+        for line in lines
+        if line.get("trace", {}).get("id") == trace
+    }

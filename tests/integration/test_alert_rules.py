@@ -11,6 +11,7 @@ import json
 
 import pytest
 
+from nginx import certificate
 from observability.elastic.setup import setup
 from observability.kibana.rules import RULES
 from observability.logging import configure, get_logger
@@ -101,7 +102,7 @@ def good(folder):
     beat(used=0.6)
     shipped(dead=0, age=1.0)
     refused(150)
-    log.info("gateway.certificate", tutti={"certificate": {"days_left": 61.0}})
+    certificate.tell(61.0)
     hour.ledger.close()
 
 
@@ -116,7 +117,7 @@ def bad(folder):
     beat(used=0.5, obstacle="storage")
     shipped(dead=2, age=400.0)
     refused(210)
-    log.info("gateway.certificate", tutti={"certificate": {"days_left": 9.5}})
+    certificate.tell(9.5)
     hour.ledger.close()
 
 
