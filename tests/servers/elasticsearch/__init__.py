@@ -14,6 +14,7 @@ from pathlib import Path
 from elastic_transport import TransportError
 from elasticsearch import ApiError, Elasticsearch
 
+from tests.servers.elasticsearch import security
 from tests.servers.elasticsearch.layout import java_home, prepared
 
 START_SECONDS = 90
@@ -27,10 +28,11 @@ def free_port() -> int:
 class Node:
     """`start`, `stop` and `kill` may follow each other; port and data stay until `close`."""
 
-    def __init__(self, **settings: str) -> None:
+    def __init__(self, *, secure: bool = False, **settings: str) -> None:
         self.folder = Path(tempfile.mkdtemp(prefix="elasticsearch-"))
         self.port = free_port()
-        self.settings = settings
+        self.secure = secure
+        self.settings = {**(security.SETTINGS if secure else {}), **settings}
         self.process: subprocess.Popen[bytes] | None = None
 
     @property
@@ -38,7 +40,9 @@ class Node:
         return f"http://127.0.0.1:{self.port}"
 
     def client(self) -> Elasticsearch:
-        return Elasticsearch(self.url, request_timeout=60)
+        """A client who may do anything."""
+        administrator = (security.USER, security.PASSWORD) if self.secure else None
+        return Elasticsearch(self.url, request_timeout=60, basic_auth=administrator)
 
     def start(self, **settings: str) -> None:
         with (self.folder / "node.log").open("ab") as log:
@@ -64,7 +68,7 @@ class Node:
         shutil.rmtree(self.folder, ignore_errors=True)
 
     def _command(self, settings: dict[str, str]) -> list[str]:
-        home = prepared()
+        home = security.prepared_with_security() if self.secure else prepared()
         options = {
             "path.data": str(self.folder / "data"),
             "path.logs": str(self.folder / "logs"),
@@ -89,9 +93,9 @@ class Node:
 
 
 @contextlib.contextmanager
-def running(**settings: str) -> Iterator[Node]:
+def running(*, secure: bool = False, **settings: str) -> Iterator[Node]:
     """A started node, gone with its data at the end."""
-    node = Node(**settings)
+    node = Node(secure=secure, **settings)
     try:
         node.start()
         yield node

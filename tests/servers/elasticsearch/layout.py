@@ -69,20 +69,30 @@ def _fetch() -> None:
     for folder in (lib, module, HOME / "config", HOME / "plugins", HOME / "classes"):
         shutil.rmtree(folder, ignore_errors=True)
         folder.mkdir(parents=True)
-    maven = [needs.program("mvn", package="maven"), "-B", "-q", "-ntp", "-f", HERE / "pom.xml"]
+    fetch(HERE / "pom.xml", lib)
+    for jar in [jar for pattern in HTTP_MODULE for jar in lib.glob(pattern)]:
+        jar.rename(module / jar.name)
+    (module / "plugin-descriptor.properties").write_text(DESCRIPTOR.format(version=version()))
+
+
+def version() -> str:
+    """The server's version."""
+    found = re.search(r"<elasticsearch.version>(.+?)<", (HERE / "pom.xml").read_text())
+    assert found
+    return found[1]
+
+
+def fetch(pom: Path, folder: Path) -> None:
+    """Put the jars of a Maven file into a folder."""
+    maven = [needs.program("mvn", package="maven"), "-B", "-q", "-ntp", "-f", pom]
     done = subprocess.run(
-        [*maven, "dependency:copy-dependencies", f"-DoutputDirectory={lib}"],
+        [*maven, "dependency:copy-dependencies", f"-DoutputDirectory={folder}"],
         capture_output=True,
         text=True,
         check=False,
     )
     if done.returncode:
         needs.missing("Elasticsearch's jars", f"Maven could not fetch them: {done.stdout[-500:]}")
-    for jar in [jar for pattern in HTTP_MODULE for jar in lib.glob(pattern)]:
-        jar.rename(module / jar.name)
-    found = re.search(r"<elasticsearch.version>(.+?)<", (HERE / "pom.xml").read_text())
-    assert found
-    (module / "plugin-descriptor.properties").write_text(DESCRIPTOR.format(version=found[1]))
 
 
 def _natives() -> None:
