@@ -23,6 +23,7 @@ from tests.servers import elasticsearch
 
 STREAM = "logs-tutti.web-default"
 CHUNK = 250
+REFUSAL = '"reason":"429'
 SMALL = {"indexing_pressure.memory.limit": "200kb", "thread_pool.write.queue_size": "1"}
 BLIND = """
 from observability.shipper import guard
@@ -88,7 +89,7 @@ def outage(args: argparse.Namespace, node: elasticsearch.Node, folder: Path) -> 
     writer.join()
     shipping.until(lambda: shipping.present(node.client(), STREAM) >= args.lines, 120)
     shipping.kill(shipper)
-    print(f"{shipping.said(state).count('429')} warnings of a refusal", flush=True)
+    print(f"{shipping.said(state).count(REFUSAL)} warnings of a refusal", flush=True)
 
 
 def main() -> None:

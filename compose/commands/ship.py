@@ -10,7 +10,7 @@ import typer
 from tasks.settings import settings
 
 app = typer.Typer()
-NICE = 15  # serving goes first: on a core that both want, the shipper gets one part in thirty
+NICE = 15  # serving goes first: what wants the same core loses a tenth of it at most (bench.shipper_beside)
 
 
 @app.command()
