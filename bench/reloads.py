@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import tempfile
 from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
 
 from tests.servers.gateway import House, standing
@@ -16,7 +17,7 @@ from tests.servers.gateway_load import Load, reload_often, under_load
 RELOADS = 102
 
 
-def deaths(house: House, loads: list[Load]) -> None:
+def deaths(house: House, loads: Sequence[Load]) -> None:
     third = RELOADS // 3
     reload_often(house, loads, third)
     for name in ("n1", "n2"):
@@ -27,13 +28,16 @@ def deaths(house: House, loads: list[Load]) -> None:
 def measure(folder: Path, *, reuse: bool) -> str:
     folder.mkdir()
     with standing(folder, nodes=3, rate_limit="off") as house:
-        loads = under_load(house, lambda loads: deaths(house, loads), reuse=reuse)
+        clients = {"kept": 4} if reuse else {"fresh": 4}
+        loads = under_load(house, lambda loads: deaths(house, loads), **clients)
         total: Counter[int | str] = sum((load.statuses for load in loads), Counter())
+        again = sum(load.sent_again.total() for load in loads)
         missing = [key for load in loads for key in load.keys if not (folder / f"job-{key}").exists()]
     good = total[200] + total[202]
     bad = {name: count for name, count in total.items() if name not in {200, 202}}
     posts = sum(len(load.keys) for load in loads)
-    return f"{good} answered, others {bad or 'none'}, jobs missing {len(missing)} of {posts}"
+    told = f"{good} answered, {again} of them sent again, others {bad or 'none'}"
+    return f"{told}, jobs missing {len(missing)} of {posts}"
 
 
 def main() -> None:

@@ -49,7 +49,7 @@ def _look(settings: Settings, ledger: Ledger, lanes: CanaryTable) -> Callable[[]
             return Backends(_numbered(named, names), share)
         registered = ledger.web_nodes()
         alone.tell(registered)
-        nodes = living(registered, time.time(), settings.node, names.numeric)
+        nodes = living(registered, ledger.now(), settings.node, names.numeric)
         return Backends(nodes or gateway.own_node(settings).nodes, share)
 
     return look

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import ctypes
-import fcntl
-import hashlib
 import os
 import re
 import resource
@@ -18,11 +16,11 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import IO
 
+from nginx import keycache
 from nginx.render import Machine
 from tasks.settings import Settings
 
 PR_SET_PDEATHSIG = 1
-MEMORY = Path("/dev/shm")  # noqa: S108 - it is used because it is memory, with folders of mode 0700
 CHECK_SECONDS = 30.0
 OLDEST = (1, 19, 5)  # the first that takes -e: an error log that needs no root
 MODULES = ("http_auth_request", "http_secure_link", "http_realip", "http_ssl", "http_v2", "http_stub_status")
@@ -57,30 +55,6 @@ def version(text: str) -> tuple[int, ...]:
     return tuple(int(part) for part in match[1].split(".")) if match else (0,)
 
 
-def cache_folder(run_path: Path) -> Path | None:
-    """Name a folder in memory for cached answers about keys, which must not touch a disk; else None."""
-    if not (sys.platform == "linux" and os.access(MEMORY, os.W_OK)):
-        return None
-    name = hashlib.sha256(os.fsencode(run_path)).hexdigest()[:16]
-    return MEMORY / f"{_caches()}{name}"
-
-
-def _caches() -> str:
-    return f"tutti-{os.getuid()}-"
-
-
-def clear_caches() -> None:
-    """Remove the folders of keys that killed gateways left behind, this one's predecessors and others'.
-
-    A gateway that lives holds the lock beside its folder.
-    """
-    for path in MEMORY.glob(f"{_caches()}*.lock"):
-        with contextlib.suppress(OSError), path.open("a") as lock:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            shutil.rmtree(path.with_suffix(""), ignore_errors=True)
-            path.unlink()
-
-
 def machine(settings: Settings, program: Path) -> Machine:
     """Find out what this machine allows."""
     files = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
@@ -90,7 +64,7 @@ def machine(settings: Settings, program: Path) -> Machine:
         workers=min(os.cpu_count() or 1, 8),
         connections=max(256, min(16_384, limit // 2)),
         version=version(_build(program)),
-        cache=cache_folder(settings.run_path) if settings.keys_required else None,
+        cache=keycache.cache_folder(settings.run_path) if settings.keys_required else None,
     )
 
 
@@ -116,7 +90,7 @@ class Nginx:
         self.prefix = settings.run_path / "nginx"
         self.config = self.prefix / "nginx.conf"
         self.error_log = settings.log_path / "nginx-error.log"
-        self.cache = cache_folder(settings.run_path) if settings.keys_required else None
+        self.cache = keycache.cache_folder(settings.run_path) if settings.keys_required else None
         self._child: subprocess.Popen[bytes] | None = None
         self._lock: IO[str] | None = None
         own = () if settings.storage else (settings.storage_path,)  # a NAS has to be there already
@@ -142,9 +116,13 @@ class Nginx:
 
     def start(self) -> None:
         """Start the master. It listens a moment later; `running` tells when it ended."""
-        clear_caches()
+        keycache.clear()
         if self.cache:
-            self._hold(self.cache)
+            self._lock = keycache.hold(self.cache)
+            if self._lock is None:
+                raise GatewayError(
+                    "another gateway runs in this data folder; give this one its own TUTTI_DATA"
+                )
         self._child = subprocess.Popen(  # noqa: S603 - our own arguments
             self._arguments(self.config),
             env=self._environment(),
@@ -181,20 +159,8 @@ class Nginx:
                 break
         if self._lock:
             self._lock.close()
-            clear_caches()
+            keycache.clear()
         return self._child.returncode or 0
-
-    def _hold(self, cache: Path) -> None:
-        """Make the folder of keys and lock it for as long as this process lives, however it ends."""
-        self._lock = cache.with_suffix(".lock").open("a")
-        try:
-            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise GatewayError(
-                "another gateway runs in this data folder; give this one its own TUTTI_DATA"
-            ) from None
-        shutil.rmtree(cache, ignore_errors=True)
-        cache.mkdir(mode=0o700)
 
     def _signal(self, number: signal.Signals) -> None:
         if self._child and self._child.poll() is None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import time
 from collections.abc import Callable
 from typing import Any
 
@@ -11,7 +10,7 @@ import sqlalchemy as sa
 
 from tasks.canary import OWN_FAULT, Canary, Sample
 from tasks.jobs import JobState
-from tasks.ledger.database import Database
+from tasks.ledger.database import Database, DatabaseClock
 from tasks.ledger.operating import canaries
 from tasks.ledger.schema import jobs
 
@@ -23,11 +22,11 @@ class CanaryTable:
 
     Args:
         database: The ledger's.
-        now: Seconds since the epoch.
+        now: Seconds since the epoch; by default as the ledger counts them, whose jobs are compared with it.
     """
 
-    def __init__(self, database: Database, now: Callable[[], float] = time.time) -> None:
-        self._database, self._now = database, now
+    def __init__(self, database: Database, now: Callable[[], float] | None = None) -> None:
+        self._database, self._now = database, now or DatabaseClock(database)
 
     def get(self) -> Canary | None:
         """Give the canary, stopped or not; None where there never was one."""

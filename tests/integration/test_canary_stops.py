@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -10,35 +11,45 @@ import httpx
 import pytest
 
 from tasks.jobs import Job, JobState
-from tests.servers import workers
-from tests.servers.gateway import free_port
+from tests.servers import whole
+from tests.servers.whole import Whole
 from tests.servers.workers import ROOT, System, eventually
 
 JOBS = 14  # a lane; both judgements ask for fewer
 
 
-@pytest.fixture(scope="module")
-def system(tmp_path_factory: pytest.TempPathFactory) -> Iterator[System]:
-    """A cell with a stable worker of version 1 and a web app."""
-    folder, port = tmp_path_factory.mktemp("canary"), free_port()
-    with workers.running(folder, rate_limit="off", port=port, lease_seconds=5) as started:
-        started.start_worker()
-        started.start("web")
+@pytest.fixture(scope="module", params=["sqlite", "postgresql"])
+def cell(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Whole]:
+    """All parts behind nginx and a stable worker of version 1, on either ledger."""
+    more = {}
+    if request.param == "postgresql":
+        more["ledger_url"] = request.getfixturevalue("postgresql").ledger_url()
+    with whole.standing(tmp_path_factory.mktemp("canary"), lease_seconds=5, **more) as started:
+        started.system.start_worker()
         yield started
 
 
 @pytest.fixture(scope="module")
-def client(system: System) -> Iterator[httpx.Client]:
-    with httpx.Client(base_url=f"http://127.0.0.1:{system.settings.port}", timeout=20) as client:
+def system(cell: Whole) -> System:
+    return cell.system
 
-        def answers() -> bool:
-            try:
-                return client.get("/readyz").status_code == 200
-            except httpx.TransportError:
-                return False
 
-        eventually(answers)
-        yield client
+@pytest.fixture(scope="module")
+def client(cell: Whole) -> httpx.Client:
+    return cell.client
+
+
+def gateway_lines(system: System, job_id: str) -> list[tuple[str, str]]:
+    """Lane and version in nginx's lines about the request that the job came with."""
+    trace = system.job(job_id).trace_id
+    text = (system.settings.log_path / "nginx.jsonl").read_text(errors="replace")
+    lines = [json.loads(line) for line in text.splitlines() if trace and trace in line]
+    return [(line["tutti"]["lane"], line["tutti"]["model"]["version"]) for line in lines]
+
+
+def worker_lines(system: System, job_id: str) -> set[tuple[str, str]]:
+    lines = system.lines("job.succeeded", job_id) + system.lines("job.failed", job_id)
+    return {(line["tutti"]["lane"], line["tutti"]["model"]["version"]) for line in lines}
 
 
 def tutti(system: System, *words: str) -> str:
@@ -82,6 +93,10 @@ def test_a_canary_that_does_worse_stops_while_all_runs_on(
         assert ended.state == (
             JobState.FAILED if (engine, job.lane) == ("Flawed", "canary") else JobState.SUCCEEDED
         )
+    for job in jobs[:2]:
+        lane = (job.lane, version if job.lane == "canary" else "1")
+        eventually(lambda job=job, lane=lane: gateway_lines(system, job.id) == [lane], 10)
+        assert worker_lines(system, job.id) == {lane}
     eventually(lambda: stops(system, version), 30)
     eventually(lambda: ask(system, client, "canary").queue == "tone@1")
     last = ask(system, client, "canary")

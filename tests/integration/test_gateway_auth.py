@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from nginx.process import cache_folder
-from tests.servers.gateway import House, standing, until
+from nginx.keycache import MEMORY, cache_folder
+from tests.servers.gateway import House, free_port, house, standing, until
 
 KEY = "tutti_k1_0123456789abcdefghijklmnopqrstuv"
 
@@ -86,6 +86,47 @@ def test_the_key_is_in_clear_in_no_file_on_a_disk(locked: House) -> None:
     assert [file for file in searched if KEY.encode() in file.read_bytes()] == []
     locked.stop()
     assert not cache.exists()
+
+
+def in_memory() -> set[str]:
+    """What gateways keep in memory now. Other tests' gateways may run beside."""
+    return {path.name for path in MEMORY.glob("tutti-*")}
+
+
+def test_what_a_killed_gateway_left_in_memory_is_removed_by_the_next_one(tmp_path: Path) -> None:
+    (tmp_path / "1").mkdir()
+    (tmp_path / "1/keys").write_text(KEY)
+    with standing(tmp_path / "1", keys="on") as killed:
+        with killed.client(headers={"Authorization": f"Bearer {KEY}"}) as client:
+            client.get("/v1/jobs")
+        left = cache_folder(killed.data / "run")
+        assert killed.gateway is not None
+        assert left is not None
+        killed.gateway.kill()
+        killed.gateway.wait()
+    lock = left.with_suffix(".lock")
+    assert any(KEY.encode() in file.read_bytes() for file in left.rglob("*") if file.is_file())
+    for name in "23":
+        (tmp_path / name).mkdir()
+    with standing(tmp_path / "2", keys="on") as lives, house(tmp_path / "3") as next_one:
+        kept = cache_folder(lives.data / "run")
+        assert kept is not None
+        assert not in_memory() & {left.name, lock.name}, "the next gateway, of another folder, removed it"
+        next_one.start()
+        assert kept.is_dir(), "a gateway without keys leaves alone what one that lives holds"
+        assert lives.stop() == 0
+    assert not in_memory() & {kept.name, kept.with_suffix(".lock").name}
+
+
+def test_two_gateways_of_one_folder_are_one_too_many(locked: House) -> None:
+    first, locked.options["port"] = locked.gateway, free_port()
+    try:
+        with pytest.raises(AssertionError, match="another gateway runs in this data folder"):
+            locked.start()
+    finally:
+        second, locked.gateway = locked.gateway, first
+        assert second is not None
+        second.kill()
 
 
 def test_asking_is_answered_503_while_no_node_can_tell(locked: House) -> None:

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import os
+import re
 import time
 from pathlib import Path
 
 import pytest
 
+from tests import needs
 from tests.servers.gateway import House, standing
 
 ID = "a_01hzzzzzzzzzzzzzzzzzzzzzzz"
@@ -126,6 +129,35 @@ def test_the_lines_name_the_job_but_not_the_query(shop: House) -> None:
     assert line["http"]["response"]["body"]["bytes"] == len(SOUND)
     assert b"private" not in (shop.data / "log/nginx.jsonl").read_bytes()
     assert b"private" not in (shop.data / "log/nginx-error.log").read_bytes()
+
+
+TRACED = """#!/bin/sh
+for word in "$@"; do
+    case "$word" in -t|-V) exec {nginx} "$@" ;; esac
+done
+exec {strace} -D -f --seccomp-bpf -e trace=sendfile,pread64,read -o {trace} {nginx} "$@"
+"""
+
+
+def test_nginx_sends_a_song_by_sendfile_and_never_reads_it(tmp_path: Path, monkeypatch) -> None:
+    """The kernel copies from the file to the socket: strace sees no other way that its bytes could take."""
+    strace, trace = needs.program("strace"), tmp_path / "trace"
+    (tmp_path / "bin").mkdir()
+    script = tmp_path / "bin/nginx"
+    script.write_text(TRACED.format(nginx=needs.program("nginx"), strace=strace, trace=trace))
+    script.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{script.parent}:{os.environ['PATH']}")
+    song = os.urandom(3_000_000)
+    with standing(tmp_path) as built, built.client() as client:
+        fill(built)
+        (built.data / f"output/{ID}.flac").write_bytes(song)
+        assert client.get(f"/output/{ID}.flac").content == song
+        built.line(url__path=f"/output/{ID}.flac")
+    calls = trace.read_text()
+    sent = [int(count) for count in re.findall(r"sendfile\(.*= (\d+)$", calls, re.MULTILINE)]
+    assert sum(sent) == len(song)
+    read = re.findall(r"(?:read|pread64)\(.*= (\d{4,})$", calls, re.MULTILINE)
+    assert sum(map(int, read)) < len(song) / 2, "only its own configuration and small requests"
 
 
 def signed(path: str, expires: int, key: str = "0123456789abcdef") -> str:

@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
 from pathlib import Path
 
 import httpx
 import pytest
 
+from tasks.storage import Storage
 from tests.servers.front import GOOD, Front, standing_front
 from tests.servers.gateway import until
+from tests.servers.postgresql import Postgresql
 
 
 @pytest.fixture(scope="module")
-def locked(tmp_path_factory: pytest.TempPathFactory):
-    with standing_front(tmp_path_factory.mktemp("keys"), keys="on") as front:
+def locked(tmp_path_factory: pytest.TempPathFactory, postgresql: Postgresql):
+    """Keys are on, and kept in PostgreSQL; the other front is on SQLite."""
+    ledger = postgresql.ledger_url()
+    with standing_front(tmp_path_factory.mktemp("keys"), keys="on", ledger_url=ledger) as front:
         yield front
 
 
@@ -97,7 +102,7 @@ def test_a_revoked_key_is_refused_everywhere_within_30_seconds(locked: Front) ->
     assert f"{key_id} " in locked.command("keys", "list").replace("│", " ")
 
 
-def test_keys_are_in_no_file_and_their_ids_in_the_lines(locked: Front) -> None:
+def test_keys_are_in_no_file_and_their_ids_in_the_lines(locked: Front, postgresql: Postgresql) -> None:
     token = locked.command("keys", "add", "Seen")
     with locked.client() as client:
         accepted = client.post("/v1/jobs", json=GOOD, headers=with_key(token))
@@ -109,9 +114,11 @@ def test_keys_are_in_no_file_and_their_ids_in_the_lines(locked: Front) -> None:
         lambda: f'"key":{{"id":"{token.split("_")[1]}"}}' in lines.read_text(),
         "the key's id is in nginx's line",
     )
-    files = [file for file in locked.data.rglob("*") if file.is_file()]
-    assert {"ledger.db", "web.jsonl", "nginx.jsonl", "nginx.conf"} <= {file.name for file in files}
-    assert [file for file in files if secret in file.read_bytes()] == []
+    held = {file: file.read_bytes() for file in locked.data.rglob("*") if file.is_file()} | postgresql.kept()
+    assert {"web.jsonl", "nginx.jsonl", "nginx.conf"} <= {file.name for file in held}
+    digest = hashlib.sha256(secret).hexdigest().encode()
+    assert any(digest in text for text in held.values()), "look for it elsewhere"
+    assert [file for file, text in held.items() if secret in text] == []
 
 
 def form_token(page: httpx.Response) -> str:
@@ -253,6 +260,28 @@ def test_the_gateway_follows_the_nodes_that_the_ledger_knows(free: Front) -> Non
     until(lambda: '"127.0.0.1:9"' not in str(upstream()), "the node that left is gone")
     with free.client() as client:
         assert client.post("/v1/jobs", json=GOOD).status_code == 202
+
+
+def test_a_node_whose_storage_is_away_or_that_dies_gets_nothing(free: Front, tmp_path: Path) -> None:
+    """The whole chain: the node's own probe, its sign of life in the ledger, the gateway, nginx."""
+    Storage(tmp_path / "nas").prepare()
+    free.start_node("third", "n3", storage=str(tmp_path / "nas"))
+    config, port = free.data / "run/nginx/nginx.conf", free.ports["n3"]
+
+    def state() -> str:
+        (line,) = [line for line in config.read_text().splitlines() if f":{port}" in line] or [""]
+        return "down" if line.endswith(" down;") else "up" if line else "unknown"
+
+    until(lambda: state() == "up", "the node joined")
+    (tmp_path / "nas").rename(tmp_path / "away")
+    until(lambda: state() == "down", "its storage is away")
+    (tmp_path / "away").rename(tmp_path / "nas")
+    until(lambda: state() == "up", "its storage came back")
+    free.processes.pop("third").kill()
+    until(lambda: state() == "down", "it was silent for too long")
+    free.ledger.forget_web("n3")
+    with free.client() as client:
+        assert {client.get("/livez").status_code for _ in range(20)} == {200}
 
 
 def test_signed_links_work_from_the_job_to_the_file(tmp_path: Path) -> None:

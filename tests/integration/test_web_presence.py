@@ -14,6 +14,7 @@ from compose.names import Names
 from nginx.node import WebNode
 from tasks.ledger import Ledger
 from tests.servers.gateway import free_port
+from tests.servers.postgresql import Postgresql
 from tests.servers.web import Web, in_app, process
 from tests.servers.workers import eventually
 from web import presence
@@ -35,6 +36,20 @@ def test_a_node_bound_to_every_address_registers_one_that_others_reach(
         eventually(ledger.web_nodes)
         (node,) = ledger.web_nodes()
         assert node.address == f"{host}:{80 if advertise else port}"
+
+
+def test_a_node_on_loopback_of_a_shared_ledger_says_that_others_cannot_reach_it(
+    tmp_path: Path, postgresql: Postgresql
+) -> None:
+    port, url = free_port(), postgresql.ledger_url()
+    with process(tmp_path, port=port, ledger_url=url) as web, Ledger(url) as ledger:
+        eventually(ledger.web_nodes)
+        (node,) = ledger.web_nodes()
+        assert node.address == f"local:127.0.0.1:{port}"
+        (line,) = web.lines("web.unreachable")
+        assert "TUTTI_ADVERTISE" in line["message"]
+    with process(tmp_path / "alone", port=port) as web:
+        assert web.lines("web.unreachable") == []
 
 
 def test_a_machine_whose_memory_is_full_is_not_ready_and_gets_nothing(

@@ -9,6 +9,7 @@ import sys
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import httpx
 
@@ -24,10 +25,10 @@ GOOD = {"prompt": "a calm piano song", "duration": 10}
 class Front:
     data: Path
     port: int
-    direct_port: int
     options: dict[str, str]
     ledger: Ledger
     processes: dict[str, subprocess.Popen[bytes]] = field(default_factory=dict)
+    ports: dict[str, int] = field(default_factory=dict)
 
     def command(self, *words: str) -> str:
         """Run `tutti WORDS`; the answer is what it printed."""
@@ -45,7 +46,17 @@ class Front:
     def start(self, name: str, *words: str, **more: str) -> None:
         self.processes[name] = subprocess.Popen([*TUTTI, *words], env=self.environment(**more))
 
-    def client(self, *, direct: bool = False, source: str = "127.0.0.1", **more: object) -> httpx.Client:
+    def start_node(self, name: str, node: str, **more: str) -> None:
+        """Start a web node that listens on a port."""
+        port = self.ports[node] = free_port()
+        self.start(name, "web", node=node, port=str(port), advertise=f"127.0.0.1:{port}", **more)
+
+    @property
+    def direct_port(self) -> int:
+        """The port of the second web node."""
+        return self.ports["n2"]
+
+    def client(self, *, direct: bool = False, source: str = "127.0.0.1", **more: Any) -> httpx.Client:
         """A person's client: through the gateway, or straight to the second web node."""
         port = self.direct_port if direct else self.port
         transport = httpx.HTTPTransport(local_address=source)
@@ -78,11 +89,10 @@ def standing_front(folder: Path, **options: str) -> Iterator[Front]:
     options = {"rate_limit": "off", **options}
     url = options.get("ledger_url", f"sqlite:///{data}/ledger.db")
     with Ledger(url, lease_seconds=300) as ledger:
-        front = Front(data, free_port(), free_port(), options, ledger)
+        front = Front(data, free_port(), options, ledger)
         try:
             front.start("socket", "web", "--uds", f"{data}/run/web.sock")
-            here = f"127.0.0.1:{front.direct_port}"
-            front.start("port", "web", node="n2", port=str(front.direct_port), advertise=here)
+            front.start_node("port", "n2")
             front.start("gateway", "gateway")
             until(
                 lambda: _answers(front, direct=True) and _answers(front, direct=False),

@@ -117,6 +117,14 @@ def answers(address: str) -> bool:
         return sock.connect_ex(target) == 0
 
 
+def generations(data: Path) -> set[int]:
+    """The pids of the worker processes of the nginx of this folder."""
+    pid_file = data / "run/nginx/nginx.pid"
+    master = int(until(lambda: pid_file.exists() and pid_file.read_text().strip(), "the pid is written"))
+    children = Path(f"/proc/{master}/task/{master}/children").read_text().split()
+    return {int(pid) for pid in children}
+
+
 @dataclass
 class Node:
     address: str
@@ -226,10 +234,7 @@ class House:
 
     def generations(self) -> set[int]:
         """The pids of the worker processes of nginx."""
-        pid_file = self.data / "run/nginx/nginx.pid"
-        master = int(until(lambda: pid_file.exists() and pid_file.read_text().strip(), "the pid is written"))
-        children = Path(f"/proc/{master}/task/{master}/children").read_text().split()
-        return {int(pid) for pid in children}
+        return generations(self.data)
 
     def close(self) -> None:
         for process in [self.gateway, *(node.process for node in self.nodes.values())]:

@@ -92,6 +92,17 @@ class Postgresql:
             self._template = url.split("/")[3].split("?")[0]
         return self.url(self._template)
 
+    def kept(self) -> dict[Path, bytes]:
+        """All that lies in its files, what was written a moment ago included."""
+        with self._connect() as connection:
+            connection.execute("CHECKPOINT")
+        found = {}
+        for file in self.folder.rglob("*"):
+            with contextlib.suppress(FileNotFoundError):  # the server removes files of its own, too
+                if file.is_file():
+                    found[file] = file.read_bytes()
+        return found
+
     def kill(self) -> None:
         """As the kernel would end it in want of memory: its children, too."""
         if self.process:

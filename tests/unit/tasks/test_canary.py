@@ -81,14 +81,15 @@ def test_two_equal_lanes_hardly_ever_stop_it() -> None:
 
 
 @pytest.fixture
-def ledger(tmp_path):
-    with Ledger(f"sqlite:///{tmp_path}/ledger.db") as opened_ledger:
+def ledger(ledger_url: str):
+    """A ledger with the true time, on SQLite and on PostgreSQL."""
+    with Ledger(ledger_url) as opened_ledger:
         yield opened_ledger
 
 
 @pytest.fixture
-def lanes(tmp_path, ledger: Ledger):
-    database = opened(f"sqlite:///{tmp_path}/ledger.db")
+def lanes(ledger_url: str, ledger: Ledger):
+    database = opened(ledger_url)
     yield CanaryTable(database)
     database.close()
 

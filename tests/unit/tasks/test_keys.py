@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from contextlib import closing
+from pathlib import Path
+
 import pytest
 
 from tasks import keys
@@ -9,6 +12,7 @@ from tasks.keys import Key, Keyring, digest, new_token, scopes_of
 from tasks.ledger import Quota
 from tasks.ledger.keys import Keys, UnknownKey
 from tasks.ledger.operating import opened
+from tests.servers.postgresql import Postgresql
 
 DAY = 86_400
 
@@ -27,8 +31,9 @@ def clock() -> Clock:
 
 
 @pytest.fixture
-def store(tmp_path, clock: Clock):
-    database = opened(f"sqlite:///{tmp_path}/ledger.db")
+def store(ledger_url: str, clock: Clock):
+    """The table of keys, on SQLite and on PostgreSQL."""
+    database = opened(ledger_url)
     yield Keys(database, clock)
     database.close()
 
@@ -53,12 +58,17 @@ def test_a_key_is_found_by_its_text_and_by_nothing_else(store: Keys, clock: Cloc
         assert ring.check(wrong) is None, wrong
 
 
-def test_the_secret_is_kept_nowhere(store: Keys, tmp_path) -> None:
-    _, token = store.add("Ada")
-    secret = token.rsplit("_", 1)[1]
-    for file in tmp_path.iterdir():
-        assert secret.encode() not in file.read_bytes()
-    assert store.all()[0].digest == digest(secret)
+def test_the_secret_is_kept_nowhere(
+    ledger_url: str, clock: Clock, postgresql: Postgresql, tmp_path: Path
+) -> None:
+    with closing(opened(ledger_url)) as database:
+        store = Keys(database, clock)
+        key, token = store.add("Ada")
+        secret = token.rsplit("_", 1)[1]
+        assert store.all()[0].digest == digest(secret)
+    files = {file: file.read_bytes() for file in tmp_path.iterdir()} | postgresql.kept()
+    assert any(key.digest.encode() in text for text in files.values()), "look for it elsewhere"
+    assert not any(secret.encode() in text for text in files.values())
 
 
 def test_keys_are_random() -> None:
