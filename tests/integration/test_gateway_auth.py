@@ -102,10 +102,10 @@ def test_what_a_killed_gateway_left_in_memory_is_removed_by_the_next_one(tmp_pat
         left = cache_folder(killed.data / "run")
         assert killed.gateway is not None
         assert left is not None
+        assert any(KEY.encode() in file.read_bytes() for file in left.rglob("*") if file.is_file())
         killed.gateway.kill()
         killed.gateway.wait()
     lock = left.with_suffix(".lock")
-    assert any(KEY.encode() in file.read_bytes() for file in left.rglob("*") if file.is_file())
     for name in "23":
         (tmp_path / name).mkdir()
     with standing(tmp_path / "2", keys="on") as lives, house(tmp_path / "3") as next_one:
