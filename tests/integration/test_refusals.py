@@ -221,6 +221,9 @@ KINDS = {
     "too many keys tried": Kind(
         fast("/login", "/login", data={}, **WITHOUT), "nginx", 429, "rate_limited", "login.refused"
     ),
+    "too many keys tried, without nginx": Kind(
+        fast("/login", "/login", data={}, direct=True, **WITHOUT), "web", 429, "rate_limited", "login.refused"
+    ),
 }
 
 
