@@ -6,6 +6,7 @@ import json
 import subprocess
 import sys
 from collections.abc import Iterator
+from pathlib import Path
 
 import httpx
 import pytest
@@ -18,23 +19,23 @@ from tests.servers.workers import ROOT, System, eventually
 JOBS = 14  # a lane; both judgements ask for fewer
 
 
-@pytest.fixture(scope="module", params=["sqlite", "postgresql"])
-def cell(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Whole]:
-    """All parts behind nginx and a stable worker of version 1, on either ledger."""
+@pytest.fixture
+def cell(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Whole]:
+    """All parts behind nginx and a stable worker of version 1, on the ledger that the test names."""
     more = {}
     if request.param == "postgresql":
         more["ledger_url"] = request.getfixturevalue("postgresql").ledger_url()
-    with whole.standing(tmp_path_factory.mktemp("canary"), lease_seconds=5, **more) as started:
+    with whole.standing(tmp_path / "var", lease_seconds=5, **more) as started:
         started.system.start_worker()
         yield started
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture
 def system(cell: Whole) -> System:
     return cell.system
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture
 def client(cell: Whole) -> httpx.Client:
     return cell.client
 
@@ -77,8 +78,12 @@ def stops(system: System, version: str) -> list[str]:
 
 
 @pytest.mark.parametrize(
-    ("engine", "version", "device", "why"),
-    [("Flawed", "2", 1, "jobs failed, 0 of"), ("Slow", "3", 2, "s of compute a second")],
+    ("cell", "engine", "version", "device", "why"),
+    [
+        ("sqlite", "Flawed", "2", 1, "jobs failed, 0 of"),
+        ("postgresql", "Slow", "3", 2, "s of compute a second"),
+    ],
+    indirect=["cell"],
 )
 def test_a_canary_that_does_worse_stops_while_all_runs_on(
     system: System, client: httpx.Client, engine: str, version: str, device: int, why: str
