@@ -369,6 +369,22 @@ def test_metrics_are_prometheus_and_for_admins_only(tmp_path):
     in_app(tmp_path, scenario)
 
 
+def test_a_job_whose_record_went_is_as_unknown_as_one_that_never_was(tmp_path):
+    from tasks.ledger.operating import opened
+    from tasks.ledger.prune import prune
+
+    async def scenario(web: Web) -> None:
+        job_id = await web.submit()
+        await web.client.post(f"/v1/jobs/{job_id}/cancel")
+        assert await asyncio.to_thread(prune, opened(web.settings.ledger), web.ledger.now() + 1) == 1
+        for path in (f"/v1/jobs/{job_id}", f"/v1/jobs/{job_id}/events"):
+            answer = await web.client.get(path)
+            assert (answer.status_code, answer.json()["type"]) == (404, "/problems/unknown_job")
+        assert (await web.client.get("/v1/jobs")).json()["jobs"] == []
+
+    in_app(tmp_path, scenario)
+
+
 def test_an_upload_is_kept_by_its_hash_and_can_be_worked_on(tmp_path):
     from tests.servers.player import tone
 

@@ -105,6 +105,19 @@ def test_what_the_broker_did_not_take_is_sent_when_it_is_back(ledger, clock, bro
     publisher.close()
 
 
+def test_what_a_broker_could_not_take_for_long_is_sent_once_when_it_is_back(ledger, clock, broker):
+    job_id, epoch = accept_one(ledger), register(ledger)
+    publisher = Deaf(make_app(Settings(broker_url=broker.url)), broker.url)
+    dispatcher = Dispatcher(ledger, publisher, clock=clock)
+    for second in range(10):
+        publisher.deaf = second < 8
+        clock.now += UPKEEP_SECONDS
+        ledger.renew("gpu0@a", epoch)
+        turn(dispatcher)
+    assert taken(broker) == [job_id]
+    publisher.close()
+
+
 class Deaf(Publisher):
     """A publisher whose broker is away at first."""
 
@@ -140,6 +153,16 @@ def test_a_standby_takes_over_when_the_lease_ends_and_sends_what_was_lost(
         turn(first)
         seen.update(taken(broker))
     assert seen == {job_id, later}
+
+
+def test_a_standby_sends_nothing(open_ledger, publisher, broker, clock):
+    first, second = (Dispatcher(open_ledger(), publisher, clock=clock) for _ in range(2))
+    first.watch()
+    job_id = accept_one(open_ledger())
+    turn(second)
+    assert taken(broker) == []
+    turn(first)
+    assert taken(broker) == [job_id]
 
 
 def test_a_standby_takes_over_at_once_where_the_active_one_leaves(open_ledger, publisher, broker, clock):
