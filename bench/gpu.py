@@ -3,7 +3,7 @@
     python -m bench.gpu                      # everything, about six minutes on an H100
     python -m bench.gpu --only saturated     # some parts: peer, isolation, idle, saturated, mixed
 
-Full size, random weights. Every figure is wall time, from admitting a request (text) to float32 sound in host
+Full size, random weights. Every figure is wall time, from admitting a request (text) to int16 sound in host
 memory.
 """
 
@@ -77,7 +77,7 @@ def idle(engine: AceStepEngine, label: str) -> None:
         parts = ", ".join(f"{name} {value * 1e3:.1f}" for name, value in runs[-1][1].timings.items())
         taken = [run[0] * 1e3 for run in runs]
         say(
-            f"idle {label}: one {seconds:g} s song {statistics.median(taken):.1f} ms to float32 on the host "
+            f"idle {label}: one {seconds:g} s song {statistics.median(taken):.1f} ms to int16 on the host "
             f"(worst of 10: {max(taken):.1f}); last: {parts} ms"
         )
 

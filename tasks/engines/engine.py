@@ -16,8 +16,8 @@ import numpy.typing as npt
 
 from tasks.jobs import JobRequest
 
-Samples = npt.NDArray[np.float32]
-"""Audio as [channels, frames] in -1..1."""
+Samples = npt.NDArray[np.float32] | npt.NDArray[np.int16]
+"""Audio as [channels, frames]: float32 in -1..1, or int16 of full scale 32,767."""
 
 Progress = Callable[[float, str], None]
 """Called with the share done (0..1) and what is being done, in words. It may raise to stop the run."""

@@ -16,6 +16,7 @@ from multiprocessing.connection import Connection
 from typing import Any, TypeVar, cast
 
 import numpy as np
+import numpy.typing as npt
 
 from tasks.engines.engine import Samples
 from tasks.worker.messages import Made
@@ -84,14 +85,14 @@ class Wire:
         return replace(message, audio=replace(message.audio, samples=samples))
 
 
-def _in_memory(samples: Samples) -> int:
+def _in_memory(samples: npt.NDArray[Any]) -> int:
     """The descriptor of an unnamed file that holds the samples, in memory where the system can."""
     if hasattr(os, "memfd_create"):
         descriptor = os.memfd_create("song", os.MFD_CLOEXEC)
     else:
         with tempfile.TemporaryFile() as file:
             descriptor = os.dup(file.fileno())
-    os.ftruncate(descriptor, samples.nbytes)
-    with mmap.mmap(descriptor, samples.nbytes) as memory:
-        memory[:] = samples.reshape(-1).view(np.uint8).data
+    rest = samples.reshape(-1).view(np.uint8).data
+    while rest:  # written rather than mapped: a page fault a page costs more than the copy
+        rest = rest[os.write(descriptor, rest) :]
     return descriptor

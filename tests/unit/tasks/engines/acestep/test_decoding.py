@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import io
 import itertools
 
+import numpy as np
 import pytest
 import torch
 
-from tasks.engines.acestep.decoding import PEAK, Finisher, PlainDecoder, halo, windows
+from tasks.audio.encoding import encode
+from tasks.engines.acestep.decoding import FULL_SCALE, PEAK, Finisher, PlainDecoder, halo, windows
 from tasks.engines.acestep.fused import BatchDecoder
 from tests.unit.tasks.engines.acestep.songs import difference
 
@@ -64,10 +67,21 @@ def test_every_song_is_as_loud_and_as_long_as_asked():
     sound = Finisher(torch.device("cpu"))(torch.randn(2, 1_000) * 7, 900)
     assert sound.ready
     assert sound.samples().shape == (2, 900)
-    assert abs(Finisher(torch.device("cpu"))(torch.randn(2, 1_000), 1_000).samples()).max() == pytest.approx(
-        PEAK
-    )
+    assert sound.samples().dtype == np.int16
+    loudest = abs(Finisher(torch.device("cpu"))(torch.randn(2, 1_000), 1_000).samples()).max()
+    assert loudest == round(PEAK * FULL_SCALE)
 
 
 def test_silence_stays_silence():
     assert not Finisher(torch.device("cpu"))(torch.zeros(2, 10), 10).samples().any()
+    assert not Finisher(torch.device("cpu"))(torch.full((2, 10), torch.nan), 10).samples().any()
+
+
+def test_sixteen_bits_are_those_that_the_encoder_would_make():
+    wave = torch.randn(2, 4_001)
+    loud = (wave * (PEAK / wave.abs().max())).numpy()
+    made = Finisher(torch.device("cpu"))(wave, 4_001).samples()
+    files = [io.BytesIO(), io.BytesIO()]
+    for file, samples in zip(files, (made, loud), strict=True):
+        encode(samples, 48_000, file, "wav")
+    assert files[0].getvalue() == files[1].getvalue()
