@@ -3,8 +3,8 @@
     python -m bench.gpu_profile                          # 60 s and 10 s songs, bf16
     python -m bench.gpu_profile --precision fp8 --songs 60x16
 
-Prints the kernels of some saturated seconds, grouped, and where the device waits between them; then the host's
-own costs by function.
+Prints the kernels of some saturated seconds, grouped, and where the device waits between them; then the
+host's own costs by function.
 """
 
 from __future__ import annotations

@@ -48,7 +48,8 @@ def measure(dit: PackedDiT, decoder: Decoder, options: Options) -> Capacity:
     """Size packs and pool for this device, by running one pack and one window of decoding."""
     if dit.device.type != "cuda":
         return Capacity(options.tokens, options.longest, HOST_KEY_ROWS)
-    decode = _peak(lambda: decoder([torch.randn(WINDOW, dit.channels, device=dit.device, dtype=dit.dtype)]))
+    window = torch.randn(WINDOW, dit.channels, device=dit.device, dtype=dit.dtype)
+    decode = _peak(lambda: list(decoder([window])))
     token = _peak(lambda: _probe(dit)) / PROBE
     torch.cuda.empty_cache()
     free, _ = torch.cuda.mem_get_info(dit.device)

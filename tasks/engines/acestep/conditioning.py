@@ -26,11 +26,7 @@ class Words(NamedTuple):
 
     text: Tensor
     lyrics: Tensor
-
-    @property
-    def rows(self) -> int:
-        """Rows of the condition: the lyrics', the timbre's one, the text's."""
-        return len(self.lyrics) + 1 + len(self.text)
+    rows: int  # of the condition: the lyrics', the timbre's one, the text's
 
 
 def tokenise(brief: Brief, tokenizer: Any) -> Words:
@@ -40,7 +36,8 @@ def tokenise(brief: Brief, tokenizer: Any) -> Words:
         # not return_tensors: it looks at every number in Python, which costs more than the tokenizing
         return torch.tensor(tokenizer(text, truncation=True, max_length=longest).input_ids)
 
-    return Words(numbers(brief.text, TEXT_LONGEST), numbers(brief.lyrics, LYRICS_LONGEST))
+    text, lyrics = numbers(brief.text, TEXT_LONGEST), numbers(brief.lyrics, LYRICS_LONGEST)
+    return Words(text, lyrics, len(lyrics) + 1 + len(text))
 
 
 class Conditioner:

@@ -20,8 +20,11 @@ WINDOW = 375  # latents of 15 s; at full size a window's activations take about 
 class Decoder(Protocol):
     """Turns latents into sound."""
 
-    def __call__(self, songs: Sequence[Tensor]) -> list[Tensor]:
-        """Each song's latents [n, channels] -> float32 [2, n * hop], as loud as it comes."""
+    def __call__(self, songs: Sequence[Tensor]) -> Iterator[tuple[int, Tensor]]:
+        """Songs of latents [n, channels] -> number and wave, float32 [2, n * hop], as soon as each is whole.
+
+        A wave is the caller's to change.
+        """
 
 
 class Window(NamedTuple):
@@ -62,11 +65,12 @@ class PlainDecoder:
         self._margin = halo(list(vae.upsampling_ratios))
         self._hop = int(vae.hop_length)
 
-    @torch.inference_mode()
-    def __call__(self, songs: Sequence[Tensor]) -> list[Tensor]:
+    def __call__(self, songs: Sequence[Tensor]) -> Iterator[tuple[int, Tensor]]:
         """See `Decoder`."""
-        return [self._decode(latents) for latents in songs]
+        for number, latents in enumerate(songs):
+            yield number, self._decode(latents)
 
+    @torch.inference_mode()
     def _decode(self, latents: Tensor) -> Tensor:
         parts = []
         for window in windows(latents.shape[0], self._core, self._margin):
@@ -106,16 +110,19 @@ class Finisher:
 
     @torch.inference_mode()
     def __call__(self, wave: Tensor, frames: int) -> Pending:
-        """Wave [2, n] -> the first `frames` of it in 16 bits, its peak at -1 dBFS; NaN becomes silence."""
-        wave = wave * (PEAK / wave.abs().amax().clamp(min=1e-6))
-        wave = (wave[:, :frames] * FULL_SCALE).round_().nan_to_num_(0.0).to(torch.int16)
+        """Wave [2, n] -> the first `frames` of it in 16 bits, its peak at -1 dBFS; NaN becomes silence.
+
+        The wave is overwritten.
+        """
+        peak = torch.linalg.vector_norm(wave, torch.inf).clamp(min=1e-6)
+        sound = wave[:, :frames].mul_(PEAK * FULL_SCALE / peak).round_().nan_to_num_(0.0).to(torch.int16)
         if self._stream is None:
-            return Pending(wave, None)
-        host = torch.empty(wave.shape, dtype=wave.dtype, pin_memory=True)
+            return Pending(sound, None)
+        host = torch.empty(sound.shape, dtype=sound.dtype, pin_memory=True)
         self._stream.wait_stream(torch.cuda.current_stream(self._device))
         with torch.cuda.stream(self._stream):
-            host.copy_(wave, non_blocking=True)
-            wave.record_stream(self._stream)
+            host.copy_(sound, non_blocking=True)
+            sound.record_stream(self._stream)
             event = torch.cuda.Event(blocking=True)
             event.record()
         return Pending(host, event)

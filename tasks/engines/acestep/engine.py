@@ -11,20 +11,24 @@ import math
 import time
 from collections import OrderedDict, deque
 from collections.abc import Callable, Sequence
-from typing import Any, Self
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from typing import Self
 
 import torch
 from torch import Tensor
 
 from tasks.engines.acestep import lora
+from tasks.engines.acestep.adapters import Adapters
 from tasks.engines.acestep.brief import Brief, plan
-from tasks.engines.acestep.build import Built, build
+from tasks.engines.acestep.build import Built, Weights, build
 from tasks.engines.acestep.clock import mark, seconds
 from tasks.engines.acestep.conditioning import Words, tokenise
 from tasks.engines.acestep.guidance import Guidance
 from tasks.engines.acestep.model import Model, load
 from tasks.engines.acestep.options import Options
 from tasks.engines.acestep.pack import tokens_of
+from tasks.engines.acestep.sparing import sparing
 from tasks.engines.acestep.start import log_start, use_cache
 from tasks.engines.acestep.state import SongState
 from tasks.engines.engine import Audio, EngineOutOfMemory, Song
@@ -38,6 +42,9 @@ WARM_UP_SECONDS = (10.0, 60.0)
 
 PLANNED = 32  # plans kept between `fits` and `admit`
 
+DRAWERS = 4
+"""Threads that draw noise: a minute's takes 3 ms, since diffusers' numbers come one by one."""
+
 
 class AceStepEngine:
     """Implements `tasks.engines.engine.Engine`; see `packing` for why songs cannot hear each other."""
@@ -50,7 +57,8 @@ class AceStepEngine:
         self._read = read
         self._built: Built | None = None
         self._members: list[SongState] = []
-        self._adapters: OrderedDict[str, Any] = OrderedDict()
+        self._adapters: Adapters | None = None
+        self._drawers = ThreadPoolExecutor(DRAWERS, "noise")
         self._planned: OrderedDict[tuple[str, int], tuple[Brief, Words]] = OrderedDict()
         self._running: deque[torch.cuda.Event] = deque()
 
@@ -77,6 +85,7 @@ class AceStepEngine:
         model = self._read(self.options)
         loaded = time.perf_counter()
         self._built = build(model, self.options)
+        self._adapters = Adapters(self._built, self.options)
         self.warm_up()
         log_start(self._built, warm=warm, read=loaded - start, prepare=time.perf_counter() - loaded)
 
@@ -95,7 +104,7 @@ class AceStepEngine:
         """Free the device. Songs on their way are lost."""
         self._built = None
         self._members.clear()
-        self._adapters.clear()
+        self._adapters = None
         self._planned.clear()
         self._running.clear()
         if torch.cuda.is_available():
@@ -149,14 +158,17 @@ class AceStepEngine:
                 self._planned.popitem(last=False)
         return self._planned[key]
 
-    def _noise(self, brief: Brief) -> Tensor:
+    def _noise(self, brief: Brief) -> Callable[[], Tensor]:
         """What the song starts from; drawn on the CPU, so that every device starts from the same."""
         dit = self.built.weights.dit
-        generator = torch.Generator("cpu").manual_seed(brief.seed)
-        size = (1, brief.latents, dit.channels)
-        pinned = dit.device.type == "cuda"
-        noise = torch.randn(size, generator=generator, dtype=dit.dtype, pin_memory=pinned)
-        return noise[0].to(dit.device, non_blocking=True)
+
+        def draw() -> Tensor:
+            generator = torch.Generator("cpu").manual_seed(brief.seed)
+            size, pinned = (1, brief.latents, dit.channels), dit.device.type == "cuda"
+            return torch.randn(size, generator=generator, dtype=dit.dtype, pin_memory=pinned)[0]
+
+        drawn = self._drawers.submit(draw)
+        return lambda: drawn.result().to(dit.device, non_blocking=True)
 
     # --- taking steps
 
@@ -171,13 +183,14 @@ class AceStepEngine:
         self._let_go([state for state in self._members if state not in states])
         self._members = list(states)
         self._hold_back()
-        self._condition([state for state in states if state.key_start is None and state.audio is None])
         running = [state for state in states if state.audio is None]
-        for name, group in _by_adapter(running).items():
-            weights = self._adapter(name)
+        going = [state for state in running if not state.denoised]
+        sparing([state for state in going if state.key_start is None], self._condition)
+        for name, group in _by_adapter(going).items():
+            weights = self._weights(name)
             for part in self._parts(group):
-                self._advance(part, weights)
-        self._decode([state for state in running if state.denoised])
+                sparing(part, partial(self.built.pack.step, dit=weights.dit, spare=weights.spare))
+        sparing([state for state in running if state.denoised], self._decode)
         if running:
             self._remember_step()
         elif waiting := [state for state in states if not state.done]:
@@ -203,21 +216,28 @@ class AceStepEngine:
 
     def _condition(self, states: Sequence[SongState]) -> None:
         """Encode the songs that are new, all in one go, and put their keys into the pool."""
-        if not states:
-            return
         built = self.built
-        for state in states:
+        new = [state for state in states if state.key_start is None]
+        for state in new:
             state.marks["start"] = mark(built.model.device)
-        conditions = built.conditioner.encode([s.brief for s in states], [s.words for s in states])
-        for state, condition in zip(states, conditions, strict=True):
-            start = built.pool.take(condition.shape[0])
-            if start is None:
-                raise EngineOutOfMemory("too many songs at once for this device's key pool", song=state.song)
-            state.key_start = start
-            self._adapter(state.brief.lora).dit.remember(condition, built.pool, start)
+        conditions = built.conditioner.encode([s.brief for s in new], [s.words for s in new])
+        for state, condition in zip(new, conditions, strict=True):
             if state.context is None:
                 state.context = built.conditioner.context(state.brief)
+            state.key_start = self._remember(state, condition)
             state.marks["conditioned"] = mark(built.model.device)
+
+    def _remember(self, state: SongState, condition: Tensor) -> int:
+        pool = self.built.pool
+        start = pool.take(condition.shape[0])
+        if start is None:
+            raise EngineOutOfMemory("too many songs at once for this device's key pool", song=state.song)
+        try:
+            self._weights(state.brief.lora).dit.remember(condition, pool, start)
+        except torch.OutOfMemoryError:
+            pool.give(start)
+            raise
+        return start
 
     def _parts(self, states: Sequence[SongState]) -> list[list[SongState]]:
         """Split songs into packs that fit; one pack, unless more was asked for than `fits` allows."""
@@ -233,52 +253,23 @@ class AceStepEngine:
             parts[-1].append(state)
         return [part for part in parts if part]
 
-    def _advance(self, states: Sequence[SongState], weights: Any) -> None:
-        """Take one step; where memory runs out after all, in halves, so that no neighbour pays for it."""
-        try:
-            self.built.pack.step(states, weights.dit, weights.spare)
-        except torch.OutOfMemoryError as error:
-            torch.cuda.empty_cache()
-            if len(states) == 1:
-                detail = "the device has no memory for a song of this length"
-                raise EngineOutOfMemory(detail, song=states[0].song) from error
-            half = len(states) // 2
-            self._advance(states[:half], weights)
-            self._advance(states[half:], weights)
-
-    def _adapter(self, name: str | None) -> Any:
-        """The weights that a song wants; an adapter's are merged at its first use."""
-        built = self.built
-        if name is None:
-            return built.weights
-        if name not in self._adapters:
-            self._drop_adapters()
-            file = lora.find(self.options.loras, name)
-            self._adapters[name] = built.weigh(lora.merged_transformer(built.model, self.options.model, file))
-        self._adapters.move_to_end(name)
-        return self._adapters[name]
-
-    def _drop_adapters(self) -> None:
-        """Make room for one more, if there are as many as are kept; never one that a song still uses."""
+    def _weights(self, name: str | None) -> Weights:
+        """The weights that a song wants; those that others still use stay."""
+        if self._adapters is None:
+            raise RuntimeError("the model is not loaded")
         used = {state.brief.lora for state in self._members if state.audio is None}
-        for name in [name for name in self._adapters if name not in used]:
-            if len(self._adapters) < lora.KEPT:
-                return
-            weights = self._adapters.pop(name)
-            self.built.pack.forget(weights.dit)
-            self.built.pool.give(weights.spare.key_start)
+        return self._adapters.weights(name, used)
 
     # --- the end
 
     def _decode(self, states: Sequence[SongState]) -> None:
-        if not states:
-            return
         built = self.built
-        for state in states:
+        waiting = [state for state in states if state.audio is None]
+        for state in waiting:
             state.marks["denoised"] = mark(built.model.device)
-        self._let_go(states)
-        waves = built.decoder([state.latents for state in states])
-        for state, wave in zip(states, waves, strict=True):
+        self._let_go(waiting)
+        for number, wave in built.decoder([state.latents for state in waiting]):
+            state = waiting[number]
             state.audio = built.finisher(wave, state.brief.frames)
             state.marks["decoded"] = mark(built.model.device)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from typing import Any, NamedTuple
 
@@ -56,15 +56,17 @@ class BatchDecoder:
     def __init__(self, decode: Decode, hop: int, margin: int, core: int = CORE) -> None:
         self._decode, self._hop, self._margin, self._core = decode, hop, margin, core
 
-    @torch.inference_mode()
-    def __call__(self, songs: Sequence[Tensor]) -> list[Tensor]:
+    def __call__(self, songs: Sequence[Tensor]) -> Iterator[tuple[int, Tensor]]:
         """See `decoding.Decoder`."""
         waves: dict[int, Tensor] = {}
+        missing = [len(song) for song in songs]
         for batch in self._batches(songs):
             latents = torch.stack([songs[p.song][p.window.start : p.window.stop] for p in batch])
             for piece, wave in zip(batch, self._decode(latents), strict=True):
                 self._keep(waves, piece, wave, len(songs[piece.song]))
-        return [waves[number] for number in range(len(songs))]
+                missing[piece.song] -= piece.window.keep_to - piece.window.keep
+                if not missing[piece.song]:
+                    yield piece.song, waves.pop(piece.song)
 
     def _batches(self, songs: Sequence[Tensor]) -> list[list[_Piece]]:
         """Windows of one length together, as many as make up one full window."""

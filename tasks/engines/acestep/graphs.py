@@ -20,6 +20,7 @@ class Graphs:
         self._enabled = enabled and device.type == "cuda"
         self._graphs: dict[Key, torch.cuda.CUDAGraph] = {}
         self._seen: set[Key] = set()
+        self._refused: set[Key] = set()  # there was no memory for a record
         self._pool = torch.cuda.graph_pool_handle() if self._enabled else None
 
     def run(self, key: Key, forward: Callable[[], None]) -> None:
@@ -28,9 +29,8 @@ class Graphs:
             forward()
         elif (graph := self._graphs.get(key)) is not None:
             graph.replay()
-        elif key in self._seen or key[1] <= ALWAYS:
-            self._graphs[key] = self._record(forward)
-            self._graphs[key].replay()
+        elif key not in self._refused and (key in self._seen or key[1] <= ALWAYS):
+            self._record(key, forward)
         else:
             self._seen.add(key)
             forward()
@@ -40,8 +40,10 @@ class Graphs:
         for key in [key for key in self._graphs if key[0] == weights]:
             del self._graphs[key]
         self._seen = {key for key in self._seen if key[0] != weights}
+        self._refused = {key for key in self._refused if key[0] != weights}
 
-    def _record(self, forward: Callable[[], None]) -> torch.cuda.CUDAGraph:
+    def _record(self, key: Key, forward: Callable[[], None]) -> None:
+        """Run a step and record it; where that takes more memory than there is, it was still run."""
         side = torch.cuda.Stream()
         side.wait_stream(torch.cuda.current_stream())
         with torch.cuda.stream(side):
@@ -49,6 +51,10 @@ class Graphs:
         torch.cuda.current_stream().wait_stream(side)
         torch.cuda.synchronize()
         graph = torch.cuda.CUDAGraph()
-        with torch.cuda.graph(graph, pool=self._pool):
-            forward()
-        return graph
+        try:
+            with torch.cuda.graph(graph, pool=self._pool):
+                forward()
+        except torch.OutOfMemoryError:
+            self._refused.add(key)
+        else:
+            self._graphs[key] = graph

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import cached_property
 
 from torch import Tensor
 
@@ -19,7 +21,7 @@ class SongState:
     """What the engine knows of one song.
 
     Attributes:
-        latents: [latents, channels]; a view of the pack's rows while the song is seated in one.
+        noise: What the song starts from, [latents, channels]; to be waited for, since a thread draws it.
         taken: Denoising steps done.
         condition: Rows of the network's condition, kept until they are in the key pool.
         key_start: First row of its keys in the pool; None while it has none.
@@ -30,13 +32,18 @@ class SongState:
     song: Song
     brief: Brief
     words: Words
-    latents: Tensor
+    noise: Callable[[], Tensor]
     guidance: Guidance | None
     context: Tensor | None = None
     taken: int = 0
     key_start: int | None = None
     audio: Pending | None = None
     marks: dict[str, Mark] = field(default_factory=dict)
+
+    @cached_property
+    def latents(self) -> Tensor:
+        """What it is by now, [latents, channels]; a view of the pack's rows while it is seated in one."""
+        return self.noise()
 
     @property
     def done(self) -> bool:

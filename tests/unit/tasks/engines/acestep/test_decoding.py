@@ -7,6 +7,7 @@ import itertools
 
 import numpy as np
 import pytest
+import soundfile
 import torch
 
 from tasks.audio.encoding import encode
@@ -42,9 +43,10 @@ def test_windows_cover_a_song_once(latents):
 
 def test_windows_sound_like_the_whole(pipe):
     song = torch.randn(517, 8)
-    whole = PlainDecoder(pipe.vae, core=1_000)([song])[0]
+    [(_, whole)] = PlainDecoder(pipe.vae, core=1_000)([song])
     assert whole.shape == (2, 517 * pipe.vae.hop_length)
-    assert difference(PlainDecoder(pipe.vae, core=100)([song])[0], whole) < 1e-5
+    [(_, parts)] = PlainDecoder(pipe.vae, core=100)([song])
+    assert difference(parts, whole) < 1e-5
 
 
 def test_batches_of_songs_and_windows_sound_like_each_alone(pipe):
@@ -58,8 +60,10 @@ def test_batches_of_songs_and_windows_sound_like_each_alone(pipe):
 
     songs = [torch.randn(length, 8) for length in (50, 230, 50, 100, 50)]
     decoder = BatchDecoder(decode, vae.hop_length, halo(list(vae.upsampling_ratios)), core=100)
-    for song, wave in zip(songs, decoder(songs), strict=True):
-        assert difference(wave, PlainDecoder(vae)([song])[0]) < 1e-5
+    waves = dict(decoder(songs))
+    assert sorted(waves) == list(range(len(songs)))
+    for number, wave in waves.items():
+        assert difference(wave, dict(PlainDecoder(vae)([songs[number]]))[0]) < 1e-5
     assert (2, 50) in sizes
 
 
@@ -77,11 +81,15 @@ def test_silence_stays_silence():
     assert not Finisher(torch.device("cpu"))(torch.full((2, 10), torch.nan), 10).samples().any()
 
 
-def test_sixteen_bits_are_those_that_the_encoder_would_make():
+def test_sixteen_bits_are_written_as_floats_would_be_to_rounding():
     wave = torch.randn(2, 4_001)
     loud = (wave * (PEAK / wave.abs().max())).numpy()
     made = Finisher(torch.device("cpu"))(wave, 4_001).samples()
-    files = [io.BytesIO(), io.BytesIO()]
-    for file, samples in zip(files, (made, loud), strict=True):
+    written = []
+    for samples in (made, loud):
+        file = io.BytesIO()
         encode(samples, 48_000, file, "wav")
-    assert files[0].getvalue() == files[1].getvalue()
+        file.seek(0)
+        written.append(soundfile.read(file, dtype="int16")[0].astype(int))
+    assert abs(written[0] - written[1]).max() <= 1
+    assert (written[0] == written[1]).mean() > 0.99

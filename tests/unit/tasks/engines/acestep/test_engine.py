@@ -135,7 +135,7 @@ def test_adapters_leave_when_others_come(engine, adapter, folder, monkeypatch):
     alone(engine, song(1, lora="band", steps=1))
     alone(engine, song(1, lora="choir", steps=1))
     engine.step([])
-    assert list(engine._adapters) == ["choir"]
+    assert engine._adapters.names == ["choir"]
     assert len(engine.built.pool._taken) == 2  # the null condition, of the checkpoint and of the adapter
 
 
