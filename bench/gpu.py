@@ -27,7 +27,7 @@ from tasks.engines.acestep.model import Model, adopt
 from tasks.engines.engine import Song
 
 STARTED = time.perf_counter()
-SATURATED = ((60.0, 16, 64), (10.0, 64, 384))  # seconds, places, songs
+SATURATED = ((60.0, 16, 128), (10.0, 64, 768))  # seconds, places, songs
 
 
 def say(text: str) -> None:
@@ -184,7 +184,7 @@ def main(arguments: list[str] | None = None) -> None:
             if seconds in ours:
                 say(f"{precision} {seconds:g} s: {ours[seconds] / got:.1f}x diffusers with {batch} a call")
         if "mixed" in parts:
-            mixed(engine, precision, round(300 * chosen.share))
+            mixed(engine, precision, round(240 * chosen.share))
         engine.unload()
 
 

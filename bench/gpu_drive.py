@@ -22,6 +22,8 @@ SHORT_LYRICS = "[verse]\nSoft notes in the morning light\n[chorus]\nMusic fills 
 
 MIX = (10, 240, 30, 60, 15, 120, 45, 90, 20, 180, 60, 30, 10, 75, 150, 40, 60, 25)  # seconds of a varied day
 
+JOINING = 8  # steps of a song: when as many join each step, as many leave
+
 Driver = Callable[[AceStepEngine, Iterator[Song], int], Iterator[SongState]]
 
 
@@ -45,12 +47,13 @@ def alone(engine: AceStepEngine, one: Song) -> tuple[float, Audio]:
 
 
 def continuous(engine: AceStepEngine, songs: Iterator[Song], places: int) -> Iterator[SongState]:
-    """Keep `places` songs on their way; yields each as it is finished."""
+    """Keep `places` songs on their way, an eighth of them new each step; yields each as it is finished."""
     on_the_way: list[SongState] = []
     waiting = next(songs, None)
     while waiting or on_the_way:
         denoising = sum(state.audio is None for state in on_the_way)
-        while waiting and denoising < places and engine.fits(on_the_way, waiting):
+        room = min(places, denoising + max(1, places // JOINING))
+        while waiting and denoising < room and engine.fits(on_the_way, waiting):
             on_the_way.append(engine.admit(waiting))
             denoising += 1
             waiting = next(songs, None)
