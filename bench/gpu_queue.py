@@ -119,13 +119,13 @@ def first_song(tutti: Tutti, name: str) -> None:
 
 
 def unloaded(tutti: Tutti) -> None:
-    """Wait until the model has left the GPU, and say what is left there."""
+    """Wait until the worker says that the model is there, then that it has left, and what is left of it."""
     begin = time.perf_counter()
-    while device(tutti)["model_loaded"]:
-        assert time.perf_counter() - begin < PATIENCE
-        time.sleep(0.1)
-    time.sleep(2.0)  # the driver takes the memory back, and the next heartbeat says so
-    say(f"unloaded {time.perf_counter() - begin - 2:.1f} s after the last song; {vitals(tutti)}")
+    for loaded in (True, False):
+        while device(tutti)["model_loaded"] is not loaded:
+            assert time.perf_counter() - begin < PATIENCE
+            time.sleep(0.1)
+    say(f"unloaded {time.perf_counter() - begin:.1f} s after the last song; {vitals(tutti)}")
 
 
 def device(tutti: Tutti) -> dict[str, Any]:

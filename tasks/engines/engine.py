@@ -61,7 +61,7 @@ class State(Protocol):
 
 @runtime_checkable
 class Engine(Protocol):
-    """Makes many songs at once, step by step. `step` advances every state it is given by one step."""
+    """Makes many songs at once, step by step."""
 
     name: str
     version: str
@@ -76,7 +76,7 @@ class Engine(Protocol):
         """Whether `song` can join `states` within the device's memory."""
 
     def step(self, states: Sequence[State]) -> None:
-        """Advance each of these songs by one step.
+        """Advance these songs by one step; an engine may let some wait a turn, as their `progress` says.
 
         Raises:
             EngineOutOfMemory: One does not fit; its neighbours may have advanced, as their `progress` says.

@@ -6,6 +6,7 @@ One thread, the keeper, lives as long as the worker: it starts the child, becaus
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 import os
 import signal
@@ -13,6 +14,7 @@ import socket
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from multiprocessing.connection import Connection
@@ -72,6 +74,8 @@ class EngineProcess:
         self._loaded: Loaded | None = None
         self._wanted = self._closing = self._asked_to_end = False
         self.load_error: str | None = None
+        self._started = 0.0
+        self._note_of_loading = chosen.run_path / f"load-{chosen.engine}".replace(":", "-")
         self._keeper = threading.Thread(target=self._keep, name="engine-keeper", daemon=True)
         self._keeper.start()
 
@@ -79,6 +83,15 @@ class EngineProcess:
     def loaded(self) -> Loaded | None:
         """What the child said when its model was ready; None while there is none."""
         return self._loaded
+
+    @property
+    def loading(self) -> str:
+        """What those who wait for the model are told: how long it took the last time."""
+        try:
+            seconds = float(self._note_of_loading.read_text())
+        except (OSError, ValueError):
+            return "loading the model for the first time"
+        return f"loading the model, about {max(1.0, seconds):.0f} s"
 
     @property
     def pid(self) -> int | None:
@@ -163,7 +176,7 @@ class EngineProcess:
 
     def _start(self) -> None:
         ours, theirs = socket.socketpair()
-        self._asked_to_end = False
+        self._asked_to_end, self._started = False, time.monotonic()
         with theirs:
             self._child = subprocess.Popen(  # noqa: S603 - this program's own module
                 [sys.executable, "-m", "tasks.worker.child", str(theirs.fileno()), str(os.getpid())],
@@ -187,6 +200,8 @@ class EngineProcess:
         match message:
             case Loaded(name=name, version=version, seconds=seconds):
                 log.info("worker.engine_loaded", message=f"{name}@{version} is ready after {seconds:.1f} s")
+                with contextlib.suppress(OSError):
+                    self._note_of_loading.write_text(f"{time.monotonic() - self._started:.1f}")
                 with self._changed:
                     self._loaded, self.load_error = message, None
                     for run, flight in self._flights.items():

@@ -58,7 +58,7 @@ class Run:
         self.job = job
         self.epoch = epoch
         self.started = time.monotonic()
-        self.stage: str | None = "loading the model" if engine.loaded is None else "waiting for the engine"
+        self.stage: str | None = engine.loading if engine.loaded is None else "waiting for the engine"
         self.alone = bool(job.extra.get("alone"))
         self._engine = engine
         self._gate = gate

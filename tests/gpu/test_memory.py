@@ -55,7 +55,7 @@ def made(engine: AceStepEngine, songs: list) -> dict[int, object]:
 
 def test_only_the_song_that_does_not_fit_fails(engine, full):
     wanted = made(engine, SHORT)
-    full(engine.built.capacity.bytes_a_token * 2_500)
+    full(engine.built.capacity.bytes_a_token * 1_500)
     said = made(engine, [*SHORT[:2], LONG, *SHORT[2:]])
     assert isinstance(said[LONG.seed], Broke)
     assert said[LONG.seed].error_class is ErrorClass.OUT_OF_MEMORY

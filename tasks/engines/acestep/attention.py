@@ -16,8 +16,9 @@ from torch import Tensor
 
 from tasks.engines.acestep.packing import Index, Span
 
-Within = Callable[[Tensor, Tensor, Tensor, Index, int, bool], Tensor]
-"""Self attention: q [tokens, heads, d], k and v [tokens, key heads, d], index, window (-1: none), causal."""
+Within = Callable[[Tensor, Tensor, Tensor, Index, int, bool, int], Tensor]
+"""Self attention: q [tokens, heads, d], k and v [tokens, key heads, d], index, window (-1: none), causal,
+tokens of the longest document (0: not known)."""
 
 Across = Callable[[Tensor, Tensor, Tensor, Index], Tensor]
 """Cross attention: q [tokens, heads, d]; keys and values [pool rows, key heads, d]; index."""
@@ -58,7 +59,15 @@ def attend_plain(
     return out
 
 
-def _plain_within(q: Tensor, k: Tensor, v: Tensor, index: Index, window: int, causal: bool) -> Tensor:
+def _plain_within(
+    q: Tensor,
+    k: Tensor,
+    v: Tensor,
+    index: Index,
+    window: int,
+    causal: bool,
+    longest: int = 0,  # noqa: ARG001
+) -> Tensor:
     own = tuple(Span(s.start, s.stop, s.start, s.stop) for s in index.spans)
     return attend_plain(q, k, v, own, window, causal)
 
@@ -117,8 +126,11 @@ def _(
 KEYS_LONGEST = 4096  # no condition is longer: 256 text tokens, 2,048 of lyrics and the timbre's
 
 
-def _flash_within(q: Tensor, k: Tensor, v: Tensor, index: Index, window: int, causal: bool) -> Tensor:
-    return attend_flash(q, k, v, index.starts, index.starts, None, q.shape[0], window, causal)
+def _flash_within(
+    q: Tensor, k: Tensor, v: Tensor, index: Index, window: int, causal: bool, longest: int = 0
+) -> Tensor:
+    # the kernel is launched for so many tokens of each document that may be there
+    return attend_flash(q, k, v, index.starts, index.starts, None, longest or q.shape[0], window, causal)
 
 
 def _flash_across(q: Tensor, keys: Tensor, values: Tensor, index: Index) -> Tensor:

@@ -169,7 +169,9 @@ def _(
     return torch.empty_like(q, memory_format=torch.contiguous_format)
 
 
-def _within(q: Tensor, k: Tensor, v: Tensor, index: Index, window: int, causal: bool) -> Tensor:
+def _within(
+    q: Tensor, k: Tensor, v: Tensor, index: Index, window: int, causal: bool, longest: int = 0
+) -> Tensor:
     if causal:
         raise ValueError("the Triton attention is not causal")
     return attend_triton(q, k, v, index.tiles, index.starts, index.starts, None, window)

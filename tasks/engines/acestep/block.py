@@ -147,7 +147,7 @@ def dit_block(
     m = modulation[index.document]
     h = (rms(x, layer.norm, shape.eps) * (1 + m[:, 1]) + m[:, 0]).to(x.dtype)
     q, k, v = project(h, layer.qkv, layer.norm_q, layer.norm_k, cos, sin, shape)
-    attended = attention.within(q, k, v, index, window, False)
+    attended = attention.within(q, k, v, index, window, False, 0)
     x = (x + linear(attended.reshape(x.shape[0], -1), layer.out) * m[:, 2]).to(x.dtype)
     h = rms(x, layer.cross_norm, shape.eps)
     q = rms(linear(h, layer.cross_q).view(-1, shape.heads, shape.width), layer.cross_norm_q, shape.eps)
@@ -166,11 +166,12 @@ def encoder_block(
     attention: Attention,
     window: int,
     causal: bool,
+    longest: int,
     shape: Shape,
 ) -> Tensor:
     """One layer of an encoder of words: x [tokens, d] -> the same."""
     h = rms(x, layer.norm, shape.eps)
     q, k, v = project(h, layer.qkv, layer.norm_q, layer.norm_k, cos, sin, shape)
-    attended = attention.within(q, k, v, index, window, causal)
+    attended = attention.within(q, k, v, index, window, causal, longest)
     x = x + linear(attended.reshape(x.shape[0], -1), layer.out)
     return x + swiglu(rms(x, layer.mlp_norm, shape.eps), layer.gate_up, layer.down)

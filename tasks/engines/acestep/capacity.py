@@ -50,6 +50,7 @@ def measure(dit: PackedDiT, decoder: Decoder, options: Options) -> Capacity:
         return Capacity(options.tokens, options.longest, HOST_KEY_ROWS)
     window = torch.randn(WINDOW, dit.channels, device=dit.device, dtype=dit.dtype)
     decode = _peak(lambda: list(decoder([window])))
+    _probe(dit)  # compiling takes memory of its own
     token = _peak(lambda: _probe(dit)) / PROBE
     torch.cuda.empty_cache()
     free, _ = torch.cuda.mem_get_info(dit.device)

@@ -32,6 +32,7 @@ class Stack(NamedTuple):
     cos: Tensor
     sin: Tensor
     causal: bool
+    longest: int  # tokens of any one document, the tail included; 0 where that is most of the bucket
     enter: Callable[[Tensor], Tensor]
     leave: Callable[[Tensor], Tensor]
 
@@ -68,6 +69,7 @@ def read_text(encoder: Any, projector: Tensor) -> Stack:
         cos=cos,
         sin=sin,
         causal=True,
+        longest=max(TEXT_LONGEST, TEXT_BUCKET),
         enter=lambda ids: F.embedding(ids, table),
         leave=lambda x: F.linear(rms(x, norm, shape.eps), projector),
     )
@@ -88,6 +90,7 @@ def read_lyrics(encoder: Any, table: Tensor) -> Stack:
         cos=cos,
         sin=sin,
         causal=False,
+        longest=0,
         enter=lambda ids: F.linear(F.embedding(ids, table), embed.weight, embed.bias),
         leave=lambda x: rms(x, norm, shape.eps),
     )
@@ -149,7 +152,8 @@ class PackedEncoder:
         self._mark(cos, sin, *index[:4], index.tiles)
         for layer, window in zip(stack.layers, stack.windows, strict=True):
             self._mark(x)
-            x = self._block(x, index, cos, sin, layer, self._attention, window, stack.causal, stack.shape)
+            fixed = (layer, self._attention, window, stack.causal, stack.longest, stack.shape)
+            x = self._block(x, index, cos, sin, *fixed)
         out = stack.leave(x)
         if place.out is None:
             place.out = torch.empty_like(out)

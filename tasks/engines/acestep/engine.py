@@ -31,6 +31,7 @@ from tasks.engines.acestep.pack import tokens_of
 from tasks.engines.acestep.sparing import sparing
 from tasks.engines.acestep.start import log_start, use_cache
 from tasks.engines.acestep.state import SongState
+from tasks.engines.acestep.turns import due
 from tasks.engines.engine import Audio, EngineOutOfMemory, Song
 from tasks.jobs import JobError, JobRequest
 from tasks.settings import Settings
@@ -174,7 +175,7 @@ class AceStepEngine:
 
     @torch.inference_mode()
     def step(self, states: Sequence[SongState]) -> None:
-        """Advance every song by one step; songs that are not named any more lose their place.
+        """Advance songs by one step, all that have their turn; those not named any more lose their place.
 
         Raises:
             EngineOutOfMemory: A song does not fit even alone; its `song` says which.
@@ -186,7 +187,8 @@ class AceStepEngine:
         running = [state for state in states if state.audio is None]
         going = [state for state in running if not state.denoised]
         sparing([state for state in going if state.key_start is None], self._condition)
-        for name, group in _by_adapter(going).items():
+        turn = due(going, self.built.weights.dit.patch, time.monotonic())
+        for name, group in _by_adapter(turn).items():
             weights = self._weights(name)
             for part in self._parts(group):
                 sparing(part, partial(self.built.pack.step, dit=weights.dit, spare=weights.spare))

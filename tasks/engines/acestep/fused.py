@@ -44,7 +44,7 @@ def fusable(vae: Any) -> bool:
 
 def fused_decoder(vae: Any, core: int = CORE) -> BatchDecoder:
     """The decoder by kernels."""
-    from tasks.engines.acestep.vae_triton import decode as run
+    from tasks.engines.acestep.vae_layers import decode as run
 
     decode = partial(run, read(vae.decoder, torch.bfloat16))
     return BatchDecoder(decode, int(vae.hop_length), halo(list(vae.upsampling_ratios)), core)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -22,6 +23,7 @@ class SongState:
 
     Attributes:
         noise: What the song starts from, [latents, channels]; to be waited for, since a thread draws it.
+        since: When it was admitted, by the monotonic clock.
         taken: Denoising steps done.
         condition: Rows of the network's condition, kept until they are in the key pool.
         key_start: First row of its keys in the pool; None while it has none.
@@ -35,6 +37,7 @@ class SongState:
     noise: Callable[[], Tensor]
     guidance: Guidance | None
     context: Tensor | None = None
+    since: float = field(default_factory=time.monotonic)
     taken: int = 0
     key_start: int | None = None
     audio: Pending | None = None

@@ -13,7 +13,7 @@ from tests.unit.tasks.engines.acestep.songs import difference
 def product(
     s: Tensor, weight: Tensor, bias: Tensor, taps: int, offset: int, dilation: int, rows: int
 ) -> Tensor:
-    """What `vae_triton.convolve` computes: row t reads rows t + offset + tap * dilation, zero outside."""
+    """What `vae_layers.convolve` computes: row t reads rows t + offset + tap * dilation, zero outside."""
     time, channels = s.shape
     kernel = weight.view(taps, channels, -1)
     out = torch.zeros(rows, weight.shape[1])
