@@ -21,7 +21,7 @@ import torch
 
 from bench.full_size import pipeline
 from bench.gpu_drive import MIX, PROMPT, Driver, alone, arriving, continuous, lockstep, rate, song, words
-from bench.gpu_floors import Rates, ceilings, decoder_bytes, decoder_flops, network_flops, weight_bytes
+from bench.gpu_floors import Rates, ceilings, decoder_bytes, decoder_flops, network_seconds, weight_bytes
 from tasks.engines.acestep import AceStepEngine, Options
 from tasks.engines.acestep.model import Model, adopt
 from tasks.engines.engine import Song
@@ -84,12 +84,12 @@ def idle(engine: AceStepEngine, label: str) -> None:
 
 def floors(engine: AceStepEngine, seconds: float, places: int, rates: Rates) -> str:
     condition = 700 if seconds >= 30 else 350
-    network = 8e3 * network_flops(engine, seconds, condition) / rates.flops
+    network = 8e3 * network_seconds(engine, seconds, condition, rates)
     weights = 8e3 * weight_bytes(engine) / rates.copied / places
     decoder = 1e3 * decoder_flops(seconds) / rates.flops
     moved = 1e3 * decoder_bytes(seconds) / rates.copied
     return (
-        f"floors: network {network:.2f} ms (bf16 arithmetic; weights' bytes {weights:.2f}), decoder "
+        f"floors: network {network:.2f} ms (arithmetic; weights' bytes {weights:.2f}), decoder "
         f"{max(decoder, moved):.2f} ms (arithmetic {decoder:.2f}, bytes {moved:.2f})"
     )
 
@@ -169,7 +169,10 @@ def main(arguments: list[str] | None = None) -> None:
     parts = set(chosen.only.split(","))
     rates = ceilings()
     name = torch.cuda.get_device_name()
-    say(f"{name}: {rates.flops / 1e12:.0f} TFLOP/s bf16, {rates.copied / 1e12:.2f} TB/s copied")
+    say(
+        f"{name}: {rates.flops / 1e12:.0f} TFLOP/s bf16, {rates.fp8 / 1e12:.0f} fp8, "
+        f"{rates.copied / 1e12:.2f} TB/s copied"
+    )
     theirs = peer() if "peer" in parts else {}
     for precision in chosen.precisions.split(","):
         gc.collect()

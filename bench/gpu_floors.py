@@ -8,14 +8,16 @@ from typing import NamedTuple
 import torch
 
 from tasks.engines.acestep import AceStepEngine
+from tasks.engines.acestep.block import Fp8, quantise
 
 STAGES = ((10, 1_024), (6, 512), (4, 256), (4, 128), (2, 128))  # the decoder's strides and channels
 
 
 class Rates(NamedTuple):
-    """bf16 multiplications and additions a second, and bytes read and written a second by a copy."""
+    """Multiplications and additions a second in bf16 and fp8, and bytes read and written a second by a copy."""
 
     flops: float
+    fp8: float
     copied: float
 
 
@@ -37,11 +39,17 @@ def ceilings() -> Rates:
     source = torch.randn(2**29, device="cuda").bfloat16()
     target = torch.empty_like(source)
     copy = timed(lambda: target.copy_(source), 20)
-    return Rates(2 * 8_192**3 / timed(lambda: a @ b, 200), 2 * source.nbytes / copy)
+    fp8 = quantise(a), quantise(b)
+    scales = {"scale_a": fp8[0].scale, "scale_b": fp8[1].scale.t(), "out_dtype": torch.bfloat16}
+    product = timed(
+        lambda: torch._scaled_mm(fp8[0].data, fp8[1].data.t(), use_fast_accum=True, **scales), 200
+    )
+    flops = 2 * 8_192**3
+    return Rates(flops / timed(lambda: a @ b, 200), flops / product, 2 * source.nbytes / copy)
 
 
-def network_flops(engine: AceStepEngine, seconds: float, condition: int) -> float:
-    """Of one denoising step of one song."""
+def network_seconds(engine: AceStepEngine, seconds: float, condition: int, rates: Rates) -> float:
+    """Of one denoising step of one song, by arithmetic alone; attention is in bf16 whatever the weights are."""
     dit = engine.built.weights.dit
     hidden, shape, down = dit.hidden, dit.shape, dit.layers[0].down
     wide, narrow = shape.heads * shape.width, shape.key_heads * shape.width
@@ -49,7 +57,10 @@ def network_flops(engine: AceStepEngine, seconds: float, condition: int) -> floa
     tokens = -(-round(seconds * 25) // 2)
     weights = hidden * (wide + 2 * narrow) + wide * hidden + 2 * hidden * wide + 3 * hidden * inner
     near = [tokens if window < 0 else min(tokens, 2 * window + 1) for window in dit.windows]
-    return len(dit.layers) * 2 * tokens * weights + sum(4 * wide * tokens * (n + condition) for n in near)
+    products = len(dit.layers) * 2 * tokens * weights
+    attention = sum(4 * wide * tokens * (n + condition) for n in near)
+    fp8 = isinstance(dit.layers[0].down, Fp8)
+    return products / (rates.fp8 if fp8 else rates.flops) + attention / rates.flops
 
 
 def decoder_flops(seconds: float) -> float:

@@ -1,5 +1,6 @@
 import os
 import queue
+import re
 import signal
 import subprocess
 import sys
@@ -66,6 +67,13 @@ def engine(tmp_path: Path) -> Iterator[EngineProcess]:
 
 def gone(pid: int) -> bool:
     return not psutil.pid_exists(pid) or psutil.Process(pid).status() == psutil.STATUS_ZOMBIE
+
+
+def test_those_who_wait_hear_how_long_loading_took(engine: EngineProcess, tmp_path: Path) -> None:
+    (tmp_path / "run").mkdir()
+    assert engine.loading == "loading the model for the first time"
+    Listener(engine).wait(Made)
+    assert re.fullmatch(r"loading the model, about \d+ s", engine.loading)
 
 
 def test_no_process_is_there_before_the_first_song(engine: EngineProcess) -> None:
