@@ -14,7 +14,7 @@ STAGES = ((10, 1_024), (6, 512), (4, 256), (4, 128), (2, 128))  # the decoder's 
 
 
 class Rates(NamedTuple):
-    """Multiplications and additions a second in bf16 and fp8, and bytes read and written a second by a copy."""
+    """Multiplications and additions a second in bf16 and fp8, and bytes a second that a copy moves."""
 
     flops: float
     fp8: float
@@ -49,7 +49,7 @@ def ceilings() -> Rates:
 
 
 def network_seconds(engine: AceStepEngine, seconds: float, condition: int, rates: Rates) -> float:
-    """Of one denoising step of one song, by arithmetic alone; attention is in bf16 whatever the weights are."""
+    """Of one denoising step of one song, by arithmetic; attention is in bf16 whatever the weights are."""
     dit = engine.built.weights.dit
     hidden, shape, down = dit.hidden, dit.shape, dit.layers[0].down
     wide, narrow = shape.heads * shape.width, shape.key_heads * shape.width

@@ -70,7 +70,7 @@ def gone(pid: int) -> bool:
 
 
 def test_those_who_wait_hear_how_long_loading_took(engine: EngineProcess, tmp_path: Path) -> None:
-    (tmp_path / "run").mkdir()
+    Settings(data=tmp_path).run_path.mkdir(parents=True, exist_ok=True)
     assert engine.loading == "loading the model for the first time"
     Listener(engine).wait(Made)
     assert re.fullmatch(r"loading the model, about \d+ s", engine.loading)
