@@ -14,8 +14,8 @@ def kill_server(scene: Scene) -> list[Asked]:
     scene.amid(asked)
     with ThreadPoolExecutor(1) as pool:
         asking = pool.submit(scene.submit, 10)
-        scene.soon(0.1)
-        server.crash()
+        asked += scene.submit(3)
+        server.crash()  # just after an answer, and amid others
         scene.soon(0.5)
         server.start()
         return asked + asking.result()

@@ -6,7 +6,7 @@ import contextlib
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal, Protocol
+from typing import Any, Literal
 
 from tests.servers import disk, rabbitmq, valkey
 from tests.servers.postgresql import Postgresql
@@ -31,12 +31,6 @@ class Stage:
     clock: bool = False  # whether that of worker 0 can be set
     up: bool = False  # whether `tutti up` runs all of it, with its own broker and one worker
     settings: tuple[tuple[str, Any], ...] = ()
-
-
-class Suspended(Protocol):
-    """A broker's process that can be stopped and resumed."""
-
-    process: Any
 
 
 @dataclass
