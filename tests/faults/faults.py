@@ -58,6 +58,7 @@ RABBITMQ = Stage(broker="rabbitmq")
 PROXIED = Stage(proxied=True)
 UP = Stage(up=True)
 SMALL = Stage(nas="small")
+HASTY = Stage(nas="small", settings=_with(storage_wait=1))
 HANGING = Stage(nas="hanging", settings=_with(storage_timeout=3))
 RELEASE = ("no_second_release",)
 
@@ -85,6 +86,7 @@ FAULTS = (
     Fault("clock +-1 h, PostgreSQL", databases.skew, (Control("own_clock"),), SKEWED),
     Fault("NAS full", disks.full, (Control("in_place"),), SMALL),
     Fault("NAS read-only", disks.read_only, (Control("no_patience"),), SMALL, short=True),
+    Fault("NAS read-only for long", disks.read_only_for_long, (Control("no_class"),), HASTY),
     Fault("NAS vanished", disks.vanish, (Control("no_mark"),), Stage(nas="mounted"), short=True),
     Fault("NAS hung", disks.hang, (Control("no_bound"),), HANGING),
     Fault("rolling restart", restarts.rolling, (Control("no_marking", RELEASE),), UP),

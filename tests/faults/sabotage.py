@@ -204,6 +204,14 @@ def no_patience() -> None:
     keep.STORAGE_ERRORS = frozenset()
 
 
+def no_class() -> None:
+    """What the storage cannot do is an error like any other."""
+    from tasks import storage
+    from tasks.jobs import ErrorClass, JobError
+
+    storage._unavailable = lambda why: JobError(ErrorClass.INTERNAL, why)
+
+
 def no_mark() -> None:
     """A folder is taken for the storage whatever lies there."""
     from tasks import storage
