@@ -12,10 +12,11 @@ from peft import LoraConfig
 from peft.utils import get_peft_model_state_dict
 from safetensors.torch import save_file
 
-from tasks.engines.acestep import Options, lora, model
+from tasks.engines.acestep import AceStepEngine, Options, lora, model
 from tasks.engines.acestep.decoding import FULL_SCALE, PEAK
 from tasks.engines.engine import Engine, EngineOutOfMemory
 from tasks.jobs import JobError
+from tests.unit.tasks.engines.acestep.checkpoint import RATE
 from tests.unit.tasks.engines.acestep.conftest import reference, start
 from tests.unit.tasks.engines.acestep.songs import alone, difference, seeded, song, together
 
@@ -100,6 +101,47 @@ def test_out_of_memory_is_split_and_names_its_song(turbo, folder, monkeypatch):
         engine.step(waiting)
     for state, want in zip(rest, wanted, strict=False):
         assert difference(state.latents, want) < 1e-6
+
+
+def step_often(engine: AceStepEngine, states: list) -> None:
+    for _ in range(4):
+        engine.step(states)
+
+
+@pytest.mark.parametrize("stage", ["encode", "decode"])
+def test_out_of_memory_in_any_stage_costs_no_neighbour(turbo, folder, monkeypatch, stage):
+    engine = start(turbo, folder)
+    songs = [
+        song(n, duration=seconds, lyrics="la " * n) for n, seconds in enumerate((10.0, 60.0, 20.0, 30.0))
+    ]
+    wanted = [alone(engine, one) for one in songs]
+    encode, decoder = engine.built.conditioner.encode, engine.built.decoder
+
+    def scarce_encode(briefs, words):
+        if len(briefs) > 1 or briefs[0].frames == 60 * RATE:
+            raise torch.OutOfMemoryError("no memory left")
+        return encode(briefs, words)
+
+    def scarce_decode(latents):
+        if len(latents) > 1 or len(latents[0]) == 60 * 25:
+            raise torch.OutOfMemoryError("no memory left")
+        return decoder(latents)
+
+    if stage == "encode":
+        monkeypatch.setattr(engine.built.conditioner, "encode", scarce_encode)
+    else:
+        monkeypatch.setattr(engine.built, "decoder", scarce_decode)
+    states = [engine.admit(one) for one in songs]
+    with pytest.raises(EngineOutOfMemory) as error:
+        step_often(engine, states)
+    assert error.value.song is songs[1]
+    rest = [states[0], *states[2:]]
+    while waiting := [state for state in rest if not state.done]:
+        engine.step(waiting)
+    for state, want in zip(rest, [wanted[0], *wanted[2:]], strict=True):
+        assert difference(state.latents, want) < 1e-6
+    engine.step([])
+    assert len(engine.built.pool._taken) == 1, "keys of the null condition alone"
 
 
 @pytest.fixture(scope="module")
