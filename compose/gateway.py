@@ -14,9 +14,9 @@ from tasks.ledger import Ledger
 from tasks.ledger import WebNode as Registered
 from tasks.ledger.canary import CanaryTable
 from tasks.ledger.operating import opened
+from tasks.links import key_of
+from tasks.secret import secret_of
 from tasks.settings import LOCAL, Settings
-from web.links import key_of
-from web.seal import secret_of
 
 SILENT = 10.0  # seconds without a sign of life until a node gets nothing
 GONE = 3_600.0  # seconds until it is forgotten

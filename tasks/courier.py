@@ -39,15 +39,17 @@ class Courier:
     Args:
         ledger: the jobs.
         table: the callbacks that are owed.
-        base_url: where people reach the songs.
+        address: gives where people reach a song, by its file's name.
         hours: for so long a failing receiver is tried again.
         post: delivers one document.
     """
 
-    def __init__(self, ledger: Ledger, table: CallbackTable, base_url: str, hours: float, post: Post) -> None:
+    def __init__(
+        self, ledger: Ledger, table: CallbackTable, address: Callable[[str], str], hours: float, post: Post
+    ) -> None:
         self._ledger = ledger
         self._table = table
-        self._base_url = base_url
+        self._address = address
         self._seconds = hours * 3600.0
         self._post = post
         self._work: queue.SimpleQueue[Owed] = queue.SimpleQueue()
@@ -133,9 +135,7 @@ class Courier:
         known = job.model_dump(
             mode="json", by_alias=True, include={"id", "state", "error", "timings", "finished_at"}
         )
-        outputs = [
-            output.model_dump() | {"url": f"{self._base_url}/output/{output.name}"} for output in job.outputs
-        ]
+        outputs = [output.model_dump() | {"url": self._address(output.name)} for output in job.outputs]
         return known | {"outputs": outputs, "trace_id": job.trace_id}
 
 

@@ -17,7 +17,9 @@ from tasks.ledger import Ledger
 from tasks.ledger.canary import CanaryTable
 from tasks.ledger.database import Database
 from tasks.ledger.keys import Keys
+from tasks.links import Links
 from tasks.queues import model_queue
+from tasks.secret import secret_of
 from tasks.settings import Settings
 from web import errors, flower, guard, pages, presence
 from web.api import acestep, convert, generate, health, jobs, output, peaks, schema, uploads
@@ -26,9 +28,8 @@ from web.client import networks
 from web.desk import Desk
 from web.edge import Edge
 from web.fast import Fast
-from web.links import Links
 from web.route import Route
-from web.seal import Seal, secret_of
+from web.seal import Seal
 from web.together import Together
 from web.watch import Watcher
 
@@ -109,7 +110,7 @@ def _desk(settings: Settings, threads: Executor) -> Desk:
         gate=Gate(settings.rate_limit),
         logins=Gate(settings.login_limit, "Keys may be tried"),
         seal=seal,
-        links=Links(seal, settings.link_seconds if settings.sign_output else None),
+        links=Links(seal.secret, settings.link_seconds if settings.sign_output else None),
         trusted=networks(settings.trusted_proxies),
         admins=networks(settings.admin_networks),
     )

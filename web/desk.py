@@ -11,11 +11,11 @@ from starlette.requests import Request
 
 from tasks.keys import Keyring
 from tasks.ledger import Accepted, Ledger, Look, NewJob
+from tasks.links import Links
 from tasks.settings import Settings
 from web.api.ended import Ended
 from web.api.limits import Gate
 from web.client import Networks
-from web.links import Links
 from web.route import Route
 from web.seal import Seal
 from web.together import Together

@@ -23,7 +23,9 @@ from tasks.ledger.canary import CanaryTable
 from tasks.ledger.database import Database
 from tasks.ledger.operating import opened
 from tasks.ledger.uploads import needed as needed_uploads
+from tasks.links import Links
 from tasks.publish import Publisher
+from tasks.secret import secret_of
 from tasks.settings import Settings
 from tasks.storage import Storage
 from tasks.uploads import Uploads
@@ -97,7 +99,15 @@ def run(settings: Settings) -> int:
 def _courier(settings: Settings, ledger: Ledger, database: Database) -> Callable[[], float]:
     post = functools.partial(callbacks.post, allowed=callbacks.allowing(settings.callback_networks))
     table = CallbackTable(database, ledger.now)
-    return Courier(ledger, table, settings.base_url, settings.callback_hours, post).turn
+    return Courier(ledger, table, _addresses(settings), settings.callback_hours, post).turn
+
+
+def _addresses(settings: Settings) -> Callable[[str], str]:
+    """Whole addresses of songs, signed where the settings want that."""
+    if not settings.sign_output:
+        return lambda name: f"{settings.base_url}/output/{name}"
+    links = Links(secret_of(settings), settings.link_seconds)
+    return lambda name: settings.base_url + links.to(name)
 
 
 def _tidy(

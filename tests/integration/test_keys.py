@@ -285,9 +285,9 @@ def test_a_node_whose_storage_is_away_or_that_dies_gets_nothing(free: Front, tmp
 
 
 def test_signed_links_work_from_the_job_to_the_file(tmp_path: Path) -> None:
+    from tasks.links import key_of, signed
+    from tasks.secret import secret_of
     from tasks.settings import Settings
-    from web.links import key_of, signed
-    from web.seal import secret_of
 
     name = "a_01hzzzzzzzzzzzzzzzzzzzzzzz.wav"
     with standing_front(tmp_path, sign_output="true") as front:

@@ -12,7 +12,7 @@ import anyio
 from starlette.requests import Request
 from starlette.responses import FileResponse, Response
 
-from web import links
+from tasks import links
 from web.api.problems import FORBIDDEN, LINK_EXPIRED, NOT_FOUND, RANGE, UNAVAILABLE, Problem
 from web.desk import FILES, desk_of
 from web.fields import fields

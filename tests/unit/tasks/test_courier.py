@@ -50,7 +50,7 @@ def lines(tmp_path: Path) -> Iterator[Callable[[], list[str]]]:
 
 
 def courier(ledger, table, post) -> Courier:
-    return Courier(ledger, table, "https://tutti.example", 24.0, post)
+    return Courier(ledger, table, lambda name: f"https://tutti.example/output/{name}", 24.0, post)
 
 
 def turn(one: Courier) -> None:

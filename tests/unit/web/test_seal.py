@@ -5,8 +5,9 @@ import stat
 import pytest
 from pydantic import SecretStr
 
+from tasks.secret import secret_of
 from tasks.settings import Settings
-from web.seal import Seal, secret_of
+from web.seal import Seal
 
 SEAL = Seal(b"s" * 32)
 

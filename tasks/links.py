@@ -12,8 +12,6 @@ import hmac
 import time
 from collections.abc import Mapping
 
-from web.seal import Seal
-
 
 def key_of(secret: bytes) -> str:
     """The key of links, which the gateway's configuration holds, made of the secret, which it does not."""
@@ -48,12 +46,12 @@ class Links:
     """Addresses of songs, as the settings want them.
 
     Args:
-        seal: Holds the secret.
+        secret: Whence the key is made.
         seconds: How long a link holds; None where links are not signed.
     """
 
-    def __init__(self, seal: Seal, seconds: int | None) -> None:
-        self.key, self._seconds = key_of(seal.secret), seconds
+    def __init__(self, secret: bytes, seconds: int | None) -> None:
+        self.key, self._seconds = key_of(secret), seconds
 
     @property
     def are_signed(self) -> bool:
