@@ -13,7 +13,9 @@ import sqlalchemy as sa
 from tasks.jobs import ErrorClass, Job, JobState, Output, Timings
 from tasks.ledger import (
     accept,
+    claims,
     deadlines,
+    finishes,
     history,
     moves,
     nodes,
@@ -26,7 +28,9 @@ from tasks.ledger import (
     waiting,
     workers,
 )
+from tasks.ledger.claims import Claim
 from tasks.ledger.database import Database, DatabaseClock
+from tasks.ledger.finishes import Finish
 from tasks.ledger.migrate import migrate
 from tasks.ledger.records import (
     Accepted,
@@ -46,6 +50,7 @@ from tasks.ledger.records import (
 )
 from tasks.ledger.release import Window
 from tasks.ledger.room import Room
+from tasks.ledger.together import Together
 from tasks.ledger.writer import Change, T, Writer
 from tasks.settings import Settings
 
@@ -85,6 +90,7 @@ class Ledger:
         migrate(self._database)
         self._room = Room(self._database.path)
         self._writer = Writer(self._database, self.now, self._accept_all)
+        self._together = Together(self._writer, self._claim_and_finish)
         self._lines = waiting.Lines(self._database, self.now)
 
     @classmethod
@@ -115,6 +121,17 @@ class Ledger:
 
     def _accept_all(self, connection: sa.Connection, now: float, new: Sequence[NewJob]) -> list[Any]:
         return list(accept.accept_all(connection, now, self._shard, new, self._max_queued))
+
+    def _claim_and_finish(
+        self, connection: sa.Connection, now: float, asked: Sequence[Claim | Finish]
+    ) -> list[Any]:
+        kinds = (
+            [one for one in asked if isinstance(one, Claim)],
+            [one for one in asked if isinstance(one, Finish)],
+        )
+        claimed = iter(claims.claim(connection, now, self._shard, kinds[0]))
+        finished = iter(finishes.finish(connection, now, self._shard, kinds[1]))
+        return [next(claimed) if isinstance(one, Claim) else next(finished) for one in asked]
 
     def _write(self, change: Change[T]) -> T:
         return self._writer.submit(change).result()
@@ -290,7 +307,8 @@ class Ledger:
 
     def claim(self, job_id: str, worker: str, epoch: int) -> Job | None:
         """Take a queued job for a run; None where it was cancelled, has ended, or runs elsewhere."""
-        return self._write(lambda c, now: moves.claim(c, now, self._shard, job_id, worker, epoch))
+        job: Job | None = self._together.ask(Claim(job_id, worker, epoch))
+        return job
 
     def finish(
         self,
@@ -304,11 +322,7 @@ class Ledger:
     ) -> bool:
         """A run's audio is published; False where the job is no longer this worker's."""
         mine = (job_id, attempt, worker, epoch)
-        return self._write(
-            lambda c, now: moves.finish(
-                c, now, self._shard, mine, outputs, timings or Timings(), details or {}
-            )
-        )
+        return bool(self._together.ask(Finish(mine, outputs, timings or Timings(), details or {})))
 
     def fail(
         self, job_id: str, attempt: int, worker: str, epoch: int, error_class: ErrorClass, detail: str

@@ -2,81 +2,34 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Sequence
-from functools import cache
-from typing import Any
-
 import sqlalchemy as sa
 
-from tasks.jobs import ErrorClass, Job, JobState, Output, Timings
+from tasks.jobs import ErrorClass, Job, JobState
 from tasks.ledger import history, queries
-from tasks.ledger.database import insert, insert_on
-from tasks.ledger.endings import NOT_WAITING, Ending, end
+from tasks.ledger.database import insert
+from tasks.ledger.endings import Ending, end
 from tasks.ledger.errors import UnknownJob
 from tasks.ledger.records import Transition
-from tasks.ledger.schema import live, outbox, pace, transitions, workers
-
-PACE_WEIGHT = 0.2  # of the newest run in the running mean
-
-
-# Built once: SQLAlchemy spends more time on building these than SQLite on running them.
-_JOB = sa.bindparam("p_job", type_=sa.String)
-_ATTEMPT = sa.bindparam("p_attempt", type_=sa.Integer)
-_WORKER = sa.bindparam("p_worker", type_=sa.Text)
-_EPOCH = sa.bindparam("p_epoch", type_=sa.Integer)
-_NOW = sa.bindparam("p_now", type_=sa.Double)
-_lease_holds = sa.exists().where(
-    workers.c.id == _WORKER, workers.c.epoch == _EPOCH, workers.c.lease_until > _NOW
-)
-_free = (live.c.state == JobState.QUEUED) & live.c.leader.is_(None) & live.c.cancel.is_(False)
-_in_time = live.c.expires_at.is_(None) | (live.c.expires_at > _NOW)
-_claim = (
-    sa.update(live)
-    .where(live.c.job_id == _JOB, _free, _in_time, _lease_holds)
-    .values(
-        state=JobState.RUNNING, attempt=live.c.attempt + 1, worker=_WORKER, epoch=_EPOCH, started_at=_NOW,
-        progress=0.0, stage=None, released_at=sa.func.coalesce(live.c.released_at, _NOW),
-    )
-    .returning(live.c.attempt)
-)  # fmt: skip
-_mine = sa.and_(
-    live.c.job_id == _JOB,
-    live.c.state == JobState.RUNNING,
-    live.c.attempt == _ATTEMPT,
-    live.c.worker == _WORKER,
-    live.c.epoch == _EPOCH,
-)
-_take_mine = sa.delete(live).where(_mine).returning(*live.c)
-_lock_mine = sa.select(live).where(_mine).with_for_update()
+from tasks.ledger.schema import live, outbox, transitions
 
 Mine = tuple[str, int, str, int]
 """Whose run of what: job, attempt, worker, epoch."""
 
 
+# Built once: SQLAlchemy spends more time on building these than SQLite on running them.
+_mine = sa.and_(
+    live.c.job_id == sa.bindparam("p_job", type_=sa.String),
+    live.c.state == JobState.RUNNING,
+    live.c.attempt == sa.bindparam("p_attempt", type_=sa.Integer),
+    live.c.worker == sa.bindparam("p_worker", type_=sa.Text),
+    live.c.epoch == sa.bindparam("p_epoch", type_=sa.Integer),
+)
+_take_mine = sa.delete(live).where(_mine).returning(*live.c)
+_lock_mine = sa.select(live).where(_mine).with_for_update()
+
+
 def _of(mine: Mine) -> dict[str, object]:
     return dict(zip(("p_job", "p_attempt", "p_worker", "p_epoch"), mine, strict=True))
-
-
-def claim(
-    connection: sa.Connection, now: float, shard: int, job_id: str, worker: str, epoch: int
-) -> Job | None:
-    """Queued to running, for a worker whose lease holds; None where that is not to be."""
-    asked = {"p_job": job_id, "p_worker": worker, "p_epoch": epoch, "p_now": now}
-    attempt = connection.scalar(_claim, asked)
-    if attempt is None:
-        return None
-    connection.execute(NOT_WAITING, {"p_job": job_id})
-    line = Transition(
-        job_id=job_id, at=now, state=JobState.RUNNING, attempt=attempt, worker=worker, epoch=epoch
-    )
-    history.record(connection, [line])
-    history.count(connection, shard, history.moved(JobState.QUEUED, JobState.RUNNING))
-    return queries.get_one(connection, job_id)
-
-
-def _take_run(connection: sa.Connection, mine: Mine) -> sa.RowMapping | None:
-    return connection.execute(_take_mine, _of(mine)).mappings().first()
 
 
 def take(connection: sa.Connection, condition: sa.ColumnElement[bool]) -> sa.RowMapping | None:
@@ -84,7 +37,7 @@ def take(connection: sa.Connection, condition: sa.ColumnElement[bool]) -> sa.Row
     return connection.execute(sa.delete(live).where(condition).returning(*live.c)).mappings().first()
 
 
-def _ended_by(connection: sa.Connection, mine: Mine, state: JobState) -> bool:
+def ended_by(connection: sa.Connection, mine: Mine, state: JobState) -> bool:
     """Whether this very run ended the job before: the answer was lost, and the worker asks again."""
     history.flush(connection)
     job_id, attempt, worker, epoch = mine
@@ -92,30 +45,6 @@ def _ended_by(connection: sa.Connection, mine: Mine, state: JobState) -> bool:
     same = (line.job_id == job_id) & (line.attempt == attempt) & (line.worker == worker)
     same &= (line.epoch == epoch) & (line.state == state)
     return connection.execute(sa.select(line.id).where(same)).first() is not None
-
-
-def finish(
-    connection: sa.Connection,
-    now: float,
-    shard: int,
-    mine: Mine,
-    outputs: Sequence[Output],
-    timings: Timings,
-    details: dict[str, Any],
-) -> bool:
-    """Running to succeeded; False where the job is no longer this worker's."""
-    job = _take_run(connection, mine)
-    if job is None:
-        return _ended_by(connection, mine, JobState.SUCCEEDED)
-    ending = Ending(
-        state=JobState.SUCCEEDED,
-        outputs=json.dumps([output.model_dump() for output in outputs]),
-        timings=timings.model_dump_json(),
-        details=details,
-    )
-    history.count(connection, shard, end(connection, now, job, ending, told=True))
-    _learn_pace(connection, job["model_queue"], now - job["started_at"])
-    return True
 
 
 def fail(
@@ -127,9 +56,9 @@ def fail(
     detail: str,
 ) -> bool:
     """Running to failed, or to cancelled where a person asked for that."""
-    job = _take_run(connection, mine)
+    job = connection.execute(_take_mine, _of(mine)).mappings().first()
     if job is None:
-        return _ended_by(connection, mine, JobState.FAILED)
+        return ended_by(connection, mine, JobState.FAILED)
     cancelled = error_class is ErrorClass.CANCELLED_BY_USER
     state = JobState.CANCELLED if cancelled else JobState.FAILED
     ending = Ending(state=state, error_class=error_class, detail=detail)
@@ -231,15 +160,3 @@ def cancel(connection: sa.Connection, now: float, shard: int, job_id: str) -> Jo
     if found is None:
         raise UnknownJob(f"there is no job {job_id}")
     return found
-
-
-def _learn_pace(connection: sa.Connection, queue: str, seconds: float) -> None:
-    statement = _mean_on(connection.dialect.name)
-    connection.execute(statement, {"queue": queue, "seconds": seconds})
-
-
-@cache
-def _mean_on(dialect: str) -> sa.Insert:
-    statement = insert_on(dialect, pace)
-    mean = pace.c.seconds * (1 - PACE_WEIGHT) + statement.excluded.seconds * PACE_WEIGHT
-    return statement.on_conflict_do_update(index_elements=["queue"], set_={"seconds": mean})

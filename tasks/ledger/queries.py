@@ -5,11 +5,13 @@ from __future__ import annotations
 import datetime as dt
 import json
 from collections.abc import Collection
+from functools import cache
 from typing import Any
 
 import sqlalchemy as sa
 
 from tasks.jobs import ErrorClass, Failure, Job, JobRequest, JobState, Output, Timings
+from tasks.ledger.database import as_rows, given_on
 from tasks.ledger.errors import UnknownJob
 from tasks.ledger.records import Page
 from tasks.ledger.schema import jobs, live
@@ -33,18 +35,24 @@ def get(connection: sa.Connection, job_id: str) -> Job | None:
     return job_of(row) if row else None
 
 
-def get_all(connection: sa.Connection, job_ids: Collection[str]) -> list[Job]:
-    """Those of the jobs that are there, by their ids."""
-    statement = _whole.where(jobs.c.id.in_(list(job_ids))).order_by(jobs.c.id)
-    return [job_of(row) for row in connection.execute(statement).mappings()]
-
-
 def get_one(connection: sa.Connection, job_id: str) -> Job:
     """A job that has to be there."""
     job = get(connection, job_id)
     if job is None:
         raise UnknownJob(f"there is no job {job_id}")
     return job
+
+
+def get_all(connection: sa.Connection, job_ids: Collection[str]) -> list[Job]:
+    """Those of the jobs that are there, by their ids."""
+    known = {"given": as_rows([[job_id] for job_id in job_ids])}
+    return [job_of(row) for row in connection.execute(_all_on(connection.dialect.name), known).mappings()]
+
+
+@cache
+def _all_on(dialect: str) -> sa.Select[Any]:
+    asked = sa.select(given_on(dialect, [jobs.c.id]).c.id)
+    return _whole.where(jobs.c.id.in_(asked)).order_by(jobs.c.id)
 
 
 def page(

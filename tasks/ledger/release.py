@@ -44,7 +44,7 @@ def mark(connection: sa.Connection, now: float, job_ids: Sequence[str]) -> list[
 
 
 @cache
-def _mark_on(dialect: str) -> tuple[sa.Delete, sa.Update]:
+def _mark_on(dialect: str) -> tuple[sa.Executable, sa.Executable]:
     asked = sa.select(given_on(dialect, [outbox.c.job_id]).c.job_id)
     here = sa.delete(outbox).where(outbox.c.job_id.in_(asked)).returning(outbox.c.job_id)
     wanted = live.c.job_id.in_(asked) & (live.c.state == JobState.QUEUED)
