@@ -70,6 +70,7 @@ def _app(kind: str) -> Celery:
 def main(kind: str, number: int) -> None:
     app = _app(kind)
     app.conf.update(task_acks_late=True, task_ignore_result=True, worker_prefetch_multiplier=1)
+    app.conf.worker_redirect_stdouts = False  # what it says is read by the bench
     app.conf.task_queues = [declare(QUEUE, settings().broker)]
     counted = Counted(number)
     work = LedgerJobs() if kind == "ledger" else None

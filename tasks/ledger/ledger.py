@@ -125,13 +125,11 @@ class Ledger:
     def _claim_and_finish(
         self, connection: sa.Connection, now: float, asked: Sequence[Claim | Finish]
     ) -> list[Any]:
-        kinds = (
-            [one for one in asked if isinstance(one, Claim)],
-            [one for one in asked if isinstance(one, Finish)],
-        )
-        claimed = iter(claims.claim(connection, now, self._shard, kinds[0]))
-        finished = iter(finishes.finish(connection, now, self._shard, kinds[1]))
-        return [next(claimed) if isinstance(one, Claim) else next(finished) for one in asked]
+        begun = [one for one in asked if isinstance(one, Claim)]
+        ended = [one for one in asked if isinstance(one, Finish)]
+        claimed = iter(claims.claim(connection, now, self._shard, begun))
+        finished = iter(finishes.finish(connection, now, self._shard, ended))
+        return [next(claimed if isinstance(one, Claim) else finished) for one in asked]
 
     def _write(self, change: Change[T]) -> T:
         return self._writer.submit(change).result()

@@ -17,7 +17,7 @@ R = TypeVar("R")
 ForAll = Callable[[sa.Connection, float, Sequence[A]], Sequence[R]]
 """Writes all that is asked, called with the transaction and the time; the answers come in the same order."""
 
-LINGER = 0.01  # seconds that a call waits for others where many are made; a commit costs as much for one as for ten
+LINGER = 0.01  # seconds that a call waits for others where many are made: one commit serves ten as well
 
 
 class Together(Generic[A, R]):
