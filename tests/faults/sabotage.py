@@ -13,7 +13,7 @@ from collections.abc import Sequence
 import sqlalchemy as sa
 
 from tasks import app
-from tasks.ledger import Renewal, accept, database, moves, nodes, workers
+from tasks.ledger import Renewal, accept, claims, database, finishes, moves, nodes, workers
 from tasks.ledger.ledger import Ledger
 from tasks.ledger.schema import live, outbox
 from tasks.ledger.writer import Writer
@@ -93,12 +93,23 @@ def no_timeouts() -> None:
 
 def any_claim() -> None:
     """Whoever hears of a job may run it, and end it, whoever else does."""
-    state = {"state": "running", "attempt": live.c.attempt + 1}
-    claimed = sa.update(live).where(live.c.job_id == moves._JOB).values(state).returning(live.c.attempt)
-    moves._claim = claimed
-    moves._ended_by = lambda *_: True
-    mine = sa.delete(live).where(live.c.job_id == moves._JOB)
-    moves._take_mine = mine.returning(*live.c)
+    claims._claim_on, finishes._take = _claim_anything, _take_anything
+    finishes.ended_by = moves.ended_by = lambda *_: True
+    moves._take_mine = sa.delete(live).where(live.c.job_id == sa.bindparam("p_job")).returning(*live.c)
+
+
+def _claim_anything(dialect):
+    asked = sa.select(database.given_on(dialect, [live.c.job_id]).c.job_id)
+    claimed = (
+        sa.update(live).where(live.c.job_id.in_(asked)).values(state="running", attempt=live.c.attempt + 1)
+    )
+    return claimed.returning(live.c.job_id, live.c.attempt)
+
+
+def _take_anything(connection, runs):
+    taken = sa.delete(live).where(live.c.job_id.in_([run[0] for run in runs])).returning(*live.c)
+    rows = {row["job_id"]: row for row in connection.execute(taken).mappings()}
+    return {run: rows[run[0]] for run in runs if run[0] in rows}
 
 
 def no_marking() -> None:
