@@ -1,0 +1,67 @@
+"""What people and programs do to the ledger by way of the web: ask for songs, and take that back."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from concurrent.futures import Future
+
+from tasks.jobs import Job
+from tasks.ledger import moves, queries
+from tasks.ledger.opened import Opened
+from tasks.ledger.records import Accepted, NewJob
+
+
+class Desk(Opened):
+    """Takes jobs in."""
+
+    def accept(self, new: NewJob) -> Future[Accepted]:
+        """Write a job down; the future is resolved when it is durable.
+
+        Raises (through the future):
+            IdempotencyConflict, LedgerFull, LedgerUnavailable, QuotaExceeded
+        """
+        answer: Future[Accepted] = Future()
+        self.accept_many([new]).add_done_callback(lambda done: _pass_on(done, answer))
+        return answer
+
+    def accept_many(self, new: Sequence[NewJob]) -> Future[list[Accepted | Exception]]:
+        """Write jobs down by one commit; the answers, or refusals, come in their order."""
+        refusal = self._room.refusal()
+        if refusal is None:
+            return self._writer.accept(new)
+        refused: Future[list[Accepted | Exception]] = Future()
+        refused.set_result([refusal] * len(new))
+        return refused
+
+    def retry(self, job_id: str, new_id: str, traceparent: str | None = None) -> Accepted:
+        """Ask for the same again, seed included, as a new job."""
+        with self._database.read() as connection:
+            old = queries.get_one(connection, job_id)
+        new = NewJob(
+            id=new_id,
+            request=old.request,
+            model_queue=old.extra["model_queue"],
+            owner=old.owner,
+            lane=old.lane,
+            traceparent=traceparent or old.traceparent,
+        )
+        return self.accept(new).result()
+
+    def cancel(self, job_id: str) -> Job:
+        """Cancel a queued job at once, a running one through its worker.
+
+        Raises:
+            UnknownJob
+        """
+        return self._write(lambda c, now: moves.cancel(c, now, self._shard, job_id))
+
+
+def _pass_on(done: Future[list[Accepted | Exception]], answer: Future[Accepted]) -> None:
+    """Give the only answer of many to the one who asked."""
+    result = done.exception() or done.result()[0]
+    if not answer.set_running_or_notify_cancel():
+        return
+    if isinstance(result, Accepted):
+        answer.set_result(result)
+    else:
+        answer.set_exception(result)
