@@ -68,13 +68,16 @@ def body(lines: Sequence[Line]) -> bytes:
     return b"\n".join(parts)
 
 
-def send(server: Elasticsearch, stream: str, lines: Sequence[Line], *, opaque_id: str) -> Answer:
+def send(
+    server: Elasticsearch, stream: str, lines: Sequence[Line], content: bytes, *, opaque_id: str
+) -> Answer:
     """Create the lines as documents of a data stream.
 
     Args:
         server: A client made by `client`.
         stream: The data stream; it is refused if it is none (`require_data_stream`).
         lines: The lines.
+        content: Their `body`, made before so that no request in flight waits for it.
         opaque_id: Names this shipper in the server's task list.
 
     Raises:
@@ -88,7 +91,7 @@ def send(server: Elasticsearch, stream: str, lines: Sequence[Line], *, opaque_id
             f"/{stream}/_bulk",
             params={"require_data_stream": "true", "filter_path": FILTER},
             headers={**HEADERS, "x-opaque-id": opaque_id},
-            body=body(lines),
+            body=content,
         )
     except (Lost, ConnectionTimeout) as problem:
         raise Uncertain(str(problem)) from problem

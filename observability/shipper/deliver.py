@@ -97,10 +97,10 @@ class Delivery:
 
     def _attempt(self, batch: Batch, piece: list[Line]) -> tuple[bool, list[Line], str]:
         """Send one request; says whether the server took anything, what has to go again, and why."""
-        name = f"{self._life}{next(self._count)}"
+        name, content = f"{self._life}{next(self._count)}", bulk.body(piece)
         try:
             with self._slots.one(batch.source.lane):
-                answer = bulk.send(self._server, batch.source.lane.stream, piece, opaque_id=name)
+                answer = bulk.send(self._server, batch.source.lane.stream, piece, content, opaque_id=name)
         except bulk.Uncertain as problem:
             batch.source.lane.troubled = True
             self._pause(batch, 1, str(problem))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import gc
 import signal
 import threading
 from collections.abc import Iterator, Sequence
@@ -14,6 +15,8 @@ from observability.shipper import bulk
 from observability.shipper.checkpoint import AlreadyRunning
 from observability.shipper.report import Report
 from observability.shipper.shipper import Shipper
+
+GARBAGE = 50_000  # objects, 700 by default: a line is one, and none of them is part of a cycle
 
 log = get_logger()
 
@@ -55,6 +58,8 @@ def run(
             stack.callback(metrics.serve(metrics_port)[0])
         stack.enter_context(Report(url, api_key, stopping))
         log.info("shipper.started", tutti={"shipper": {"patterns": list(patterns)}})
+        stack.callback(gc.set_threshold, *gc.get_threshold())
+        gc.set_threshold(GARBAGE)
         shipper.run(once=once)
     log.info("shipper.stopped", event={"outcome": "success"})
     return 0
