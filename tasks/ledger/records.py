@@ -128,6 +128,11 @@ class WorkerView:
     gpu_busy: float | None = None
     temperature: float | None = None
 
+    @property
+    def retired(self) -> bool:
+        """Whether it left of its own accord; nobody need miss it."""
+        return not self.alive and not self.queues
+
 
 @dataclass(frozen=True, kw_only=True)
 class Renewal:

@@ -14,6 +14,7 @@ from tasks.ledger.database import as_rows, given, insert
 from tasks.ledger.records import Freed, Renewal, Vitals, WorkerInfo, WorkerView
 from tasks.ledger.schema import live, workers
 
+NO_QUEUES = "[]"  # of a worker that said that it left; one that was lost keeps its own
 FORGET_SECONDS = 86_400.0  # a worker gone for so long is not shown any more
 
 
@@ -81,7 +82,7 @@ def retire(
 ) -> list[Freed]:
     """End a worker's lease on its own wish; what it still ran goes back without a charge."""
     statement = sa.update(workers).where(workers.c.id == worker, workers.c.epoch == epoch)
-    connection.execute(statement.values(lease_until=None, model_loaded=False))
+    connection.execute(statement.values(lease_until=None, model_loaded=False, queues=NO_QUEUES))
     left = (live.c.worker == worker) & (live.c.epoch == epoch)
     return free(connection, now, shard, left, max_attempts, reason="retired", charged=False)
 

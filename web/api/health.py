@@ -27,6 +27,7 @@ router = APIRouter(tags=["health"])
 
 PATIENCE = 3.0  # seconds
 MEMORY_FULL = 97.0  # percent; beyond it the kernel soon kills someone
+MISSED_SECONDS = 3600.0  # so long a lost worker is shown, and missed; then it is thought to be gone for good
 FRESH = 1.0  # seconds that an answer is good for, however many ask
 
 
@@ -139,11 +140,15 @@ def _measure(desk: Desk) -> None:
     """Bring the gauges that this process answers for up to date."""
     counters = desk.ledger.counters()
     metrics.jobs_open.set(sum(counters.get(state, 0) for state in ("queued", "running")))
+    for gauge in (metrics.queue_depth, metrics.oldest_queued_seconds):
+        gauge.clear()  # an emptied queue is not listed any more
     for view in desk.ledger.queues():
         metrics.queue_depth.labels(view.name).set(view.waiting + view.released)
         metrics.oldest_queued_seconds.labels(view.name).set(view.oldest_seconds)
+    metrics.worker_heartbeat_timestamp_seconds.clear()
     for worker in desk.ledger.workers():
-        metrics.worker_heartbeat_timestamp_seconds.labels(worker.id).set(worker.seen_at)
+        if not worker.retired and desk.ledger.now() - worker.seen_at < MISSED_SECONDS:
+            metrics.worker_heartbeat_timestamp_seconds.labels(worker.id).set(worker.seen_at)
     if desk.settings.tls_certificate:
         with suppress(OSError):  # nginx may be away; the last answer stays
             metrics.certificate_expiry.set(ends_at(desk.settings.own_host, desk.settings.port))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from tasks.jobs import ErrorClass, JobState
 from tasks.ledger import Vitals
-from tests.ledgers import accept, accept_one, register, run, song
+from tests.ledgers import QUEUE, accept, accept_one, register, run, song
 
 
 def test_jobs_of_a_silent_worker_are_free_after_its_lease_and_it_can_change_them_no_more(ledger, clock):
@@ -122,3 +122,14 @@ def test_web_nodes_come_beat_and_leave(ledger):
     assert (node.address, node.healthy, node.reason) == ("unix:/run/web1.sock", False, "storage away")
     ledger.forget_web("web1")
     assert ledger.web_nodes() == []
+
+
+def test_a_worker_that_left_is_told_from_one_that_was_lost(ledger, clock):
+    left, _ = register(ledger, "gpu0@a"), register(ledger, "gpu1@a")
+    ledger.retire_worker("gpu0@a", left)
+    clock.now += 11
+    assert [(view.overdue, view.retired) for view in ledger.workers()] == [(False, True), (True, False)]
+    ledger.expire_workers()
+    assert [(view.overdue, view.retired) for view in ledger.workers()] == [(False, True), (False, False)]
+    register(ledger, "gpu0@a")
+    assert ledger.workers()[0].queues == (QUEUE,)
