@@ -1,7 +1,8 @@
 """Durable accepts a second over HTTP, with a worker that consumes them, beside a no-op FastAPI.
 
 Both applications run under uvicorn with uvloop and httptools; wrk keeps 64 connections busy. Every 202
-is in the ledger on disk. Runs alternate; the median of each is told.
+is in the ledger on disk. Runs alternate; the median of each is told. The no-op has the machine to itself and
+wrk; beside ours a dispatcher and a worker finish the jobs, and what they take of the cores is told too.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ import time
 from pathlib import Path
 
 import httpx
+import psutil
 
 from bench.cell import Cell, cell
 from tasks.ledger import Ledger
@@ -63,17 +65,30 @@ def _noop(made: Cell) -> tuple[float, float]:
 
 def _tutti(made: Cell) -> tuple[float, float]:
     port = free_port()
-    made.start("compose.cli", "web", port=port, max_queued=1_000_000)
-    made.start("compose.cli", "dispatch", max_queued=1_000_000)
-    worker = made.start("bench.noop_worker", "ledger", "0")
-    worker.stdout.readline()
+    parts = {
+        "web": made.start("compose.cli", "web", port=port, max_queued=1_000_000),
+        "dispatcher": made.start("compose.cli", "dispatch", max_queued=1_000_000),
+        "worker": made.start("bench.noop_worker", "ledger", "0"),
+    }
+    parts["worker"].stdout.readline()
+    _wait(f"http://127.0.0.1:{port}", "/v1/jobs")
+    before = _cpu(parts)
     rate, p99, answered = _load(f"http://127.0.0.1:{port}", "/v1/jobs")
+    spent = _cpu(parts)
     with Ledger(made.ledger_url) as ledger:
         counters = ledger.counters()
     if counters["accepted"] < answered:
         raise RuntimeError(f"{answered} were answered and only {counters['accepted']} are in the ledger")
-    print(f"  {counters['accepted']} accepted, {counters.get('succeeded', 0)} done at the end", flush=True)
+    cores = ", ".join(f"{name} {(spent[name] - before[name]) / SECONDS:.2f}" for name in parts)
+    done = counters.get("succeeded", 0)
+    print(f"  {counters['accepted']} accepted, {done} done meanwhile; cores: {cores}", flush=True)
     return rate, p99
+
+
+def _cpu(parts: dict[str, subprocess.Popen[str]]) -> dict[str, float]:
+    """Seconds of CPU that each part has had."""
+    times = {name: psutil.Process(process.pid).cpu_times() for name, process in parts.items()}
+    return {name: time.user + time.system for name, time in times.items()}
 
 
 def _load(url: str, path: str) -> tuple[float, float, int]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import functools
 import json
 import os
 import re
@@ -38,6 +39,15 @@ wrk.method = "POST"
 wrk.headers["Content-Type"] = "application/json"
 wrk.body = '{body}'
 """
+JOBS = 200  # whose status is asked for in turn, so that no answer about one stands for all
+GET = """
+local jobs = {{{jobs}}}
+local number = 0
+request = function()
+  number = number + 1
+  return wrk.format("GET", "/v1/jobs/" .. jobs[number % #jobs + 1])
+end
+"""
 UNITS = {"us": 1e-3, "ms": 1.0, "s": 1e3, "m": 6e4}
 
 
@@ -49,6 +59,8 @@ class Server:
     url: str
     job: str = "a"
     song: str = "a.wav"
+    waiting: list[str] = field(default_factory=lambda: ["a"])
+    ended: list[str] = field(default_factory=lambda: ["a"])
     only_submit: bool = False
     fire: Callable[[], object] | None = None
     cells: dict[str, str] = field(default_factory=dict)
@@ -72,12 +84,22 @@ def load(server: Server, post: Path) -> None:
     """Fill a column with what wrk measures."""
     figures: dict[str, tuple[str, ...]] = {"submit": ("/v1/jobs", "-s", str(post))}
     if not server.only_submit:
-        figures |= {"status": (f"/v1/jobs/{server.job}",), "file of 11.5 MB": (f"/output/{server.song}",)}
+        figures |= {
+            "status of waiting jobs": ("", "-s", str(asking(server.waiting, post.with_name("waiting.lua")))),
+            "status of ended jobs": ("", "-s", str(asking(server.ended, post.with_name("ended.lua")))),
+            "file of 11.5 MB": (f"/output/{server.song}",),
+        }
     for name, (path, *options) in figures.items():
         rate, middle, high, bad = wrk(server.url + path, *options)
         server.cells[name] = f"{rate:,.0f}/s  {middle:.1f} / {high:.1f} ms" + (
             f"  {bad} failed" if bad else ""
         )
+
+
+def asking(jobs: list[str], script: Path) -> Path:
+    """A script for wrk that asks for the status of each of these jobs in turn."""
+    script.write_text(GET.format(jobs=", ".join(f'"{job}"' for job in jobs)))
+    return script
 
 
 async def _one_stream(url: httpx.URL, job: str, opened: list[float], done: list[float]) -> None:
@@ -117,12 +139,12 @@ async def streams(server: Server) -> str:
     return text + (f"  {lost} lost" if lost else "")
 
 
-def ending(ledger: Ledger, job_id: str) -> Callable[[], None]:
+def ending(ledger: Ledger) -> Callable[[str], None]:
     """What a worker does at the end of a job."""
     info = WorkerInfo(id="bench.0", node="bench", queues=("sketch@1",), engine="sketch", model_version="1")
     epoch = ledger.register_worker(info)
 
-    def fire() -> None:
+    def fire(job_id: str) -> None:
         job = ledger.claim(job_id, info.id, epoch)
         assert job
         song = Output(name=f"{job_id}.wav", format="wav", seconds=60, bytes=SONG_BYTES, sha256="0" * 64)
@@ -135,16 +157,19 @@ def queued(front: Front) -> str:
     job_id = new_job_id("a")
     request = JobRequest(prompt="a calm piano song")
     front.ledger.accept(NewJob(id=job_id, request=request, model_queue="sketch@1")).result()
-    (front.data / "output").mkdir(exist_ok=True)
-    (front.data / "output" / f"{job_id}.wav").write_bytes(bytes(SONG_BYTES))
     return job_id
 
 
 def ours(front: Front, name: str, port: int) -> Server:
-    job_id = queued(front)
-    return Server(
-        name, f"http://127.0.0.1:{port}", job_id, f"{job_id}.wav", fire=ending(front.ledger, job_id)
-    )
+    job_id, waiting, ended = queued(front), *([queued(front) for _ in range(JOBS)] for _ in range(2))
+    end = ending(front.ledger)
+    for one in ended:
+        end(one)
+    (front.data / "output").mkdir(exist_ok=True)
+    (front.data / "output" / f"{job_id}.wav").write_bytes(bytes(SONG_BYTES))
+    url = f"http://127.0.0.1:{port}"
+    fire = functools.partial(end, job_id)
+    return Server(name, url, job_id, f"{job_id}.wav", waiting=waiting, ended=ended, fire=fire)
 
 
 @contextlib.contextmanager
@@ -216,7 +241,7 @@ def columns(folder: Path, post: Path, file: Path) -> Iterator[Server]:
         yield measure(server, post)
     with standing_front(folder, connection_limit="0") as front:
         yield measure(ours(front, "ours, web alone", front.direct_port), post)
-        yield measure(ours(front, "ours, behind nginx", front.port), post)
+        yield measure(ours(front, "ours, two web nodes behind nginx", front.port), post)
     for kind in PACKAGES:
         try:
             with peer(kind, installed(kind, folder), file) as server:

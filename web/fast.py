@@ -1,4 +1,4 @@
-"""The short way for what nearly all requests ask: a new job, and how one is doing.
+"""The short way for what nearly all requests ask: a new job, how one is doing, and its progress.
 
 FastAPI's own layers, its router and its routes cost more than these answers themselves. All else goes on to
 FastAPI, whose twins of these routes describe them in the schema and answer every other method.
@@ -7,6 +7,7 @@ FastAPI, whose twins of these routes describe them in the schema and answer ever
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
+from functools import partial
 
 from starlette.requests import Request
 from starlette.responses import Response
@@ -19,10 +20,11 @@ from web.api.problems import Problem
 
 JOBS = "/v1/jobs"
 ONE = f"{JOBS}/"
+OF_ONE = {"": jobs.show, "/events": jobs.follow}
 
 
 class Fast:
-    """Answers the two itself; see the module."""
+    """Answers the three itself; see the module."""
 
     def __init__(self, app: ASGIApp) -> None:
         self.app = app
@@ -44,14 +46,12 @@ class Fast:
 
 def _handler(scope: Scope) -> Callable[[Request], Awaitable[Response]] | None:
     path: str = scope["path"]
-    if scope["method"] == "POST" and path == JOBS:
-        return jobs.create
-    job_id = path.removeprefix(ONE)
-    if scope["method"] == "GET" and path.startswith(ONE) and JOB_ID.match(job_id):
-        scope["path_params"] = {"job_id": job_id}
-        return _show
-    return None
-
-
-async def _show(request: Request) -> Response:
-    return await jobs.show(request, request.path_params["job_id"])
+    if scope["method"] == "POST":
+        return jobs.create if path == JOBS else None
+    if scope["method"] != "GET" or not path.startswith(ONE):
+        return None
+    job_id, slash, rest = path[len(ONE) :].partition("/")
+    if slash + rest not in OF_ONE or not JOB_ID.fullmatch(job_id):
+        return None
+    scope["path_params"] = {"job_id": job_id}
+    return partial(OF_ONE[slash + rest], job_id=job_id)

@@ -4,13 +4,18 @@ from __future__ import annotations
 
 import os
 import signal
+import socket
 from pathlib import Path
+from typing import cast
 
 import uvicorn
+from fastapi import FastAPI
 
 from observability.logging import configure, get_logger
 from tasks.settings import LOCAL, Settings
 from web.app import create_app
+from web.cork import CorkedProtocol
+from web.desk import Desk
 
 log = get_logger()
 
@@ -32,7 +37,7 @@ def run(settings: Settings, *, uds: Path | None = None) -> int:
     configure(service="tutti-web", path=settings.log_path / "web.jsonl", level=settings.log_level)
     if uds is None:
         _warn_if_alone(settings)
-    server = uvicorn.Server(_configuration(settings, uds))
+    server = _Server(_configuration(settings, uds))
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: None)  # uvicorn raises it again when it has ended well
     try:
@@ -41,6 +46,15 @@ def run(settings: Settings, *, uds: Path | None = None) -> int:
         if uds is not None:
             uds.unlink(missing_ok=True)
     return 0 if server.started else 1
+
+
+class _Server(uvicorn.Server):
+    """A server whose streams of progress end when it is to end; uvicorn would wait for them."""
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        desk: Desk = cast("FastAPI", self.config.app).state.desk
+        desk.watcher.end_streams()
+        await super().shutdown(sockets)
 
 
 def _warn_if_alone(settings: Settings) -> None:
@@ -64,7 +78,7 @@ def _configuration(settings: Settings, uds: Path | None) -> uvicorn.Config:
         port=settings.port,
         uds=os.fspath(uds) if uds else None,
         loop="uvloop",
-        http="httptools",
+        http=CorkedProtocol,
         ws="none",
         backlog=BACKLOG,
         timeout_keep_alive=KEEP_ALIVE,

@@ -13,43 +13,62 @@ from tasks.ledger import Ledger, Snapshot
 log = get_logger()
 
 
+HEARTBEAT = 15.0  # seconds after which listeners are woken to say that they are still there
+
+
 class Watch:
     """One listener to one job. It keeps only the newest snapshot, so that slow readers cost no memory."""
 
     def __init__(self, job_id: str) -> None:
         self.job_id = job_id
         self.latest: Snapshot | None = None
-        self._changed = asyncio.Event()
+        self._news, self._left = False, False
+        self._woken = asyncio.Event()
 
     def tell(self, snapshot: Snapshot) -> None:
         """Keep the snapshot and wake the listener if it says anything new."""
         if snapshot != self.latest:
-            self.latest = snapshot
-            self._changed.set()
+            self.latest, self._news = snapshot, True
+            self._woken.set()
 
-    async def changes(self) -> AsyncIterator[Snapshot]:
-        """Each new snapshot, the last one final; what came while the reader was busy is skipped."""
-        while True:
-            await self._changed.wait()
-            self._changed.clear()
-            assert self.latest is not None  # noqa: S101
-            yield self.latest
-            if self.latest.state.final:
+    def wake(self) -> None:
+        """Wake the listener without any news."""
+        self._woken.set()
+
+    def leave(self) -> None:
+        """End the listening."""
+        self._left = True
+        self._woken.set()
+
+    async def changes(self) -> AsyncIterator[Snapshot | None]:
+        """Each new snapshot, the last one final, and None for a heartbeat.
+
+        What came while the reader was busy is skipped.
+        """
+        while not (self.latest and self.latest.state.final and not self._news):
+            await self._woken.wait()
+            self._woken.clear()
+            if self._left:
                 return
+            news, self._news = self._news, False
+            yield self.latest if news else None
 
 
 class Watcher:
-    """Polls the ledger while anybody listens.
+    """Polls the ledger while anybody listens; one event loop's.
 
     Args:
         ledger: the ledger.
         period: seconds between two polls; the ledger's snapshots of a queue are of one second anyway.
+        heartbeat: seconds between two heartbeats.
     """
 
-    def __init__(self, ledger: Ledger, period: float = 0.4) -> None:
-        self._ledger, self._period = ledger, period
+    def __init__(self, ledger: Ledger, period: float = 0.4, heartbeat: float = HEARTBEAT) -> None:
+        self._ledger, self._period, self._heartbeat = ledger, period, heartbeat
         self._watches: dict[str, set[Watch]] = defaultdict(set)
         self._someone = asyncio.Event()
+        self._streams: set[Watch] = set()
+        self._closed = False
 
     @property
     def watched(self) -> int:
@@ -57,21 +76,35 @@ class Watcher:
         return sum(len(group) for group in self._watches.values())
 
     @contextmanager
-    def watch(self, job_id: str) -> Iterator[Watch]:
-        """Listen to one job."""
+    def watch(self, job_id: str, *, stream: bool = False) -> Iterator[Watch]:
+        """Listen to one job; a stream has to end before the process can."""
         watch = Watch(job_id)
         self._watches[job_id].add(watch)
+        if stream:
+            self._streams.add(watch)
+            if self._closed:
+                watch.leave()
         self._someone.set()
         try:
             yield watch
         finally:
+            self._streams.discard(watch)
             group = self._watches[job_id]
             group.discard(watch)
             if not group:
                 del self._watches[job_id]
 
+    def end_streams(self) -> None:
+        """Let all streams end, now and from now on: their clients come back to whoever takes over."""
+        self._closed = True
+        for watch in tuple(self._streams):
+            watch.leave()
+
     async def run(self) -> None:
         """Poll until cancelled. A ledger that is away is asked again."""
+        await asyncio.gather(self._polls(), self._heartbeats())
+
+    async def _polls(self) -> None:
         while True:
             if not self._watches:
                 self._someone.clear()
@@ -81,6 +114,12 @@ class Watcher:
             except Exception as error:
                 log.warning("web.watch", message=f"the ledger does not answer: {error}")
             await asyncio.sleep(self._period)
+
+    async def _heartbeats(self) -> None:
+        while True:
+            await asyncio.sleep(self._heartbeat)
+            for watch in tuple(self._streams):
+                watch.wake()
 
     async def _poll(self) -> None:
         snapshots = await asyncio.to_thread(self._ledger.watch, list(self._watches))

@@ -19,6 +19,7 @@ from tasks.ledger.records import Accepted, NewJob
 from tasks.ledger.schema import jobs, live, outbox
 from tasks.reuse import fingerprint
 
+SEED_BITS = SEED_MAX.bit_length()
 RANKS = {"high": 0, "normal": 1, "low": 2}
 JOB_COLUMNS = (
     "id", "owner", "lane", "request", "model_queue", "preferred_queue", "traceparent", "fingerprint",
@@ -68,7 +69,7 @@ def _draft(new: NewJob) -> Draft:
     """Choose a seed where none is given; only a seed that was asked for can make two requests equal."""
     seed = new.request.seed
     if seed is None:
-        chosen = new.request.model_copy(update={"seed": secrets.randbelow(SEED_MAX + 1)})
+        chosen = new.request.model_copy(update={"seed": secrets.randbits(SEED_BITS)})
         return Draft(new=new, request=chosen, fingerprint=None)
     engine, _, version = new.model_queue.partition("@")
     return Draft(new=new, request=new.request, fingerprint=fingerprint(new.request, seed, engine, version))

@@ -10,18 +10,28 @@ import hashlib
 import time
 from collections import OrderedDict
 from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+import orjson
+
+from tasks.jobs import JobState
+from tasks.ledger import Look
+from web.api import views
+
+if TYPE_CHECKING:
+    from web.desk import Desk
 
 FRESH_SECONDS = 1.0
 KEPT = 1_000  # answers, of about a kilobyte
 
 
 class Shown:
-    """One answer: its bytes, their ETag, and the worker that made the songs."""
+    """One answer: its bytes, their ETag, the job's state, and the worker that made the songs."""
 
-    __slots__ = ("at", "body", "etag", "worker")
+    __slots__ = ("at", "body", "etag", "state", "worker")
 
-    def __init__(self, body: bytes, worker: str | None) -> None:
-        self.body, self.worker = body, worker
+    def __init__(self, body: bytes, state: JobState, worker: str | None = None) -> None:
+        self.body, self.state, self.worker = body, state, worker
         self.etag = f'"{hashlib.blake2b(body, digest_size=12).hexdigest()}"'
         self.at = 0.0
 
@@ -45,3 +55,13 @@ class Ended:
         self._kept.move_to_end(job_id)
         if len(self._kept) > KEPT:
             self._kept.popitem(last=False)
+
+
+def show(desk: Desk, look: Look) -> Shown:
+    """What is shown of a job, with its place in the queue if it waits; kept where it has ended."""
+    job = look.job
+    view = views.of_job(job, None if job.state.final else look.snapshot, desk.links.to)
+    shown = Shown(orjson.dumps(view), job.state, job.worker)
+    if job.state.final:
+        desk.ended.keep(job.id, shown)
+    return shown

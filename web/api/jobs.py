@@ -8,7 +8,6 @@ from typing import Annotated, Any
 import orjson
 from fastapi import APIRouter, Query
 from pydantic import ValidationError
-from sse_starlette import EventSourceResponse
 from starlette.requests import Request
 from starlette.responses import Response
 
@@ -16,10 +15,9 @@ from tasks.jobs import JOB_ID, Job, JobRequest, JobState
 from tasks.ledger import Accepted, Look
 from tasks.settings import Settings
 from web import lane
-from web.api import body, events, views, words
+from web.api import body, ended, events, views, words
 from web.api.accept import accept, refusals
 from web.api.auth import identify
-from web.api.ended import Shown
 from web.api.output import unchanged
 from web.api.problems import FORBIDDEN, INVALID, UNKNOWN_JOB, WRONG_STATE, Problem
 from web.desk import Desk, desk_of
@@ -59,9 +57,12 @@ BODY_OF_A_JOB = {
 }
 
 
+NOT_KEPT = {"cache-control": "no-store"}
+
+
 def answer(content: Any, status: int = 200, headers: dict[str, str] | None = None) -> Response:
     """A JSON answer that nobody may cache."""
-    known = {"cache-control": "no-store"} | (headers or {})
+    known = NOT_KEPT | (headers or {})
     return Response(orjson.dumps(content), status, known, media_type="application/json")
 
 
@@ -119,21 +120,11 @@ async def index(
 async def show(request: Request, job_id: str) -> Response:
     """One job. Whoever knows its id may see it; who repeats the ETag is told when nothing is new."""
     desk = desk_of(request)
-    shown = desk.ended.get(job_id)
-    if shown is None:
-        shown = _shown(desk, await look(request, job_id))
+    shown = desk.ended.get(job_id) or ended.show(desk, await look(request, job_id))
     headers = {"cache-control": "private, no-cache", "etag": shown.etag} | _same_node(desk, shown.worker)
     if unchanged(request, shown.etag):
         return Response(status_code=304, headers=headers)
     return Response(shown.body, 200, headers, media_type="application/json")
-
-
-def _shown(desk: Desk, look: Look) -> Shown:
-    job = look.job
-    shown = Shown(orjson.dumps(_view(desk, look)), job.worker)
-    if job.state.final:
-        desk.ended.keep(job.id, shown)
-    return shown
 
 
 def _same_node(desk: Desk, name: str | None) -> dict[str, str]:
@@ -150,20 +141,19 @@ def _same_node(desk: Desk, name: str | None) -> dict[str, str]:
 )
 async def follow(request: Request, job_id: str) -> Response:
     """Progress as server-sent events: `queued`, `running`; last `succeeded`, `failed` or `cancelled`."""
-    job = await find(request, job_id)
+    found = await look(request, job_id)
     seen = request.headers.get("last-event-id")
-    if job.state.final and seen == events.LAST:
+    if found.job.state.final and seen == events.LAST:
         return Response(status_code=204)  # tells an EventSource that reconnects to stop
-    stream = events.stream(desk_of(request), job_id, seen)
-    headers = {"cache-control": "no-store", "x-accel-buffering": "no"}
-    return EventSourceResponse(stream, ping=events.HEARTBEAT, headers=headers)
+    return events.EventStream(desk_of(request), found, seen)
 
 
 @router.post("/{job_id}/cancel", response_model=views.JobView)
 async def cancel(request: Request, job_id: str) -> Response:
     """Cancel a job: at once while it waits, within one step while it runs."""
     await cancel_job(request, job_id)
-    return answer(_view(desk_of(request), await look(request, job_id)))
+    shown = ended.show(desk_of(request), await look(request, job_id))
+    return Response(shown.body, 200, NOT_KEPT, media_type="application/json")
 
 
 @router.post("/{job_id}/retry", status_code=202, response_model=views.AcceptedView)
@@ -196,11 +186,6 @@ async def find(request: Request, job_id: str) -> Job:
 
 def _unknown() -> Problem:
     return Problem(UNKNOWN_JOB, "There is no job of this id. It may be misspelt, or it has expired.")
-
-
-def _view(desk: Desk, look: Look) -> dict[str, Any]:
-    """All about a job, with its place in the queue if it waits."""
-    return views.of_job(look.job, None if look.job.state.final else look.snapshot, desk.links.to)
 
 
 async def cancel_job(request: Request, job_id: str) -> Job:

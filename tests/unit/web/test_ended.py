@@ -1,14 +1,19 @@
 from __future__ import annotations
 
+from tasks.jobs import JobState
 from web.api.ended import FRESH_SECONDS, KEPT, Ended, Shown
+
+
+def shown(body: bytes) -> Shown:
+    return Shown(body, JobState.FAILED)
 
 
 def test_an_answer_is_kept_for_a_moment_only():
     now = [0.0]
     ended = Ended(lambda: now[0])
-    shown = Shown(b"{}", None)
-    ended.keep("a", shown)
-    assert ended.get("a") is shown
+    answer = shown(b"{}")
+    ended.keep("a", answer)
+    assert ended.get("a") is answer
     assert ended.get("b") is None
     now[0] += FRESH_SECONDS
     assert ended.get("a") is None
@@ -17,11 +22,11 @@ def test_an_answer_is_kept_for_a_moment_only():
 def test_the_oldest_answers_go_first():
     ended = Ended(lambda: 0.0)
     for number in range(KEPT + 1):
-        ended.keep(str(number), Shown(b"{}", None))
+        ended.keep(str(number), shown(b"{}"))
     assert ended.get("0") is None
     assert ended.get("1")
     assert ended.get(str(KEPT))
 
 
 def test_the_tag_follows_the_bytes():
-    assert Shown(b"one", None).etag == Shown(b"one", "gpu0@a").etag != Shown(b"two", None).etag
+    assert shown(b"one").etag == shown(b"one").etag != shown(b"two").etag
