@@ -33,6 +33,8 @@ def configuration(chosen: Settings, patience: float | None = None) -> dict[str, 
         "broker_connection_retry_on_startup": True,
         # jobs outlive a broker's absence; giving up would end a worker that is well
         "broker_connection_max_retries": None,
+        # RabbitMQ: a cut that nobody told of is noticed after two beats; by default that takes minutes
+        "broker_heartbeat": 10,
         # True would end a running job as revoked when the broker restarts
         "worker_cancel_long_running_tasks_on_connection_loss": False,
         # a message is a job id: nothing that needs pickle, nothing that runs code
@@ -77,8 +79,9 @@ def _transport_options(chosen: Settings, patience: float | None) -> dict[str, An
         "visibility_timeout": 2 * (chosen.load_seconds + chosen.deadline_seconds + chosen.drain_seconds),
         # own queue, then the node's, then the shared one
         "queue_order_strategy": "priority",
-        # without it a publish on a dead connection waits for ever; BRPOP itself waits 1 s
-        "socket_timeout": patience or 15,
+        # without it a publish on a dead connection waits for ever; BRPOP itself waits 1 s. After a cut that
+        # nobody told of, several connections run into it one after the other.
+        "socket_timeout": patience or 5,
         "socket_connect_timeout": min(patience or CONNECT_SECONDS, CONNECT_SECONDS),
         "socket_keepalive": True,
         "health_check_interval": 10,

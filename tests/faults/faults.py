@@ -55,6 +55,7 @@ def _with(**settings: object) -> tuple[tuple[str, object], ...]:
 POSTGRESQL = Stage(ledger="postgresql")
 SKEWED = Stage(ledger="postgresql", clock=True)
 RABBITMQ = Stage(broker="rabbitmq")
+DISTANT_RABBITMQ = Stage(broker="rabbitmq", proxied=True)
 PROXIED = Stage(proxied=True)
 UP = Stage(up=True)
 SMALL = Stage(nas="small")
@@ -80,6 +81,7 @@ FAULTS = (
     Fault("broker reset", brokers.reset, (Control("no_resend"),), PROXIED),
     Fault("broker black hole", brokers.swallow, (Control("no_timeouts"),), PROXIED),
     Fault("kill -9 RabbitMQ", brokers.kill_unanswered, (Control("no_confirms", RELEASE),), RABBITMQ),
+    Fault("RabbitMQ black hole", brokers.swallow, (Control("no_heartbeat"),), DISTANT_RABBITMQ),
     Fault("kill -9 worker, RabbitMQ", brokers.kill_worker, (Control("early_acks", RELEASE),), RABBITMQ),
     Fault("kill -9 PostgreSQL", databases.kill_server, (Control("early_commits"),), POSTGRESQL),
     Fault("kill -9 worker, PostgreSQL", kills.kill_worker, (Control("no_expiry"),), POSTGRESQL),

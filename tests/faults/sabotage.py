@@ -91,6 +91,11 @@ def no_timeouts() -> None:
     _configure(broker_transport_options={"queue_order_strategy": "priority"})
 
 
+def no_heartbeat() -> None:
+    """A RabbitMQ that says nothing is waited for, however long."""
+    _configure(broker_heartbeat=0)
+
+
 def any_claim() -> None:
     """Whoever hears of a job may run it, and end it, whoever else does."""
     claims._claim_on, finishes._take = _claim_anything, _take_anything
