@@ -48,7 +48,7 @@ def setup(server: Elasticsearch, *, retention_days: int = 30, new_key: bool = Fa
     steps += _index_template(server, retention_days)
     if any(step.state == "upgraded" for step in steps):
         steps += _roll_over(server)
-    steps += [_retention(server), _failure_store(server), _key(server, new_key=new_key)]
+    steps += [_retention(server, retention_days), _failure_store(server), _key(server, new_key=new_key)]
     return steps
 
 
@@ -97,14 +97,8 @@ def _index_template(server: Elasticsearch, retention_days: int) -> list[Step]:
     if before and before.get("_meta") == {**templates.meta(), "retention_days": retention_days}:
         return [Step(templates.NAME, "unchanged")]
     state: State = "upgraded" if before else "made"
-    try:
-        _put_index_template(server, templates.index_template(retention_days))
-        return [Step(templates.NAME, state, f"lines are kept {retention_days} days")]
-    except ApiError as problem:
-        if problem.meta.status != 400 or "lifecycle" not in str(problem):
-            raise
-    _put_index_template(server, templates.index_template(None))
-    return [Step(templates.NAME, state)]
+    _put_index_template(server, templates.index_template(retention_days))
+    return [Step(templates.NAME, state, f"new streams keep their lines {retention_days} days")]
 
 
 def _put_index_template(server: Elasticsearch, body: dict[str, Any]) -> None:
@@ -124,26 +118,38 @@ def _roll_over(server: Elasticsearch) -> list[Step]:
     return [Step(stream["name"], "upgraded", "rolled over to the new mappings") for stream in streams]
 
 
-def _has(server: Elasticsearch, path: str) -> bool:
-    """Whether the server knows this API."""
+def _ask(server: Elasticsearch, path: str) -> dict[str, Any] | None:
+    """What the server answers; None where it does not know this API."""
     try:
-        server.perform_request("GET", path, headers={"accept": "application/json"})
+        answer = server.perform_request("GET", path, headers={"accept": "application/json"})
     except ApiError as problem:
         if problem.meta.status not in NOT_THERE:
             raise
-        return False
-    return True
+        return None
+    found: dict[str, Any] = answer.body
+    return found
 
 
-def _retention(server: Elasticsearch) -> Step:
-    if _has(server, f"/_data_stream/{templates.PATTERN}/_lifecycle"):
-        return Step("retention", "unchanged", "the data streams' lifecycle deletes old lines")
-    return Step("retention", "lacking", "no data stream lifecycle here: delete old indices yourself")
+def _retention(server: Elasticsearch, days: int) -> Step:
+    """Bring streams that are there to this retention: a template speaks only to those that come."""
+    found = _ask(server, f"/_data_stream/{templates.PATTERN}/_lifecycle")
+    if found is None:
+        return Step("retention", "lacking", "no data stream lifecycle here: delete old indices yourself")
+    wanted = f"{days}d"
+    others = [
+        stream["name"]
+        for stream in found["data_streams"]
+        if stream.get("lifecycle", {}).get("data_retention") != wanted
+    ]
+    if not others:
+        return Step("retention", "unchanged", f"lines older than {days} days are deleted")
+    server.indices.put_data_lifecycle(name=others, data_retention=wanted, enabled=True)
+    return Step("retention", "upgraded", f"{', '.join(others)}: {days} days")
 
 
 def _failure_store(server: Elasticsearch) -> Step:
     """Say where lines go that do not fit the mappings: since 9.2 a stream of logs keeps them by itself."""
-    if _has(server, f"/_data_stream/{templates.PATTERN}/_options"):
+    if _ask(server, f"/_data_stream/{templates.PATTERN}/_options") is not None:
         return Step("failure store", "unchanged", "lines that do not fit are kept there and counted")
     return Step("failure store", "lacking", "lines that do not fit go to the shipper's dead letters")
 

@@ -133,11 +133,9 @@ def component_templates() -> dict[str, dict[str, Any]]:
     }
 
 
-def index_template(retention_days: int | None) -> dict[str, Any]:
-    """The index template; None for a server without data stream lifecycle."""
-    template: dict[str, Any] = {}
-    if retention_days:
-        template = {"lifecycle": {"enabled": True, "data_retention": f"{retention_days}d"}}
+def index_template(retention_days: int) -> dict[str, Any]:
+    """The index template."""
+    template = {"lifecycle": {"enabled": True, "data_retention": f"{retention_days}d"}}
     return {
         "index_patterns": [PATTERN],
         "data_stream": {},
