@@ -18,6 +18,7 @@ from tests.faults.invariant import Verdict
 from tests.faults.scene import Scene, scene
 
 PR_SET_PDEATHSIG = 1
+UNWIND = 20  # seconds to unmount and to delete
 TRIES = 5  # of a control: not every moment is a bad one
 
 
@@ -25,8 +26,14 @@ def prepare(loud: bool = False) -> None:
     """Take the cells down when the process of the table is gone, in whatever way; drop what they print."""
     if not loud:
         os.dup2(os.open(os.devnull, os.O_WRONLY), 2)
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
+    signal.signal(signal.SIGTERM, lambda *_: _end())
     ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
+
+
+def _end() -> None:
+    """Take the cell down; what hangs is ended by the kernel, with all parts."""
+    signal.alarm(UNWIND)
+    sys.exit(1)
 
 
 @contextmanager
