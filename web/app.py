@@ -101,7 +101,7 @@ def _desk(settings: Settings, threads: Executor) -> Desk:
     return Desk(
         settings=settings,
         ledger=ledger,
-        intake=Together(ledger.accept_many, at_once=2),  # one is written while the next gathers
+        intake=Together(ledger.accept_many, at_once=64),  # the ledger's writer gathers them once more
         looks=Together(lambda ids: threads.submit(ledger.look, ids), at_once=2),
         storage=_storage(settings),
         watcher=Watcher(ledger),

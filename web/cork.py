@@ -13,7 +13,7 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 
 class CorkedProtocol(HttpToolsProtocol):
-    """uvicorn's protocol with a transport that gathers what is written while the event loop goes round once."""
+    """The protocol of uvicorn; what is written while the event loop goes round once is sent at its end."""
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Begin with a connection."""

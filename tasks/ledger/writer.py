@@ -78,46 +78,62 @@ class Writer:
         self._queue.put(item)
 
     def _run(self) -> None:
-        while (item := self._queue.get()) is not None:
-            batch, ended = self._gather(item)
-            self._write(batch)
-            if ended:
-                return
+        ended = False
+        while not ended and (item := self._queue.get()) is not None:
+            batch = [item]
+            results, ended = self._results(batch)
+            for one, result in zip(batch, results, strict=True):
+                _resolve(one.future, result)
 
-    def _gather(self, first: _Item) -> tuple[list[_Item], bool]:
-        """All that wait, and whether the end is among them."""
-        batch, size = [first], _size(first)
+    def _results(self, batch: list[_Item]) -> tuple[list[Any], bool]:
+        """What each of the batch gets, which grows by all that wait; and whether the end is among them.
+
+        Where the transaction was undone, each is tried by itself.
+        """
+        ended = False
+
+        def gather() -> None:
+            nonlocal ended
+            ended = self._gather(batch) or ended
+
+        try:
+            return self._commit(batch, gather), ended
+        except Exception as error:
+            if len(batch) == 1:
+                return [self._alone(batch[0], error)], ended
+            return [self._alone(item) for item in batch], ended
+
+    def _alone(self, item: _Item, error: Exception | None = None) -> Any:
+        """One item's result in a transaction of its own; `error` is what it ended with before."""
+        try:
+            if error:
+                raise error
+            return self._commit([item])[0]
+        except Exception as failure:
+            if len(item.new) > 1:
+                return [self._alone(_Item(item.future, new=[one]))[0] for one in item.new]
+            return [failure] if item.new else failure
+
+    def _gather(self, batch: list[_Item]) -> bool:
+        """Add all that wait; whether the end is among them."""
+        size = sum(map(_size, batch))
         while size < BATCH_MAX:
             try:
                 item = self._queue.get_nowait()
             except queue.Empty:
                 break
             if item is None:
-                return batch, True
+                return True
             batch.append(item)
             size += _size(item)
-        return batch, False
+        return False
 
-    def _write(self, batch: Sequence[_Item]) -> None:
-        for item, result in zip(batch, self._results(batch), strict=True):
-            _resolve(item.future, result)
-
-    def _results(self, batch: Sequence[_Item]) -> list[Any]:
-        """What each gets; where the transaction was undone, each is tried by itself."""
-        try:
-            return self._commit(batch)
-        except Exception as error:
-            if len(batch) > 1:
-                return [self._results([item])[0] for item in batch]
-            parts = [_Item(batch[0].future, new=[one]) for one in batch[0].new]
-            if len(parts) > 1:
-                return [[self._results([part])[0][0] for part in parts]]
-            return [[error] if parts else error]
-
-    def _commit(self, batch: Sequence[_Item]) -> list[Any]:
+    def _commit(self, batch: Sequence[_Item], gather: Callable[[], None] | None = None) -> list[Any]:
         for tries_left in reversed(range(TRIES)):
             try:
                 with self._database.write() as connection:
+                    if gather:  # now, not before: others may have held the database for a while
+                        gather()
                     return self._apply(connection, batch)
             except LedgerUnavailable as error:
                 if not (tries_left and _deadlock(error)):

@@ -252,6 +252,38 @@ def test_a_client_that_comes_back_is_not_told_the_same_again(tmp_path):
     in_app(tmp_path, scenario)
 
 
+def test_nobody_listens_for_a_client_that_has_gone(tmp_path):
+    async def scenario(web: Web) -> None:
+        path = f"/v1/jobs/{await web.submit()}/events"
+        sent: list[bytes] = []
+        goes = asyncio.Event()
+        messages = iter([{"type": "http.request", "body": b"", "more_body": False}])
+
+        async def receive() -> dict:
+            if message := next(messages, None):
+                return message
+            await goes.wait()
+            return {"type": "http.disconnect"}
+
+        async def send(message: dict) -> None:
+            sent.append(message.get("body", b""))
+
+        scope = {
+            "type": "http", "http_version": "1.1", "method": "GET", "path": path, "raw_path": path.encode(),
+            "query_string": b"", "root_path": "", "scheme": "http", "headers": [], "server": ("tutti", 80),
+            "client": ("127.0.0.1", 1),
+        }  # fmt: skip
+        answering = asyncio.create_task(web.app(scope, receive, send))
+        while not any(b"event: queued" in part for part in sent):
+            await asyncio.sleep(0.01)
+        assert web.desk.watcher.watched == 1
+        goes.set()
+        await answering
+        assert web.desk.watcher.watched == 0
+
+    in_app(tmp_path, scenario)
+
+
 def test_a_thousand_listeners_share_one_question(tmp_path):
     async def scenario(web: Web) -> None:
         player = Player.register(web.ledger, web.settings)
