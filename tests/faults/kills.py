@@ -101,6 +101,8 @@ def cut_power(scene: Scene) -> list[Asked]:
     disk = scene.ground.nas
     asked = scene.submit(3)
     scene.amid(asked)
+    if not scene.whole or scene.dice.random() < 0.5:  # just after the first of them was stored
+        eventually(lambda: any((job := scene.job(one.id)) and job.outputs for one in asked))
     asked += scene.submit(3)
     scene.soon(0.5)
     disk.cut_power()
