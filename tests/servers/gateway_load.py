@@ -31,11 +31,12 @@ class Load(threading.Thread):
         number: Whose address it has; those with an odd one look, the others ask for jobs.
         reuse: Whether connections are kept. Then what a broken connection took is sent once more, on a fresh
             one; never a third time. Else each request has its own connection and is sent once.
+        pause: Seconds between two requests.
     """
 
-    def __init__(self, served: Served, number: int, *, reuse: bool = False) -> None:
+    def __init__(self, served: Served, number: int, *, reuse: bool = False, pause: float = 0.0) -> None:
         super().__init__()
-        self.served, self.number, self.reuse = served, number, reuse
+        self.served, self.number, self.reuse, self.pause = served, number, reuse, pause
         self.source = f"127.5.0.{number}"
         self.statuses: Counter[int | str] = Counter()
         self.sent_again: Counter[str] = Counter()
@@ -47,7 +48,7 @@ class Load(threading.Thread):
         fresh = {} if self.reuse else {"Connection": "close"}
         with self.served.client(source=self.source, headers=fresh) as client:
             for count in itertools.count():
-                if self.over.is_set():
+                if self.over.wait(self.pause):
                     return
                 self.ask(client, f"{self.number}-{count}")
 
@@ -81,10 +82,15 @@ class Load(threading.Thread):
 
 
 def under_load(
-    served: Served, happening: Callable[[Sequence[Load]], None], *, fresh: int = 0, kept: int = 0
+    served: Served,
+    happening: Callable[[Sequence[Load]], None],
+    *,
+    fresh: int = 0,
+    kept: int = 0,
+    pause: float = 0.0,
 ) -> list[Load]:
     """Let so many clients ask while something happens."""
-    loads = [Load(served, number + 1, reuse=number >= fresh) for number in range(fresh + kept)]
+    loads = [Load(served, count + 1, reuse=count >= fresh, pause=pause) for count in range(fresh + kept)]
     for load in loads:
         load.start()
     try:
