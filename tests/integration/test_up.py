@@ -53,6 +53,16 @@ def test_one_trace_id_runs_from_the_click_to_the_file(tutti: Tutti) -> None:
         until(lambda name=name, wanted=wanted: wanted in actions(tutti.data / "log" / f"{name}.jsonl", trace))
 
 
+def test_the_lines_that_alerts_read_are_there(tutti: Tutti) -> None:
+    def lines(action: str) -> list[dict]:
+        told = map(json.loads, (tutti.data / "log" / "worker.jsonl").read_bytes().splitlines())
+        return [line["tutti"] for line in told if line["event"].get("action") == action]
+
+    until(lambda: lines("service.state") and lines("worker.heartbeat"), 40)
+    assert lines("service.state")[-1]["service"]["hour"].keys() == {"ended", "failed", "failed_share"}
+    assert 0 < lines("worker.heartbeat")[-1]["storage"]["used_ratio"] < 1
+
+
 def test_flower_shows_the_task(tutti: Tutti) -> None:
     job = tutti.wait(tutti.submit()["id"])
     until(lambda: job["id"] in httpx.get(f"{tutti.url}/flower/task/{job['id']}").text)
