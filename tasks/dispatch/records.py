@@ -12,7 +12,7 @@ from tasks.ledger.prune import prune, prune_usage
 log = get_logger()
 
 DAY = 86_400.0
-AT_ONCE = 200
+AT_ONCE = 50
 PAUSE = 0.05  # seconds between two groups, in which others write
 
 

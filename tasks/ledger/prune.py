@@ -16,7 +16,7 @@ from tasks.ledger.schema import BYGONE, callbacks, idempotency, jobs, transition
 DAY = 86_400.0
 
 
-def prune(database: Database, before: float, limit: int = 200) -> int:
+def prune(database: Database, before: float, limit: int = 50) -> int:
     """Delete the records of at most `limit` jobs that ended before a time; how many comes back."""
     with database.read() as connection:
         chosen = [job_id for (job_id,) in connection.execute(_bygone(before, limit))]
