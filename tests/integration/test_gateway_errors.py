@@ -79,13 +79,15 @@ def test_people_get_a_page_and_programs_a_document_when_no_node_answers(tmp_path
         built.nodes["n1"].kill()
         page = client.get("/", headers={"Accept": "text/html,*/*"})
         document = client.get("/v1/jobs", headers={"Accept": "text/html"})
-    for answer in (page, document):
+        repeatable = client.post("/v1/jobs", json={}, headers={"Idempotency-Key": "k"})
+    for answer in (page, document, repeatable):
         assert answer.status_code == 503
         assert answer.headers["retry-after"] == "2"
         assert_guarded(answer)
     assert page.headers["content-type"] == "text/html; charset=utf-8"
     assert "<h1>" in page.text
-    assert document.json()["type"] == "/problems/unavailable"
+    for answer in (document, repeatable):
+        assert answer.json()["type"] == "/problems/unavailable"
 
 
 def test_flower_metrics_and_status_are_open_to_keepers_only(tmp_path: Path) -> None:

@@ -171,6 +171,15 @@ HEAD = b"POST /v1/jobs HTTP/1.1\r\nHost: a\r\nX-API-Key: KEY\r\n"
 KINDS = {
     "too fast for its address": Kind(fast(), "nginx", 429, "rate_limited"),
     "too fast through another door": Kind(fast("/generate"), "nginx", 429, "rate_limited"),
+    "too fast, with an Idempotency-Key": Kind(
+        fast(headers={"Idempotency-Key": "k"}), "nginx", 429, "rate_limited"
+    ),
+    "a body beyond the limit, with an Idempotency-Key": Kind(
+        sends(content=b"x" * 1_200_000, headers={"Idempotency-Key": "k"}), "nginx", 413, "body_too_large"
+    ),
+    "no key, with an Idempotency-Key": Kind(
+        sends(headers={"Idempotency-Key": "k"}, **WITHOUT), "nginx", 401, "unauthorized"
+    ),
     "too fast for its key": Kind(many_addresses_with_one_key, "nginx", 429, "rate_limited"),
     "too fast, without nginx": Kind(fast(direct=True), "web", 429, "rate_limited"),
     "too many open requests": Kind(too_many_at_once, "nginx", 429, "too_many_connections"),
@@ -260,6 +269,9 @@ def test_a_refusal_leaves_one_line_with_address_reason_and_trace(name: str, fron
     assert (line["tutti"]["reason"], line["event"]["outcome"]) == (kind.reason, "failure")
     assert len(line["trace"]["id"]) == 32
     assert kind.status == (answer.status_code if answer is not None else None)
+    if answer is not None:
+        assert answer.headers["content-type"].split(";")[0] in {"application/problem+json", "text/html"}
+        assert answer.headers["x-content-type-options"] == "nosniff"
     if answer is not None and kind.status in {429, 503}:
         assert int(answer.headers["retry-after"]) >= 1
 
