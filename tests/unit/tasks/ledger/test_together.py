@@ -15,8 +15,6 @@ from hypothesis import strategies as st
 from tasks.jobs import JobState
 from tasks.ledger import LedgerUnavailable, finishes
 from tasks.ledger.database import Database
-from tasks.ledger.together import Together
-from tasks.ledger.writer import Writer
 from tests.ledgers import accept, accept_one, register, run, song
 
 NAME = "gpu0@a"
@@ -153,7 +151,7 @@ def test_an_error_of_the_database_reaches_every_caller_and_nothing_is_written(le
     assert all(finishing(ledger, job_id, epoch)() for job_id in ids)
 
 
-def test_an_error_of_the_commit_reaches_every_caller(ledger, monkeypatch):
+def test_an_answer_comes_only_after_the_commit_whose_error_reaches_every_caller(ledger, monkeypatch):
     ids, epoch = claimed(ledger, 3)
     writes = ledger._database.write
 
@@ -193,29 +191,6 @@ def test_many_threads_lose_and_double_nothing(ledger):
     counters = ledger.counters()
     assert (counters["succeeded"], counters["running"], counters["queued"]) == (300, 0, 0)
     assert all(line.attempt == 1 for job_id in ids for line in ledger.history(job_id))
-
-
-def test_an_answer_comes_only_after_the_commit(tmp_path):
-    database = Database(f"sqlite:///{tmp_path / 'ledger.db'}")
-    told = []
-    writes = database.write
-
-    @contextlib.contextmanager
-    def slow():
-        with writes() as connection:
-            yield connection
-            told.append("commit")
-
-    database.write = slow
-    writer = Writer(database, time.time, lambda *_: [])
-    asking = Together(writer, lambda _, __, asked: asked)
-    pool = ThreadPoolExecutor(8)
-    answers = [pool.submit(lambda n=n: (asking.ask(n), list(told))) for n in range(8)]
-    assert [answer.result()[0] for answer in answers] == list(range(8))
-    assert all("commit" in answer.result()[1] for answer in answers)
-    pool.shutdown()
-    writer.close()
-    database.close()
 
 
 @given(st.lists(st.floats(0.001, 1e4), min_size=1, max_size=20), st.floats(0.001, 1e4))
