@@ -30,6 +30,14 @@ def told(path: Path, action: str = "certificate.state") -> list[dict[str, Any]]:
     return [line for line in lines if line["event"]["action"] == action]
 
 
+def shown(port: int) -> float | None:
+    """The end of the certificate; None in the moment of the change, when two connections see two of them."""
+    try:
+        return ends_at("127.0.0.1", port)
+    except OSError:
+        return None
+
+
 @pytest.mark.parametrize(("days", "level"), [(5.5, "warning"), (29.5, "info"), (-3.5, "warning")])
 def test_the_gateway_tells_the_days_left(tmp_path: Path, days: float, level: str) -> None:
     chain, key = certificate_until(tmp_path, time.time() + days * DAY)
@@ -51,7 +59,7 @@ def test_what_is_told_is_what_is_shown_and_not_what_the_file_says(tmp_path: Path
         assert ends_at("127.0.0.1", house.port) == pytest.approx(old, abs=2)
         assert house.gateway is not None
         os.kill(house.gateway.pid, signal.SIGHUP)
-        until(lambda: ends_at("127.0.0.1", house.port) == pytest.approx(new, abs=2), "the new one is shown")
+        until(lambda: shown(house.port) == pytest.approx(new, abs=2), "the new one is shown")
 
 
 def test_it_is_told_every_hour_and_asked_again_sooner_while_nobody_answers(tmp_path: Path) -> None:
