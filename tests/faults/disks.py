@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 from tests.faults.scene import SUCCEEDED, Asked, Scene
 
-UNREADY_WITHIN = 10.0  # seconds until readiness is false
+UNREADY_WITHIN = 30.0  # seconds until readiness is false
 
 
 def full(scene: Scene) -> list[Asked]:
