@@ -14,7 +14,7 @@ from typing import Any
 
 import orjson
 
-VERSION = 1
+VERSION = 2  # 1 knew no copies of files
 
 
 class AlreadyRunning(RuntimeError):
@@ -52,7 +52,10 @@ class Checkpoint:
         try:
             saved = orjson.loads(self.path.read_bytes())
             if saved["version"] != VERSION:
-                raise ValueError(f"{self.path} is of version {saved['version']}, not {VERSION}")
+                raise ValueError(
+                    f"{self.path} is of version {saved['version']}, not {VERSION}; move it away, and "
+                    "the lines of the files that are there are shipped again"
+                )
             return saved["files"], saved["streams"]
         except FileNotFoundError:
             return [], {}

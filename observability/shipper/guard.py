@@ -16,7 +16,7 @@ from elasticsearch import ApiError, Elasticsearch
 
 from observability.shipper.batch import Line
 
-SETTLE_SECONDS = 0.2  # a request in the socket's buffer becomes a task within this
+SETTLE_SECONDS = 1.0  # a request in the socket's buffer becomes a task within this, on a busy node too
 RUNNING_MAX_SECONDS = 120.0
 BULK_ACTIONS = "indices:data/write/bulk*"
 
