@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import Any
 
 from kombu.transport import TRANSPORT_ALIASES, redis
+from redis.exceptions import ConnectionError as Gone
 
 
 class Channel(redis.Channel):  # type: ignore[misc]
@@ -23,13 +24,25 @@ class Channel(redis.Channel):  # type: ignore[misc]
             self._kept = super()._create_client()
         return self._kept
 
+    def _get_pool(self, asynchronous: bool = False) -> Any:
+        """New connections, unless the channel's own has gone.
+
+        kombu closes a channel once more when a broker is lost for the second time. It then looks for the
+        URL of a connection that it has forgotten, and the AttributeError ends the worker; as an error of
+        the connection it is one of those that kombu expects there.
+        """
+        if getattr(self.connection, "client", None) is None:
+            raise Gone("the connection of this channel is closed")
+        return super()._get_pool(asynchronous)
+
 
 class Transport(redis.Transport):  # type: ignore[misc]
-    """What `redis://` and `redis+socket://` lead to in this process after `use`."""
+    """What `redis://`, `rediss://` and `redis+socket://` lead to in this process after `use`."""
 
     Channel = Channel
 
 
 def use() -> None:
     """Let kombu's Redis URLs lead here; kombu takes a class for them by no other way."""
-    TRANSPORT_ALIASES["redis"] = f"{__name__}:Transport"
+    for scheme in ("redis", "rediss"):
+        TRANSPORT_ALIASES[scheme] = f"{__name__}:Transport"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pytest
 from kombu import Connection
 
 from tasks import transport
@@ -10,7 +11,7 @@ from tests.servers import valkey
 
 def test_the_urls_of_redis_lead_to_it() -> None:
     transport.use()
-    for url in ("redis://localhost", "redis+socket:///nowhere"):
+    for url in ("redis://localhost", "rediss://localhost", "redis+socket:///nowhere"):
         assert isinstance(Connection(url).transport, transport.Transport)
 
 
@@ -34,3 +35,15 @@ def test_what_waits_for_messages_has_a_client_of_its_own() -> None:
         with channel.conn_or_acquire() as shared:
             assert channel.client is not shared
             assert channel.client.connection_pool is not shared.connection_pool
+
+
+def test_a_channel_whose_connection_has_gone_fails_as_one_that_was_cut_off() -> None:
+    transport.use()
+    with valkey.running() as server:
+        connection = Connection(server.url)
+        channel = connection.channel()
+        with channel.conn_or_acquire() as client:
+            assert client.ping()
+        connection.close()
+        with pytest.raises(connection.connection_errors), channel.conn_or_acquire():
+            pass
