@@ -5,7 +5,7 @@ from __future__ import annotations
 import secrets
 import signal
 import time
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import FIRST_COMPLETED, ThreadPoolExecutor, wait
 
 from tests.faults.scene import QUEUE, Asked, Scene
 from tests.servers.workers import eventually
@@ -43,7 +43,8 @@ def kill_web(scene: Scene) -> list[Asked]:
     """kill -9 of the web process while many ask: what it answered is kept."""
     asked: list[Asked] = []
     with ThreadPoolExecutor(4) as pool:
-        asking = [pool.submit(scene.submit, 5) for _ in range(4)]
+        asking = [pool.submit(scene.submit, 1) for _ in range(20)]
+        wait(asking, return_when=FIRST_COMPLETED)
         scene.soon(0.2)
         scene.kill("web")
         scene.restart("web")

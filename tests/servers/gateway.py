@@ -19,6 +19,7 @@ from typing import Any
 import httpx
 
 from nginx.gateway import available
+from tasks.settings import Settings
 from tests import needs
 
 START = """
@@ -119,7 +120,7 @@ def answers(address: str) -> bool:
 
 def generations(data: Path) -> set[int]:
     """The pids of the worker processes of the nginx of this folder."""
-    pid_file = data / "run/nginx/nginx.pid"
+    pid_file = Settings(data=data).run_path / "nginx/nginx.pid"
     master = int(until(lambda: pid_file.exists() and pid_file.read_text().strip(), "the pid is written"))
     children = Path(f"/proc/{master}/task/{master}/children").read_text().split()
     return {int(pid) for pid in children}
@@ -179,7 +180,7 @@ class House:
         assert self.gateway is not None
         if self.gateway.poll() is not None:
             raise AssertionError((self.folder / "gateway.err").read_text())
-        pid_file = self.data / "run/nginx/nginx.pid"
+        pid_file = Settings(data=self.data).run_path / "nginx/nginx.pid"
         return answers(f"127.0.0.1:{self.port}") and pid_file.exists() and pid_file.read_text() != ""
 
     def stop(self) -> int:
