@@ -9,6 +9,7 @@ from tasks.jobs import Job
 from tasks.ledger import moves, queries
 from tasks.ledger.opened import Opened
 from tasks.ledger.records import Accepted, NewJob
+from tasks.ledger.writer import resolve
 
 
 class Desk(Opened):
@@ -21,7 +22,9 @@ class Desk(Opened):
             IdempotencyConflict, LedgerFull, LedgerUnavailable, QuotaExceeded
         """
         answer: Future[Accepted] = Future()
-        self.accept_many([new]).add_done_callback(lambda done: _pass_on(done, answer))
+        self.accept_many([new]).add_done_callback(
+            lambda done: resolve(answer, done.exception() or done.result()[0])
+        )
         return answer
 
     def accept_many(self, new: Sequence[NewJob]) -> Future[list[Accepted | Exception]]:
@@ -54,14 +57,3 @@ class Desk(Opened):
             UnknownJob
         """
         return self._write(lambda c, now: moves.cancel(c, now, self._shard, job_id))
-
-
-def _pass_on(done: Future[list[Accepted | Exception]], answer: Future[Accepted]) -> None:
-    """Give the only answer of many to the one who asked."""
-    result = done.exception() or done.result()[0]
-    if not answer.set_running_or_notify_cancel():
-        return
-    if isinstance(result, Accepted):
-        answer.set_result(result)
-    else:
-        answer.set_exception(result)

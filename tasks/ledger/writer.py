@@ -83,7 +83,7 @@ class Writer:
             batch = [item]
             results, ended = self._results(batch)
             for one, result in zip(batch, results, strict=True):
-                _resolve(one.future, result)
+                resolve(one.future, result)
 
     def _results(self, batch: list[_Item]) -> tuple[list[Any], bool]:
         """What each of the batch gets, which grows by all that wait; and whether the end is among them.
@@ -162,7 +162,8 @@ def _deadlock(error: LedgerUnavailable) -> bool:
     return state in {"40P01", "40001"}
 
 
-def _resolve(future: Future[Any], result: Any) -> None:
+def resolve(future: Future[Any], result: Any) -> None:
+    """Give the one who waits an answer, or the exception that it is."""
     if not future.set_running_or_notify_cancel():
         return
     if isinstance(result, Exception):

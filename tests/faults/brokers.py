@@ -22,7 +22,7 @@ def kill(scene: Scene) -> list[Asked]:
 
 def kill_unanswered(scene: Scene) -> list[Asked]:
     """kill -9 while it hangs, so that what was just sent to it is gone."""
-    scene.ground.server.process.send_signal(signal.SIGSTOP)
+    scene.ground.server.freeze()
     asked = scene.submit()
     scene.soon()
     scene.ground.server.kill()
@@ -49,10 +49,10 @@ def freeze(scene: Scene) -> list[Asked]:
     """SIGSTOP for a while, then it goes on as if nothing had been."""
     asked = scene.submit(2)
     scene.soon()
-    scene.ground.server.process.send_signal(signal.SIGSTOP)
+    scene.ground.server.freeze()
     asked += scene.submit()
     time.sleep(scene.dice.uniform(1, 10))
-    scene.ground.server.process.send_signal(signal.SIGCONT)
+    scene.ground.server.thaw()
     return asked
 
 

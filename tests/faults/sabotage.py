@@ -149,7 +149,7 @@ def early_answer() -> None:
     """Jobs are answered as accepted before they are committed."""
     from tasks.ledger import writer
 
-    resolve = writer._resolve
+    resolve = writer.resolve
 
     def commit(self, batch, gather=None):
         with self._database.write() as connection:
@@ -162,7 +162,7 @@ def early_answer() -> None:
             return results
 
     Writer._commit = commit
-    writer._resolve = lambda future, result: future.done() or resolve(future, result)
+    writer.resolve = lambda future, result: future.done() or resolve(future, result)
 
 
 def no_ledger_fsync() -> None:

