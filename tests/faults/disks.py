@@ -1,4 +1,4 @@
-"""A NAS that is full, read-only, gone, or does not answer."""
+"""A NAS that is full, read-only, gone, answers with errors, or does not answer."""
 
 from __future__ import annotations
 
@@ -24,6 +24,12 @@ def read_only_for_long(scene: Scene) -> list[Asked]:
     """For longer than songs wait: those that were being made fail with their class, all others succeed."""
     ends = SUCCEEDED | {"storage_unavailable"}
     return _during(scene, scene.ground.nas.read_only, scene.ground.nas.writable, ends=ends)
+
+
+def fail(scene: Scene) -> list[Asked]:
+    """Every call ends with EIO; what was not flushed by then is gone, or everything is there."""
+    cut = scene.dice.choice((scene.ground.nas.cut_power, scene.ground.nas.detach))
+    return _during(scene, cut, scene.ground.nas.restore_power)
 
 
 def vanish(scene: Scene) -> list[Asked]:

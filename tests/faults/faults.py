@@ -52,19 +52,24 @@ def _with(**settings: object) -> tuple[tuple[str, object], ...]:
     return tuple(settings.items())
 
 
+PATIENT = _with(lease_seconds=10)  # the default; the other rows take a shorter one, for their time
+DEFAULT = Stage(settings=PATIENT)
 POSTGRESQL = Stage(ledger="postgresql")
+POSTGRESQL_DEFAULT = Stage(ledger="postgresql", settings=PATIENT)
 SKEWED = Stage(ledger="postgresql", clock=True)
 RABBITMQ = Stage(broker="rabbitmq")
+RABBITMQ_DEFAULT = Stage(broker="rabbitmq", settings=PATIENT)
 DISTANT_RABBITMQ = Stage(broker="rabbitmq", proxied=True)
 PROXIED = Stage(proxied=True)
 UP = Stage(up=True)
 SMALL = Stage(nas="small")
+FAILING = Stage(nas="failing")
 HASTY = Stage(nas="small", settings=_with(storage_wait=1))
 HANGING = Stage(nas="hanging", settings=_with(storage_timeout=3))
 RELEASE = ("no_second_release",)
 
 FAULTS = (
-    Fault("kill -9 worker", kills.kill_worker, (Control("no_expiry"),), short=True),
+    Fault("kill -9 worker", kills.kill_worker, (Control("no_expiry"),), DEFAULT, short=True),
     Fault("kill -9 engine", kills.kill_engine, (Control("no_mourning"),), short=True),
     Fault("kill -9 dispatcher", kills.kill_dispatcher, (Control("no_takeover"),), short=True),
     Fault("kill -9 web", kills.kill_web, (Control("early_answer"),), short=True),
@@ -82,13 +87,14 @@ FAULTS = (
     Fault("broker black hole", brokers.swallow, (Control("no_timeouts"),), PROXIED),
     Fault("kill -9 RabbitMQ", brokers.kill_unanswered, (Control("no_confirms", RELEASE),), RABBITMQ),
     Fault("RabbitMQ black hole", brokers.swallow, (Control("no_heartbeat"),), DISTANT_RABBITMQ),
-    Fault("kill -9 worker, RabbitMQ", brokers.kill_worker, (Control("early_acks", RELEASE),), RABBITMQ),
+    Fault("kill -9 worker, RabbitMQ", brokers.kill_worker, (Control("early_acks", RELEASE),), RABBITMQ_DEFAULT),
     Fault("kill -9 PostgreSQL", databases.kill_server, (Control("early_commits"),), POSTGRESQL),
-    Fault("kill -9 worker, PostgreSQL", kills.kill_worker, (Control("no_expiry"),), POSTGRESQL),
+    Fault("kill -9 worker, PostgreSQL", kills.kill_worker, (Control("no_expiry"),), POSTGRESQL_DEFAULT),
     Fault("clock +-1 h, PostgreSQL", databases.skew, (Control("own_clock"),), SKEWED),
     Fault("NAS full", disks.full, (Control("in_place"),), SMALL),
     Fault("NAS read-only", disks.read_only, (Control("no_patience"),), SMALL, short=True),
     Fault("NAS read-only for long", disks.read_only_for_long, (Control("no_class"),), HASTY),
+    Fault("NAS answers EIO", disks.fail, (Control("no_patience"),), FAILING),
     Fault("NAS vanished", disks.vanish, (Control("no_mark"),), Stage(nas="mounted"), short=True),
     Fault("NAS hung", disks.hang, (Control("no_bound"),), HANGING),
     Fault("rolling restart", restarts.rolling, (Control("no_marking", RELEASE),), UP),

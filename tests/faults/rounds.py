@@ -27,7 +27,8 @@ TRIES = 5  # of a control: not every moment is a bad one
 def prepare(loud: bool = False) -> None:
     """Take the cells down when the process of the table is gone, in whatever way; drop what they print."""
     if not loud:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), 2)
+        for descriptor in (1, 2):
+            os.dup2(os.open(os.devnull, os.O_WRONLY), descriptor)
     signal.signal(signal.SIGTERM, lambda *_: _end())
     ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
 

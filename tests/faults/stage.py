@@ -14,14 +14,14 @@ from tests.servers.proxy import Proxy
 from tests.servers.rabbitmq import RabbitMQ
 from tests.servers.valkey import Valkey
 
-Nas = Literal["folder", "small", "mounted", "hanging", "lossy"]
+Nas = Literal["folder", "small", "mounted", "hanging", "failing", "lossy"]
 
 
 @dataclass(frozen=True)
 class Stage:
     """The servers below a cell, and its settings.
 
-    `nas`: where the songs lie; "lossy" is a disk of their own for songs and ledger, whose power can be cut.
+    `nas`: where the songs lie; "failing" is a disk for them whose power can be cut, "lossy" one for the ledger too.
     """
 
     broker: Literal["valkey", "rabbitmq"] = "valkey"
@@ -110,5 +110,5 @@ def _nas(stack: contextlib.ExitStack, folder: Path, kind: Nas) -> Any:
             return stack.enter_context(disk.removable(folder / "nas"))
         case "hanging":
             return stack.enter_context(disk.hanging(folder / "nas"))
-        case "lossy":
+        case "failing" | "lossy":
             return stack.enter_context(disk.lossy(folder / "nas", megabytes=400))

@@ -188,23 +188,31 @@ def hanging(folder: Path) -> Iterator[Hanging]:
         server.wait(20)
 
 
-EXT4_IOC_SHUTDOWN, WITHOUT_LOG = 0x8004587D, struct.pack("I", 2)
+EXT4_IOC_SHUTDOWN, FLUSHED, WITHOUT_LOG = 0x8004587D, 0, 2
 
 
 @dataclass(frozen=True)
 class Lossy:
-    """A disk whose power can be cut: what the kernel had not written to it is gone, its journal included.
+    """A disk that can be shut down: from then on every call to it ends with EIO, until it is mounted anew.
 
-    It is the shutdown ioctl by which the kernel's own tests of ext4 cut the power.
+    It is the ioctl by which the kernel's own tests of ext4 cut the power.
     """
 
     folder: Path
     image: Path
 
     def cut_power(self) -> None:
+        """Lose what the kernel had not written to it, its journal included."""
+        self._shut_down(WITHOUT_LOG)
+
+    def detach(self) -> None:
+        """Lose nothing that was written."""
+        self._shut_down(FLUSHED)
+
+    def _shut_down(self, how: int) -> None:
         descriptor = os.open(self.folder, os.O_RDONLY)
         try:
-            fcntl.ioctl(descriptor, EXT4_IOC_SHUTDOWN, WITHOUT_LOG)
+            fcntl.ioctl(descriptor, EXT4_IOC_SHUTDOWN, struct.pack("I", how))
         finally:
             os.close(descriptor)
 
