@@ -12,8 +12,8 @@ from nginx.node import Backends, Canary, WebNode, parse_nodes
 from observability.logging import get_logger
 from tasks.ledger import Ledger
 from tasks.ledger import WebNode as Registered
-from tasks.ledger.canary import CanaryTable
-from tasks.ledger.operating import opened
+from tasks.ledger.operating.canary import CanaryTable
+from tasks.ledger.operating.tables import opened
 from tasks.links import key_of
 from tasks.secret import secret_of
 from tasks.settings import LOCAL, Settings

@@ -58,7 +58,7 @@ class Sample:
 
 
 class Lanes(Protocol):
-    """Where the canary and the finished jobs are kept: `tasks.ledger.canary`."""
+    """Where the canary and the finished jobs are kept: `tasks.ledger.operating.canary`."""
 
     def get(self) -> Canary | None:
         """Give the canary, stopped or not."""

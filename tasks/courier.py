@@ -19,7 +19,7 @@ from observability.logging import get_logger
 from tasks.callbacks import Answer
 from tasks.jobs import Job
 from tasks.ledger import Ledger, LedgerError
-from tasks.ledger.callbacks import CallbackTable, Owed
+from tasks.ledger.accepting.callbacks import CallbackTable, Owed
 
 log = get_logger()
 

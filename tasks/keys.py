@@ -58,7 +58,7 @@ class Key:
 
 
 class KeyStore(Protocol):
-    """Where keys are kept: `tasks.ledger.keys`."""
+    """Where keys are kept: `tasks.ledger.operating.keys`."""
 
     def get(self, key_id: str) -> Key | None:
         """Give the key of that id, revoked or not."""

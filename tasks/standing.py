@@ -15,7 +15,7 @@ from typing import Any
 from observability.logging import get_logger
 from observability.panels.query import USERS_OWN
 from tasks.ledger import Ledger, WorkerView
-from tasks.ledger.standing import Ended
+from tasks.ledger.views.standing import Ended
 
 EVERY_SECONDS = 60.0
 HOUR, RECENT = 3600.0, 300.0

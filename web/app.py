@@ -14,9 +14,9 @@ from fastapi import FastAPI
 
 from tasks.keys import Keyring
 from tasks.ledger import Ledger
-from tasks.ledger.canary import CanaryTable
-from tasks.ledger.database import Database
-from tasks.ledger.keys import Keys
+from tasks.ledger.operating.canary import CanaryTable
+from tasks.ledger.operating.keys import Keys
+from tasks.ledger.sql.database import Database
 from tasks.links import Links
 from tasks.queues import model_queue
 from tasks.secret import secret_of

@@ -12,7 +12,7 @@ from tasks.settings import settings
 
 if TYPE_CHECKING:
     from tasks.canary import Canary, Sample
-    from tasks.ledger.canary import CanaryTable
+    from tasks.ledger.operating.canary import CanaryTable
 
 group = typer.Typer(help="Send a share of the clients to another version of the model.", no_args_is_help=True)
 app = typer.Typer()
@@ -20,8 +20,8 @@ app.add_typer(group, name="canary")
 
 
 def _lanes() -> CanaryTable:
-    from tasks.ledger.canary import CanaryTable
-    from tasks.ledger.operating import opened
+    from tasks.ledger.operating.canary import CanaryTable
+    from tasks.ledger.operating.tables import opened
 
     return CanaryTable(opened(settings().ledger))
 

@@ -11,7 +11,7 @@ from tasks.keys import SCOPES, Key, scopes_of
 from tasks.settings import settings
 
 if TYPE_CHECKING:
-    from tasks.ledger.keys import Keys
+    from tasks.ledger.operating.keys import Keys
 
 group = typer.Typer(help="Make, list and revoke API keys.", no_args_is_help=True)
 app = typer.Typer()
@@ -19,8 +19,8 @@ app.add_typer(group, name="keys")
 
 
 def _keys() -> Keys:
-    from tasks.ledger.keys import Keys
-    from tasks.ledger.operating import opened
+    from tasks.ledger.operating.keys import Keys
+    from tasks.ledger.operating.tables import opened
 
     return Keys(opened(settings().ledger))
 
@@ -69,7 +69,7 @@ def revoke(
     key_id: Annotated[str, typer.Argument(metavar="ID", help="The id, as `tutti keys list` shows it.")],
 ) -> None:
     """End a key. It is refused everywhere within 30 seconds."""
-    from tasks.ledger.keys import UnknownKey
+    from tasks.ledger.operating.keys import UnknownKey
 
     try:
         key = _keys().revoke(key_id)

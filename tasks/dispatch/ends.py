@@ -1,4 +1,4 @@
-"""The log lines of ends that no worker and no web process tells of: see `tasks.ledger.untold`."""
+"""The log lines of ends that no worker and no web process tells of: see `tasks.ledger.lifecycle.untold`."""
 
 from __future__ import annotations
 

@@ -6,8 +6,8 @@ import time
 from collections.abc import Callable
 
 from observability.logging import get_logger
-from tasks.ledger.database import Database
-from tasks.ledger.prune import prune, prune_usage
+from tasks.ledger.retention.records import prune, prune_usage
+from tasks.ledger.sql.database import Database
 
 log = get_logger()
 

@@ -18,11 +18,11 @@ from tasks.dispatch.songs import SongRetention
 from tasks.dispatch.tidy import Tidy
 from tasks.dispatch.uploads import UploadRetention
 from tasks.ledger import Ledger, LedgerUnavailable
-from tasks.ledger.callbacks import CallbackTable
-from tasks.ledger.canary import CanaryTable
-from tasks.ledger.database import Database
-from tasks.ledger.operating import opened
-from tasks.ledger.uploads import needed as needed_uploads
+from tasks.ledger.accepting.callbacks import CallbackTable
+from tasks.ledger.operating.canary import CanaryTable
+from tasks.ledger.operating.tables import opened
+from tasks.ledger.retention.uploads import needed as needed_uploads
+from tasks.ledger.sql.database import Database
 from tasks.links import Links
 from tasks.publish import Publisher
 from tasks.secret import secret_of

@@ -6,10 +6,11 @@ from collections.abc import Sequence
 from concurrent.futures import Future
 
 from tasks.jobs import Job
-from tasks.ledger import moves, queries
+from tasks.ledger.lifecycle import moves
 from tasks.ledger.opened import Opened
 from tasks.ledger.records import Accepted, NewJob
-from tasks.ledger.writer import resolve
+from tasks.ledger.sql import queries
+from tasks.ledger.sql.writer import resolve
 
 
 class Desk(Opened):

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 
-from tasks.ledger import deadlines, nodes, release, sharing, workers
+from tasks.ledger.lifecycle import deadlines, nodes, release, sharing, workers
+from tasks.ledger.lifecycle.release import Window
 from tasks.ledger.opened import Opened
 from tasks.ledger.records import Freed, Release
-from tasks.ledger.release import Window
 
 
 class Dispatching(Opened):

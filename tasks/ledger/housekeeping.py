@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Sequence
 
 from tasks.jobs import Job
-from tasks.ledger import nodes, retention, untold
+from tasks.ledger.lifecycle import nodes, untold
 from tasks.ledger.opened import Opened
 from tasks.ledger.records import WebNode
+from tasks.ledger.retention import songs as retention
 
 
 class Housekeeping(Opened):

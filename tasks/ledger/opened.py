@@ -9,15 +9,17 @@ from typing import Any, Self
 
 import sqlalchemy as sa
 
-from tasks.ledger import accept, claims, finishes, waiting
-from tasks.ledger.claims import Claim
-from tasks.ledger.database import Database, DatabaseClock
-from tasks.ledger.finishes import Finish
-from tasks.ledger.migrate import migrate
+from tasks.ledger.accepting import accept
+from tasks.ledger.lifecycle import claims, finishes
+from tasks.ledger.lifecycle.claims import Claim
+from tasks.ledger.lifecycle.finishes import Finish
 from tasks.ledger.records import NewJob
-from tasks.ledger.room import Room
-from tasks.ledger.together import Together
-from tasks.ledger.writer import Change, T, Writer
+from tasks.ledger.sql.database import Database, DatabaseClock
+from tasks.ledger.sql.migrate import migrate
+from tasks.ledger.sql.room import Room
+from tasks.ledger.sql.together import Together
+from tasks.ledger.sql.writer import Change, T, Writer
+from tasks.ledger.views import waiting
 from tasks.settings import Settings
 
 SHARDS = 64

@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 
 from tasks.jobs import Job, JobState
-from tasks.ledger import history, queries, sharing, standing, workers
+from tasks.ledger.lifecycle import sharing, workers
 from tasks.ledger.opened import Opened
 from tasks.ledger.records import Look, Page, QueueView, Snapshot, Transition, WorkerView
+from tasks.ledger.sql import history, queries
+from tasks.ledger.views import standing
 
 
 class Reading(Opened):

@@ -6,9 +6,9 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from tasks.jobs import ErrorClass, Job, Output, Timings
-from tasks.ledger import moves, workers
-from tasks.ledger.claims import Claim
-from tasks.ledger.finishes import Finish
+from tasks.ledger.lifecycle import moves, workers
+from tasks.ledger.lifecycle.claims import Claim
+from tasks.ledger.lifecycle.finishes import Finish
 from tasks.ledger.opened import Opened
 from tasks.ledger.records import Freed, Renewal, Vitals, WorkerInfo
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from tests.faults import brokers, databases, disks, engines, kills, restarts
 from tests.faults.invariant import Verdict, all_final, judge
@@ -53,12 +53,9 @@ def _with(**settings: object) -> tuple[tuple[str, object], ...]:
 
 
 PATIENT = _with(lease_seconds=10)  # the default; the other rows take a shorter one, for their time
-DEFAULT = Stage(settings=PATIENT)
 POSTGRESQL = Stage(ledger="postgresql")
-POSTGRESQL_DEFAULT = Stage(ledger="postgresql", settings=PATIENT)
 SKEWED = Stage(ledger="postgresql", clock=True)
 RABBITMQ = Stage(broker="rabbitmq")
-RABBITMQ_DEFAULT = Stage(broker="rabbitmq", settings=PATIENT)
 DISTANT_RABBITMQ = Stage(broker="rabbitmq", proxied=True)
 PROXIED = Stage(proxied=True)
 UP = Stage(up=True)
@@ -69,7 +66,7 @@ HANGING = Stage(nas="hanging", settings=_with(storage_timeout=3))
 RELEASE = ("no_second_release",)
 
 FAULTS = (
-    Fault("kill -9 worker", kills.kill_worker, (Control("no_expiry"),), DEFAULT, short=True),
+    Fault("kill -9 worker", kills.kill_worker, (Control("no_expiry"),), Stage(settings=PATIENT), short=True),
     Fault("kill -9 engine", kills.kill_engine, (Control("no_mourning"),), short=True),
     Fault("kill -9 dispatcher", kills.kill_dispatcher, (Control("no_takeover"),), short=True),
     Fault("kill -9 web", kills.kill_web, (Control("early_answer"),), short=True),
@@ -87,9 +84,19 @@ FAULTS = (
     Fault("broker black hole", brokers.swallow, (Control("no_timeouts"),), PROXIED),
     Fault("kill -9 RabbitMQ", brokers.kill_unanswered, (Control("no_confirms", RELEASE),), RABBITMQ),
     Fault("RabbitMQ black hole", brokers.swallow, (Control("no_heartbeat"),), DISTANT_RABBITMQ),
-    Fault("kill -9 worker, RabbitMQ", brokers.kill_worker, (Control("early_acks", RELEASE),), RABBITMQ_DEFAULT),
+    Fault(
+        "kill -9 worker, RabbitMQ",
+        brokers.kill_worker,
+        (Control("early_acks", RELEASE),),
+        replace(RABBITMQ, settings=PATIENT),
+    ),
     Fault("kill -9 PostgreSQL", databases.kill_server, (Control("early_commits"),), POSTGRESQL),
-    Fault("kill -9 worker, PostgreSQL", kills.kill_worker, (Control("no_expiry"),), POSTGRESQL_DEFAULT),
+    Fault(
+        "kill -9 worker, PostgreSQL",
+        kills.kill_worker,
+        (Control("no_expiry"),),
+        replace(POSTGRESQL, settings=PATIENT),
+    ),
     Fault("clock +-1 h, PostgreSQL", databases.skew, (Control("own_clock"),), SKEWED),
     Fault("NAS full", disks.full, (Control("in_place"),), SMALL),
     Fault("NAS read-only", disks.read_only, (Control("no_patience"),), SMALL, short=True),

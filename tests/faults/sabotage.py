@@ -13,10 +13,13 @@ from collections.abc import Sequence
 import sqlalchemy as sa
 
 from tasks import app
-from tasks.ledger import Renewal, accept, claims, database, finishes, moves, nodes, workers
+from tasks.ledger import Renewal
+from tasks.ledger.accepting import accept
 from tasks.ledger.ledger import Ledger
-from tasks.ledger.schema import live, outbox
-from tasks.ledger.writer import Writer
+from tasks.ledger.lifecycle import claims, finishes, moves, nodes, workers
+from tasks.ledger.sql import database
+from tasks.ledger.sql.schema import live, outbox
+from tasks.ledger.sql.writer import Writer
 from tasks.publish import BrokerUnavailable, Publisher
 
 
@@ -147,7 +150,7 @@ def no_keys() -> None:
 
 def early_answer() -> None:
     """Jobs are answered as accepted before they are committed."""
-    from tasks.ledger import writer
+    from tasks.ledger.sql import writer
 
     resolve = writer.resolve
 

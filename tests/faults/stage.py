@@ -21,7 +21,7 @@ Nas = Literal["folder", "small", "mounted", "hanging", "failing", "lossy"]
 class Stage:
     """The servers below a cell, and its settings.
 
-    `nas`: where the songs lie; "failing" is a disk for them whose power can be cut, "lossy" one for the ledger too.
+    `nas`: where the songs lie; "failing": on a disk whose power can be cut; "lossy": the ledger with them.
     """
 
     broker: Literal["valkey", "rabbitmq"] = "valkey"

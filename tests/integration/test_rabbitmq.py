@@ -15,7 +15,7 @@ from tasks.app import make_app
 from tasks.control import cancel_running
 from tasks.jobs import Job, JobState
 from tasks.ledger import Release
-from tasks.ledger.schema import live
+from tasks.ledger.sql.schema import live
 from tasks.publish import BrokerUnavailable, Publisher
 from tasks.queues import DEAD_LETTERS, DELIVERY_LIMIT, declare
 from tests.servers import rabbitmq, workers

@@ -15,8 +15,8 @@ import httpx
 import pytest
 
 from tasks.ledger import Quota
-from tasks.ledger.database import Database
-from tasks.ledger.keys import Keys
+from tasks.ledger.operating.keys import Keys
+from tasks.ledger.sql.database import Database
 from tests.ledgers import accept
 from tests.servers import disk
 from tests.servers.front import GOOD, Front, standing_front

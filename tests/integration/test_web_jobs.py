@@ -402,8 +402,8 @@ def test_metrics_are_prometheus_and_for_admins_only(tmp_path):
 
 
 def test_a_job_whose_record_went_is_as_unknown_as_one_that_never_was(tmp_path):
-    from tasks.ledger.operating import opened
-    from tasks.ledger.prune import prune
+    from tasks.ledger.operating.tables import opened
+    from tasks.ledger.retention.records import prune
 
     async def scenario(web: Web) -> None:
         job_id = await web.submit()

@@ -9,8 +9,8 @@ from nginx.node import Canary, WebNode
 from observability.logging import configure
 from tasks.ledger import Ledger
 from tasks.ledger import WebNode as Registered
-from tasks.ledger.canary import CanaryTable
-from tasks.ledger.operating import opened
+from tasks.ledger.operating.canary import CanaryTable
+from tasks.ledger.operating.tables import opened
 from tasks.settings import Settings
 from tests.ledgers import accept_one, register, run
 

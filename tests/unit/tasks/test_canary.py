@@ -9,8 +9,8 @@ import pytest
 from tasks.canary import Canary, Sample, judge, lane_of, look
 from tasks.jobs import ErrorClass, JobRequest, Output, new_job_id
 from tasks.ledger import Ledger, NewJob, WorkerInfo
-from tasks.ledger.canary import CanaryTable
-from tasks.ledger.operating import opened
+from tasks.ledger.operating.canary import CanaryTable
+from tasks.ledger.operating.tables import opened
 
 V2 = Canary(version="v2", percent=10, since=0)
 

@@ -14,7 +14,7 @@ from observability.logging import configure
 from tasks.callbacks import Answer
 from tasks.courier import PER_OWNER, Courier
 from tasks.ledger import LedgerUnavailable
-from tasks.ledger.callbacks import CallbackTable
+from tasks.ledger.accepting.callbacks import CallbackTable
 from tests.ledgers import Clock, accept_one, register, run
 from tests.servers.workers import eventually
 

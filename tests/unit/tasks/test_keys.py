@@ -10,8 +10,8 @@ import pytest
 from tasks import keys
 from tasks.keys import Key, Keyring, digest, new_token, scopes_of
 from tasks.ledger import Quota
-from tasks.ledger.keys import Keys, UnknownKey
-from tasks.ledger.operating import opened
+from tasks.ledger.operating.keys import Keys, UnknownKey
+from tasks.ledger.operating.tables import opened
 from tests.servers.postgresql import Postgresql
 
 DAY = 86_400

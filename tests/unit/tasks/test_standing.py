@@ -8,7 +8,7 @@ import pytest
 from observability.logging import configure
 from tasks import standing
 from tasks.jobs import ErrorClass
-from tasks.ledger import standing as ledger_standing
+from tasks.ledger.views import standing as ledger_standing
 from tests.ledgers import accept_one, new_job, register, song
 
 

@@ -9,7 +9,7 @@ from tasks.dispatch.songs import SongRetention
 from tasks.dispatch.tidy import Tidy
 from tasks.dispatch.uploads import UploadRetention
 from tasks.jobs import ErrorClass, JobError
-from tasks.ledger.uploads import needed
+from tasks.ledger.retention.uploads import needed
 from tasks.storage import Storage
 from tasks.uploads import Uploads
 from tests.ledgers import accept_one, register, run

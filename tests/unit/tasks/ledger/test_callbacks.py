@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tasks.ledger.callbacks import CallbackTable
+from tasks.ledger.accepting.callbacks import CallbackTable
 from tests.ledgers import accept_one, register, run
 
 URL = "https://example.com/done"

@@ -6,7 +6,7 @@ import time
 
 import pytest
 
-from tasks.ledger.database import Database, DatabaseClock
+from tasks.ledger.sql.database import Database, DatabaseClock
 
 
 def test_setting_a_machines_clock_moves_no_lease_of_a_ledger_for_many_machines(

@@ -16,10 +16,12 @@ from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 
 from tasks.jobs import JobState
-from tasks.ledger import Ledger, LedgerFull, LedgerUnavailable, operating, room
-from tasks.ledger.database import Database
-from tasks.ledger.migrate import HEAD
-from tasks.ledger.schema import metadata
+from tasks.ledger import Ledger, LedgerFull, LedgerUnavailable
+from tasks.ledger.operating import tables as operating
+from tasks.ledger.sql import room
+from tasks.ledger.sql.database import Database
+from tasks.ledger.sql.migrate import HEAD
+from tasks.ledger.sql.schema import metadata
 from tests.ledgers import accept, accept_one, new_job, register
 
 
@@ -31,7 +33,7 @@ def test_the_migrations_make_the_tables_that_the_code_means(ledger, ledger_url):
 
 
 def test_the_newest_migration_is_the_one_that_opening_looks_for():
-    from tasks.ledger import migrate
+    from tasks.ledger.sql import migrate
 
     folder = migrate.__file__.replace("migrate.py", "migrations")
     assert ScriptDirectory(folder).get_current_head() == HEAD

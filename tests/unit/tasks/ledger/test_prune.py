@@ -6,10 +6,10 @@ import pytest
 import sqlalchemy as sa
 
 from tasks.ledger import Ledger
-from tasks.ledger.callbacks import CallbackTable
-from tasks.ledger.prune import prune, prune_usage
+from tasks.ledger.accepting.callbacks import CallbackTable
 from tasks.ledger.records import Quota
-from tasks.ledger.schema import idempotency, jobs, transitions, usage
+from tasks.ledger.retention.records import prune, prune_usage
+from tasks.ledger.sql.schema import idempotency, jobs, transitions, usage
 from tests.ledgers import accept, accept_one, new_job, register, run
 
 DAY = 86_400.0
@@ -97,7 +97,7 @@ def test_what_was_used_on_days_long_ago_is_forgotten(ledger, clock):
 
 
 def test_old_records_are_found_without_reading_all(ledger, clock):
-    from tasks.ledger.prune import _bygone
+    from tasks.ledger.retention.records import _bygone
 
     if ledger._database.sqlite:
         with ledger._database.read() as connection:

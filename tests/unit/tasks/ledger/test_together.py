@@ -13,8 +13,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tasks.jobs import JobState
-from tasks.ledger import LedgerUnavailable, finishes
-from tasks.ledger.database import Database
+from tasks.ledger import LedgerUnavailable
+from tasks.ledger.lifecycle import finishes
+from tasks.ledger.sql.database import Database
 from tests.ledgers import accept, accept_one, register, run, song
 
 NAME = "gpu0@a"

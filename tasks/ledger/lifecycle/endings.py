@@ -1,0 +1,133 @@
+"""How a job leaves the live ones: one place writes every final state."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from functools import cache
+from typing import Any
+
+import sqlalchemy as sa
+
+from tasks.jobs import ErrorClass, JobState
+from tasks.ledger.lifecycle import sharing, untold
+from tasks.ledger.records import Transition
+from tasks.ledger.sql import history
+from tasks.ledger.sql.database import as_rows, given_on
+from tasks.ledger.sql.schema import jobs, live, outbox
+
+WRITTEN_AT_THE_END = (
+    "state", "attempt", "worker", "outputs", "timings", "error_class", "detail", "started_at", "finished_at",
+    "used_at", "details",
+)  # fmt: skip
+
+
+@dataclass(frozen=True, kw_only=True)
+class Ending:
+    """What is written down when a job ends."""
+
+    state: JobState
+    error_class: ErrorClass | None = None
+    detail: str | None = None
+    outputs: str | None = None  # JSON
+    timings: str | None = None  # JSON
+    details: dict[str, Any] = field(default_factory=dict)
+
+
+Ended = tuple[sa.RowMapping, Ending]
+"""A job's row of `live`, which was just deleted, and how the job ended."""
+
+
+def end(
+    connection: sa.Connection, now: float, job: sa.RowMapping, ending: Ending, *, told: bool = False
+) -> Counter[str]:
+    """End one job; see `end_all`."""
+    return end_all(connection, now, [(job, ending)], told=told)
+
+
+def end_all(
+    connection: sa.Connection, now: float, ended: Sequence[Ended], *, told: bool = False
+) -> Counter[str]:
+    """End jobs whose rows of `live` were just deleted; the change of the counters comes back.
+
+    Followers of a job that succeeded or failed share its fate; those of a cancelled one go on.
+    `told`: whether the caller leaves a log line of each end.
+    """
+    changes: Counter[str] = Counter()
+    if ended:
+        _write(connection, now, ended)
+    if not told:
+        untold.note(connection, [job["job_id"] for job, _ in ended])
+    for job, ending in ended:
+        changes.update(history.moved(job["state"], ending.state))
+        if ending.error_class:
+            changes[f"failed.{ending.error_class}"] += 1
+        changes.update(_settle_followers(connection, now, job, ending))  # `+` would drop what is negative
+    return changes
+
+
+def _write(connection: sa.Connection, now: float, ended: Sequence[Ended]) -> None:
+    no_longer_waiting(connection, [job["job_id"] for job, _ in ended])
+    rows = as_rows([_written(now, job, ending) for job, ending in ended])
+    connection.execute(_end_on(connection.dialect.name), {"given": rows})
+    history.record(connection, [_line(now, job, ending) for job, ending in ended])
+
+
+def no_longer_waiting(connection: sa.Connection, job_ids: Sequence[str]) -> None:
+    """Take jobs out of the outbox: they are not to be released any more."""
+    given = as_rows([[job_id] for job_id in job_ids])
+    connection.execute(_not_waiting_on(connection.dialect.name), {"given": given})
+
+
+# Built once: SQLAlchemy spends more time on building these than SQLite on running them.
+@cache
+def _not_waiting_on(dialect: str) -> sa.Delete:
+    asked = given_on(dialect, [outbox.c.job_id])
+    return sa.delete(outbox).where(outbox.c.job_id.in_(sa.select(asked.c.job_id)))
+
+
+@cache
+def _end_on(dialect: str) -> sa.Update:
+    told = given_on(dialect, [jobs.c.id, *(jobs.c[name] for name in WRITTEN_AT_THE_END)])
+    values = {name: told.c[name] for name in WRITTEN_AT_THE_END}
+    return sa.update(jobs).where(jobs.c.id == told.c.id).values(values)
+
+
+def _written(now: float, job: sa.RowMapping, ending: Ending) -> tuple[object, ...]:
+    """A job's id, and its values in the order of WRITTEN_AT_THE_END."""
+    return (
+        job["job_id"], ending.state, job["attempt"], job["worker"], ending.outputs, ending.timings,
+        ending.error_class, ending.detail, job["started_at"], now, now,
+        json.dumps(ending.details) if ending.details else None,
+    )  # fmt: skip
+
+
+def _line(now: float, job: sa.RowMapping, ending: Ending) -> Transition:
+    return Transition(
+        job_id=job["job_id"], at=now, state=ending.state, attempt=job["attempt"], worker=job["worker"],
+        epoch=job["epoch"], reason=ending.error_class,
+    )  # fmt: skip
+
+
+def _settle_followers(
+    connection: sa.Connection, now: float, job: sa.RowMapping, ending: Ending
+) -> Counter[str]:
+    if not job["fingerprint"] or job["leader"]:
+        return Counter()
+    leader = job["job_id"]
+    sharing.hold_song(connection, leader)
+    if ending.state is JobState.SUCCEEDED:
+        return history.moved(JobState.QUEUED, ending.state, sharing.finished(connection, now, leader))
+    if ending.state is JobState.CANCELLED:
+        sharing.abandoned(connection, leader)
+        return Counter()
+    return _fail_followers(connection, now, leader, ending)
+
+
+def _fail_followers(connection: sa.Connection, now: float, leader: str, ending: Ending) -> Counter[str]:
+    statement = sa.delete(live).where(live.c.leader == leader).returning(*live.c)
+    waiting = connection.execute(statement).mappings().all()
+    sharing.abandoned(connection, leader)  # none is left: the fingerprint is free again
+    return end_all(connection, now, [(follower, ending) for follower in waiting])

@@ -1,0 +1,1 @@
+"""What those who run Tutti write down: API keys and canaries."""

@@ -1,0 +1,119 @@
+"""The table of API keys: what `tutti keys` writes and the web nodes read. Never the keys themselves."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable
+from typing import Any
+
+import sqlalchemy as sa
+
+from tasks.keys import Key, Scope, new_token, scopes_of
+from tasks.ledger.errors import LedgerError
+from tasks.ledger.operating.tables import api_keys
+from tasks.ledger.records import Quota
+from tasks.ledger.sql.database import Database
+
+
+class UnknownKey(LedgerError):
+    """No key has this id."""
+
+
+class Keys:
+    """The keys of one ledger.
+
+    Args:
+        database: The ledger's.
+        now: Seconds since the epoch.
+    """
+
+    def __init__(self, database: Database, now: Callable[[], float] = time.time) -> None:
+        self._database, self._now = database, now
+
+    def add(
+        self,
+        name: str,
+        scopes: Iterable[Scope] = ("jobs",),
+        quota: Quota | None = None,
+        *,
+        days: float | None = None,
+    ) -> tuple[Key, str]:
+        """Make a key.
+
+        Args:
+            name: Whose it is, for people.
+            scopes: What it may do.
+            quota: How much it may use.
+            days: How long it holds; None for ever.
+
+        Returns:
+            The key as it is kept, and the text to hand over, which is kept nowhere.
+        """
+        key_id, digest, token = new_token()
+        now = self._now()
+        key = Key(
+            id=key_id,
+            name=name,
+            digest=digest,
+            scopes=frozenset(scopes),
+            quota=quota or Quota(),
+            created_at=now,
+            expires_at=None if days is None else now + days * 86_400,
+        )
+        with self._database.write() as connection:
+            connection.execute(sa.insert(api_keys).values(_row(key)))
+        return key, token
+
+    def get(self, key_id: str) -> Key | None:
+        """Give the key of that id, revoked or not."""
+        with self._database.read() as connection:
+            row = connection.execute(sa.select(api_keys).where(api_keys.c.id == key_id)).first()
+        return _key(row) if row else None
+
+    def all(self) -> list[Key]:
+        """Give all keys, the oldest first."""
+        with self._database.read() as connection:
+            rows = connection.execute(sa.select(api_keys).order_by(api_keys.c.created_at, api_keys.c.id))
+            return [_key(row) for row in rows]
+
+    def revoke(self, key_id: str) -> Key:
+        """End a key; doing so twice changes nothing.
+
+        Raises:
+            UnknownKey: There is none of this id.
+        """
+        open_key = (api_keys.c.id == key_id) & api_keys.c.revoked_at.is_(None)
+        with self._database.write() as connection:
+            connection.execute(sa.update(api_keys).where(open_key).values(revoked_at=self._now()))
+        key = self.get(key_id)
+        if key is None:
+            raise UnknownKey(f"there is no key {key_id!r}; `tutti keys list` shows them")
+        return key
+
+
+def _row(key: Key) -> dict[str, Any]:
+    return {
+        "id": key.id,
+        "name": key.name,
+        "digest": key.digest,
+        "scopes": " ".join(sorted(key.scopes)),
+        "concurrent": key.quota.concurrent,
+        "jobs_a_day": key.quota.jobs_a_day,
+        "seconds_a_day": key.quota.seconds_a_day,
+        "created_at": key.created_at,
+        "expires_at": key.expires_at,
+        "revoked_at": key.revoked_at,
+    }
+
+
+def _key(row: Any) -> Key:
+    return Key(
+        id=row.id,
+        name=row.name,
+        digest=row.digest,
+        scopes=scopes_of(row.scopes.split()),
+        quota=Quota(concurrent=row.concurrent, jobs_a_day=row.jobs_a_day, seconds_a_day=row.seconds_a_day),
+        created_at=row.created_at,
+        expires_at=row.expires_at,
+        revoked_at=row.revoked_at,
+    )
