@@ -6,7 +6,7 @@ import argparse
 import multiprocessing
 import sys
 import time
-from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures import ProcessPoolExecutor, as_completed
 
 from tests.faults.faults import FAULTS
 from tests.faults.rounds import prepare, row
@@ -31,7 +31,7 @@ def main() -> int:
     ) as pool:
         rows = [pool.submit(row, number, asked.runs, asked.seed) for number in chosen]
         right = True
-        for one in rows:
+        for one in as_completed(rows):  # a row is told as soon as it is known
             line, holds = one.result()
             print(line, flush=True)
             right &= holds
