@@ -34,7 +34,7 @@ def configuration(chosen: Settings, patience: float | None = None) -> dict[str, 
         # jobs outlive a broker's absence; giving up would end a worker that is well
         "broker_connection_max_retries": None,
         # RabbitMQ: a cut that nobody told of is noticed after two beats; by default that takes minutes
-        "broker_heartbeat": 10,
+        "broker_heartbeat": 5,
         # True would end a running job as revoked when the broker restarts
         "worker_cancel_long_running_tasks_on_connection_loss": False,
         # a message is a job id: nothing that needs pickle, nothing that runs code
@@ -73,7 +73,7 @@ def configuration(chosen: Settings, patience: float | None = None) -> dict[str, 
 def _transport_options(chosen: Settings, patience: float | None) -> dict[str, Any]:
     if is_rabbitmq(chosen.broker):
         # a publish counts when the broker has it on disk
-        return {"confirm_publish": True, "read_timeout": patience or 30, "write_timeout": patience or 30}
+        return {"confirm_publish": True, "read_timeout": patience or 10, "write_timeout": patience or 10}
     return {
         # no renewal in kombu: a message is redelivered after it, so twice the longest job has to fit
         "visibility_timeout": 2 * (chosen.load_seconds + chosen.deadline_seconds + chosen.drain_seconds),
@@ -84,14 +84,15 @@ def _transport_options(chosen: Settings, patience: float | None) -> dict[str, An
         "socket_timeout": patience or 5,
         "socket_connect_timeout": min(patience or CONNECT_SECONDS, CONNECT_SECONDS),
         "socket_keepalive": True,
-        "health_check_interval": 10,
+        # a connection that waits for messages is given up once its answer is overdue by so much
+        "health_check_interval": 5,
     }
 
 
 def make_app(chosen: Settings, patience: float | None = None) -> Celery:
     """A Celery application for these settings, without tasks: the worker adds its own."""
     transport.use()
-    made = Celery("tutti", set_as_current=False)
+    made = Celery("tutti", set_as_current=False, events="tasks.events:Events")
     made.conf.update(configuration(chosen, patience))
     return made
 

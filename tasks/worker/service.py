@@ -80,6 +80,8 @@ def _app(host: Host) -> Celery:
     app = make_app(host.settings)
     broker = host.settings.broker
     app.conf.task_queues = [*app.conf.task_queues, *(declare(name, broker) for name in host.queues)]
+    if is_rabbitmq(broker):  # all that a worker publishes is events: its loop waits for no answer to them
+        app.conf.broker_transport_options = app.conf.broker_transport_options | {"confirm_publish": False}
     app.tutti_host = host
     # Valkey hands a message that is put back to whoever waits. RabbitMQ would count a failed delivery, so
     # there the ledger is told, and the dispatcher releases the job again.

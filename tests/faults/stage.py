@@ -105,7 +105,7 @@ def _nas(stack: contextlib.ExitStack, folder: Path, kind: Nas) -> Any:
         case "folder":
             return None
         case "small":
-            return stack.enter_context(disk.shrinkable(folder / "nas", size="80m"))
+            return stack.enter_context(disk.shrinkable(folder / "nas", size="400m"))
         case "mounted":
             return stack.enter_context(disk.removable(folder / "nas"))
         case "hanging":

@@ -1,4 +1,4 @@
-"""The transport keeps its client, and makes another where its connections were given up."""
+"""The transport keeps its client, makes another where its connections were given up."""
 
 from __future__ import annotations
 
@@ -47,3 +47,20 @@ def test_a_channel_whose_connection_has_gone_fails_as_one_that_was_cut_off() -> 
         connection.close()
         with pytest.raises(connection.connection_errors), channel.conn_or_acquire():
             pass
+
+
+@pytest.mark.parametrize("way", ["ack", "requeue"])
+def test_a_message_that_cannot_be_acknowledged_takes_no_room(way: str) -> None:
+    transport.use()
+    with valkey.running() as server, Connection(server.url) as connection:
+        queue = connection.SimpleQueue("some")
+        queue.put({"id": "a_1"})
+        channel, message = queue.channel, queue.get(timeout=10)
+        channel.basic_qos(0, 1, False)
+        assert not channel.qos.can_consume()
+        server.kill()
+        with pytest.raises(connection.connection_errors):
+            getattr(message, way)()
+        assert channel.qos.can_consume()
+        server.start()
+        queue.close()
