@@ -6,6 +6,7 @@ Mounting needs root; where a test cannot mount it is skipped with the reason.
 from __future__ import annotations
 
 import contextlib
+import errno
 import fcntl
 import os
 import signal
@@ -96,9 +97,19 @@ class Shrinkable:
 
     def fill(self) -> None:
         """Leave less than a song needs."""
-        disk = os.statvfs(self.folder)
         with (self.folder / "ballast").open("wb") as file:
-            os.posix_fallocate(file.fileno(), 0, max(disk.f_bavail * disk.f_frsize - LEFT, 1))
+            while not self._fill(file.fileno()):  # songs are written meanwhile
+                continue
+
+    def _fill(self, descriptor: int) -> bool:
+        disk = os.statvfs(self.folder)
+        try:
+            os.posix_fallocate(descriptor, 0, max(disk.f_bavail * disk.f_frsize - LEFT, 1))
+        except OSError as error:
+            if error.errno != errno.ENOSPC:
+                raise
+            return False
+        return True
 
     def empty(self) -> None:
         (self.folder / "ballast").unlink()
