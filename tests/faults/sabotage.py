@@ -197,7 +197,7 @@ def no_file_fsync() -> None:
     """A song is told of before its file is on disk."""
     from tasks import storage
 
-    storage.os = _Os(fsync=lambda descriptor: None)
+    storage.os = _Os(fsync=lambda descriptor: None, posix_fadvise=lambda *_: None)  # both begin to write
 
 
 class _Os:
