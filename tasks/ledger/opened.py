@@ -82,10 +82,10 @@ class Opened:
         self._writer.close()
         self._database.close()
 
-    def check(self) -> None:
-        """Raise LedgerUnavailable unless the database answers."""
-        with self._database.read() as connection:
-            connection.execute(sa.select(1))
+    @property
+    def held_up(self) -> bool:
+        """Whether another process holds the database and does not go on: nothing can be written now."""
+        return self._writer.held_up
 
     def _accept_all(self, connection: sa.Connection, now: float, new: Sequence[NewJob]) -> list[Any]:
         return list(accept.accept_all(connection, now, self._shard, new, self._max_queued))

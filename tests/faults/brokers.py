@@ -5,6 +5,7 @@ from __future__ import annotations
 import signal
 import time
 
+from tasks.ledger.sql.database import Database
 from tests.faults.scene import JOBS, QUEUE, Asked, Scene
 from tests.servers.workers import eventually
 
@@ -32,8 +33,10 @@ def kill_unanswered(scene: Scene) -> list[Asked]:
 
 def wipe(scene: Scene) -> list[Asked]:
     """The broker forgets everything it was given."""
-    for worker in scene.workers:
-        worker.send(signal.SIGSTOP)  # for less than its lease, so that messages lie in the broker
+    # a worker that is stopped in the middle of a write would hold up everybody
+    with Database(scene.system.settings.ledger).write():
+        for worker in scene.workers:
+            worker.send(signal.SIGSTOP)  # for less than its lease, so that messages lie in the broker
     asked = scene.submit(3 * JOBS)
     broker = scene.ground.server.client()
     eventually(lambda: broker.llen(QUEUE))

@@ -7,6 +7,8 @@ from collections.abc import Iterator
 
 import pytest
 
+from tasks.ledger.sql import writer
+from tests.servers.holding import held
 from tests.servers.postgresql import Postgresql
 from tests.servers.web import GOOD, Web, in_app
 
@@ -44,3 +46,19 @@ def test_a_node_without_its_ledger_is_not_ready_and_refuses_until_it_returns(tmp
         assert (await web.client.post("/v1/jobs", json=GOOD)).status_code == 202
 
     in_app(tmp_path, scenario, ledger_url=server.ledger_url())
+
+
+def test_a_ledger_that_a_stopped_process_holds_is_one_that_is_away(tmp_path, monkeypatch):
+    monkeypatch.setattr(writer, "PATIENCE", 0.5)
+
+    async def scenario(web: Web) -> None:
+        await web.submit()
+        with held(web.settings.ledger):
+            refused = await web.client.post("/v1/jobs", json=GOOD)
+            assert refused.status_code == 503
+            assert int(refused.headers["retry-after"]) > 0
+            assert "ledger" in await readiness(web, 503)
+        await readiness(web, 200)
+        await web.submit()
+
+    in_app(tmp_path, scenario)

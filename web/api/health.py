@@ -124,6 +124,8 @@ async def _look(desk: Desk) -> str | None:
             counters = await asyncio.to_thread(desk.ledger.counters)
     except Exception:
         return "The ledger does not answer."
+    if desk.ledger.held_up:
+        return "Another process holds the ledger and does not go on; end it."
     desk.pulse.queued = int(counters.get("queued", 0))
     if desk.pulse.queued >= desk.settings.max_queued:
         return f"{desk.pulse.queued:,} songs are waiting, which is as many as may."

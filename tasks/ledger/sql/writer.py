@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import queue
 import threading
+import time
+from collections import deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass
@@ -24,6 +27,8 @@ AcceptAll = Callable[[sa.Connection, float, Sequence[NewJob]], list[Any]]
 """Writes many new jobs at once; the answers, or refusals, come in their order."""
 
 BATCH_MAX = 500
+PATIENCE = 10.0  # seconds for which a change waits while another process holds the database
+LOOK = 1.0  # seconds between two looks at how long that is
 TRIES = 3  # PostgreSQL may pick a transaction as a deadlock's victim
 
 
@@ -38,14 +43,18 @@ class Writer:
     """Runs changes in the order they come, as many as wait in one transaction.
 
     A future is resolved only after its commit. A change that raises undoes its whole transaction, after
-    which each of the batch is tried in a transaction of its own.
+    which each of the batch is tried in a transaction of its own. A change whose transaction does not begin in
+    time, for another process was stopped in the middle of its own, ends with LedgerUnavailable, unwritten.
     """
 
     def __init__(self, database: Database, now: Callable[[], float], accept_all: AcceptAll) -> None:
         self._database = database
         self._now = now
         self._accept_all = accept_all
-        self._queue: queue.SimpleQueue[_Item | None] = queue.SimpleQueue()
+        self._waiting: deque[_Item] = deque()  # whoever takes an item from it answers for it
+        self._bell: queue.SimpleQueue[bool] = queue.SimpleQueue()  # rings once an item; False: the last time
+        self._since = float("inf")  # when the thread began to wait for the database, by the monotonic clock
+        self._ended = threading.Event()
         self._starting = threading.Lock()
         self._thread: threading.Thread | None = None
 
@@ -66,42 +75,60 @@ class Writer:
         with self._starting:
             thread, self._thread = self._thread, None
         if thread:
-            self._queue.put(None)
+            self._bell.put(False)
             thread.join()
+            self._ended.set()
+
+    @property
+    def held_up(self) -> bool:
+        """Whether another process has held the database for longer than changes wait."""
+        return time.monotonic() - self._since > PATIENCE
 
     def _put(self, item: _Item) -> None:
         if self._thread is None:
             with self._starting:
                 if self._thread is None:
-                    self._thread = threading.Thread(target=self._run, name="ledger-writer", daemon=True)
-                    self._thread.start()
-        self._queue.put(item)
+                    self._start()
+        self._waiting.append(item)
+        self._bell.put(True)
+
+    def _start(self) -> None:
+        self._ended.clear()
+        self._thread = threading.Thread(target=self._run, name="ledger-writer", daemon=True)
+        self._thread.start()
+        threading.Thread(target=self._watch, name="ledger-patience", daemon=True).start()
 
     def _run(self) -> None:
-        ended = False
-        while not ended and (item := self._queue.get()) is not None:
-            batch = [item]
-            results, ended = self._results(batch)
-            for one, result in zip(batch, results, strict=True):
-                resolve(one.future, result)
+        while self._bell.get():
+            if self._waiting:
+                batch: list[_Item] = []
+                results = self._results(batch)
+                for one, result in zip(batch, results, strict=True):
+                    resolve(one.future, result)
 
-    def _results(self, batch: list[_Item]) -> tuple[list[Any], bool]:
-        """What each of the batch gets, which grows by all that wait; and whether the end is among them.
+    def _watch(self) -> None:
+        while not self._ended.wait(LOOK):
+            if self.held_up:
+                given_up: list[_Item] = []
+                self._gather(given_up)
+                error = LedgerUnavailable("another process holds the ledger; try again soon")
+                for item in given_up:
+                    resolve(item.future, _refusal(item, error))
 
-        Where the transaction was undone, each is tried by itself.
+    def _results(self, batch: list[_Item]) -> list[Any]:
+        """What each of the batch gets, which becomes all that wait when the transaction begins.
+
+        Where the transaction was undone, each is tried by itself; where none could begin, that holds for all.
         """
-        ended = False
-
-        def gather() -> None:
-            nonlocal ended
-            ended = self._gather(batch) or ended
-
         try:
-            return self._commit(batch, gather), ended
+            return self._commit(batch, lambda: self._gather(batch))
         except Exception as error:
+            if not batch:
+                self._gather(batch)
+                return [_refusal(item, error) for item in batch]
             if len(batch) == 1:
-                return [self._alone(batch[0], error)], ended
-            return [self._alone(item) for item in batch], ended
+                return [self._alone(batch[0], error)]
+            return [self._alone(item) for item in batch]
 
     def _alone(self, item: _Item, error: Exception | None = None) -> Any:
         """One item's result in a transaction of its own; `error` is what it ended with before."""
@@ -114,30 +141,28 @@ class Writer:
                 return [self._alone(_Item(item.future, new=[one]))[0] for one in item.new]
             return [failure] if item.new else failure
 
-    def _gather(self, batch: list[_Item]) -> bool:
-        """Add all that wait; whether the end is among them."""
+    def _gather(self, batch: list[_Item]) -> None:
+        """Add all that wait."""
         size = sum(map(_size, batch))
-        while size < BATCH_MAX:
-            try:
-                item = self._queue.get_nowait()
-            except queue.Empty:
-                break
-            if item is None:
-                return True
-            batch.append(item)
-            size += _size(item)
-        return False
+        with contextlib.suppress(IndexError):  # no more wait
+            while size < BATCH_MAX:
+                batch.append(self._waiting.popleft())
+                size += _size(batch[-1])
 
     def _commit(self, batch: Sequence[_Item], gather: Callable[[], None] | None = None) -> list[Any]:
         for tries_left in reversed(range(TRIES)):
+            self._since = time.monotonic()
             try:
                 with self._database.write() as connection:
+                    self._since = float("inf")
                     if gather:  # now, not before: others may have held the database for a while
                         gather()
                     return self._apply(connection, batch)
             except LedgerUnavailable as error:
                 if not (tries_left and _deadlock(error)):
                     raise
+            finally:
+                self._since = float("inf")
         raise AssertionError("unreachable")
 
     def _apply(self, connection: sa.Connection, batch: Sequence[_Item]) -> list[Any]:
@@ -155,6 +180,10 @@ class Writer:
 
 def _size(item: _Item) -> int:
     return max(1, len(item.new))
+
+
+def _refusal(item: _Item, error: Exception) -> Any:
+    return [error] * len(item.new) or error
 
 
 def _deadlock(error: LedgerUnavailable) -> bool:
