@@ -136,16 +136,17 @@ def _discard(host: Host, run: Run, kept: list[Stored]) -> None:
 
 
 def _succeeded(run: Run, timings: Timings, batch: int) -> None:
+    spent = {stage: round(seconds, 4) for stage, seconds in timings.model_dump().items()}
+    event = {"outcome": "success", "duration": _nanoseconds(run)}
+    # before all else: a worker that dies between its commit and this leaves no line of the end
+    log.info("job.succeeded", event=event, tutti={"timings": spent, "batch": {"size": batch}})
     took = time.monotonic() - run.started
     request = run.job.request
     metrics.jobs.labels(JobState.SUCCEEDED, "").inc()
     metrics.batch_size.observe(batch)
     metrics.realtime_factor.observe(request.duration * request.variations / max(took, 1e-9))
-    spent = {stage: round(seconds, 4) for stage, seconds in timings.model_dump().items()}
     for stage, seconds in spent.items():
         metrics.stage_seconds.labels(stage).observe(seconds)
-    event = {"outcome": "success", "duration": _nanoseconds(run)}
-    log.info("job.succeeded", event=event, tutti={"timings": spent, "batch": {"size": batch}})
 
 
 def _mine(host: Host, run: Run) -> tuple[str, int, str, int]:
