@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
@@ -10,11 +11,15 @@ from celery import Celery
 from kombu import Connection, Producer
 from kombu.exceptions import KombuError
 
+from observability.logging import get_logger
 from tasks.ledger import Release
 from tasks.queues import DEAD_LETTERS, DEFAULT_EXCHANGE, TASK, declare, is_rabbitmq
 
+log = get_logger()
+
 BATCH = 500
 DEAD_LETTERS_AT_ONCE = 100
+SILENT = 3  # publishes in a row that a queue did not confirm, though the broker answers: it is made anew
 
 
 class BrokerUnavailable(Exception):
@@ -26,6 +31,9 @@ class Publisher:
 
     `as_task_v2` and `Producer.publish` inside kombu's batch publish ten times as fast as `apply_async`; any
     Celery worker consumes it.
+
+    A quorum queue of RabbitMQ 3.10 that was made within a second of its broker's death has no leader ever
+    after: it can be declared and confirms nothing. It is deleted; what it may have held is released again.
     """
 
     def __init__(self, app: Celery, broker: str) -> None:
@@ -34,6 +42,7 @@ class Publisher:
         self._connection: Connection | None = None
         self._producer: Producer | None = None
         self._declared: set[str] = set()
+        self._silent: Counter[str] = Counter()
 
     def publish(self, releases: Sequence[Release]) -> None:
         """Send one message a release.
@@ -86,21 +95,31 @@ class Publisher:
             self._connection.ensure_connection(max_retries=hosts - 1, interval_start=0)
             self._producer = Producer(self._connection.channel(), serializer="json", auto_declare=False)
         for name in set(queues) - self._declared:
-            declare(name, self._broker).bind(self._producer.channel).declare()
+            queue = declare(name, self._broker).bind(self._producer.channel)
+            if self._silent[name] >= SILENT:
+                del self._silent[name]
+                log.warning("queue.made_anew", message=f"{name} confirms nothing; it is deleted and declared")
+                queue.delete()
+            queue.declare()
             self._declared.add(name)
         return self._producer
 
     def _send(self, producer: Producer, release: Release) -> None:
         message = self._app.amqp.as_task_v2(release.job_id, TASK, ignore_result=True)
         headers = message.headers | {"traceparent": release.traceparent}
-        producer.publish(
-            message.body,
-            exchange=DEFAULT_EXCHANGE,
-            routing_key=release.queue,
-            headers=headers,
-            delivery_mode=2,
-            **message.properties,
-        )
+        try:
+            producer.publish(
+                message.body,
+                exchange=DEFAULT_EXCHANGE,
+                routing_key=release.queue,
+                headers=headers,
+                delivery_mode=2,
+                **message.properties,
+            )
+        except TimeoutError:
+            self._silent[release.queue] += 1
+            raise
+        del self._silent[release.queue]
 
     def _lost(self, error: Exception) -> Exception:
         """What to raise after `error`, with the connection dropped if it is the broker's."""

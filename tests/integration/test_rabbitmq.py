@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import signal
 from collections.abc import Iterator
 from pathlib import Path
@@ -18,6 +19,7 @@ from tasks.ledger import Release
 from tasks.ledger.sql.schema import live
 from tasks.publish import BrokerUnavailable, Publisher
 from tasks.queues import DEAD_LETTERS, DELIVERY_LIMIT, declare
+from tasks.settings import Settings
 from tests.servers import rabbitmq, workers
 from tests.servers.rabbitmq import RabbitMQ
 from tests.servers.workers import Part, System, eventually
@@ -131,6 +133,25 @@ def test_a_publish_counts_only_when_the_broker_has_confirmed_it(system: System, 
     publisher.publish([Release(job_id="a3", queue="gpu.confirmed.0")])
     publisher.purge("gpu.confirmed.0")
     publisher.close()
+
+
+def test_a_queue_whose_leader_a_crash_took_is_made_anew() -> None:
+    """Made just before its broker is killed it can be declared, and takes nothing."""
+    with rabbitmq.running() as own:
+        publisher = Publisher(make_app(Settings(broker_url=own.url), 1.0), own.url)
+        publisher.publish([Release(job_id="a1", queue=QUEUE)])
+        own.freeze()
+        own.kill()
+        own.start()
+        eventually(lambda: publishes(publisher))
+        publisher.close()
+
+
+def publishes(publisher: Publisher) -> bool:
+    with contextlib.suppress(BrokerUnavailable):
+        publisher.publish([Release(job_id="a2", queue=QUEUE)])
+        return True
+    return False
 
 
 def test_jobs_end_and_leases_hold_though_the_broker_is_frozen(
