@@ -108,7 +108,7 @@ class Writer:
 
     def _watch(self) -> None:
         while not self._ended.wait(LOOK):
-            if self.held_up:
+            while self.held_up and self._waiting:  # more than a batch may wait
                 given_up: list[_Item] = []
                 self._gather(given_up)
                 error = LedgerUnavailable("another process holds the ledger; try again soon")
