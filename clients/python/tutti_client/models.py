@@ -1,0 +1,229 @@
+"""What the server answers.
+
+Written by generate.py; do not edit.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
+
+
+class Failure(BaseModel):
+    """Why a job failed, as the API shows it under `error`."""
+
+    model_config = ConfigDict(
+        extra="allow",
+    )
+    class_: Annotated[str, Field(alias="class")]
+    detail: str
+
+
+class JobRequest(BaseModel):
+    """One request for music. The fields carry ACE-Step's names; what is None the engine chooses.
+
+    Sources: the fields of ACE-Step 1.5's `GenerationParams`.
+    """
+
+    model_config = ConfigDict(
+        extra="allow",
+    )
+    prompt: str
+    """What the music should be, in English or Chinese."""
+
+    lyrics: str = ""
+    """Words to sing, with section tags such as [verse] and [chorus]."""
+
+    duration: float = 60.0
+    """Length in seconds."""
+
+    bpm: int | None = None
+    """Beats a minute."""
+
+    key_scale: str | None = None
+    time_signature: str | None = None
+    """Metre."""
+
+    vocal_language: str | None = None
+    """ISO 639 code, such as 'en'."""
+
+    task_type: str = "text2music"
+    """What to do; all but text2music need source audio."""
+
+    source_audio: str | None = None
+    """Upload to work on."""
+
+    reference_audio: str | None = None
+    """Upload whose timbre to follow."""
+
+    repaint_start: float | None = None
+    """Where repaint or lego starts."""
+
+    repaint_end: float | None = None
+    """Where it ends."""
+
+    track: str | None = None
+    """Track to extract or add, such as 'vocals'; complete takes several, with commas."""
+
+    lora: str | None = None
+    """Adapter."""
+
+    steps: int | None = None
+    """Denoising steps."""
+
+    guidance_scale: float | None = None
+    shift: float | None = None
+    """Shift of the timestep schedule."""
+
+    seed: int | None = None
+    """The same seed gives the same audio."""
+
+    variations: int = 1
+    """How many songs to make of it."""
+
+    format: str = "wav"
+    priority: str = "normal"
+    callback_url: str | None = None
+    """Gets a POST when the job ends."""
+
+
+class Links(BaseModel):
+    """Where the job's other things are."""
+
+    model_config = ConfigDict(
+        extra="allow",
+    )
+    self: str
+    events: str
+    cancel: str
+    retry: str
+    page: str
+
+
+class Output(BaseModel):
+    """One finished file."""
+
+    model_config = ConfigDict(
+        extra="allow",
+    )
+    url: str
+    name: str
+    format: str
+    seconds: float
+    bytes: int
+    sha256: str
+    seed: int | None = None
+    variation: int = 1
+
+
+class Error(BaseModel):
+    model_config = ConfigDict(
+        extra="allow",
+    )
+    field: str
+    detail: str
+
+
+class Problem(BaseModel):
+    """A problem document (RFC 9457)."""
+
+    model_config = ConfigDict(
+        extra="allow",
+    )
+    type: str
+    title: str
+    status: int
+    detail: str
+    instance: str | None = None
+    trace_id: str | None = None
+    errors: list[Error] | None = None
+
+
+class Timings(BaseModel):
+    """Seconds that the last attempt spent in each stage; `queue` is the wait before it."""
+
+    model_config = ConfigDict(
+        extra="allow",
+    )
+    queue: float = 0.0
+    condition: float = 0.0
+    denoise: float = 0.0
+    decode: float = 0.0
+    encode: float = 0.0
+    store: float = 0.0
+
+
+class Upload(BaseModel):
+    """What was taken in."""
+
+    model_config = ConfigDict(
+        extra="allow",
+    )
+    id: str
+    """Pass it as `source_audio` or `reference_audio`."""
+
+    bytes: int
+    seconds: float | None
+    """Its length, where this process can read the format."""
+
+
+class Accepted(BaseModel):
+    """The answer to a new job: it is in the ledger and will end in exactly one final state."""
+
+    model_config = ConfigDict(
+        extra="allow",
+    )
+    id: str
+    state: str
+    position: int | None = None
+    """Place in the queue, from 1."""
+
+    eta_seconds: float | None = None
+    """Seconds until it is probably finished."""
+
+    trace_id: str | None = None
+    links: Links
+
+
+class Job(BaseModel):
+    """One job and all that is known of it."""
+
+    model_config = ConfigDict(
+        extra="allow",
+    )
+    id: str
+    state: str
+    position: int | None = None
+    """Place in the queue, from 1."""
+
+    eta_seconds: float | None = None
+    """Seconds until it is probably finished."""
+
+    trace_id: str | None = None
+    links: Links
+    attempt: int
+    progress: float
+    """Share done of the running attempt, 0..1."""
+
+    stage: str | None = None
+    request: JobRequest
+    outputs: list[Output]
+    timings: Timings
+    error: Failure | None = None
+    lane: str = "stable"
+    cache_hit: bool = False
+    created_at: AwareDatetime
+    started_at: AwareDatetime | None = None
+    finished_at: AwareDatetime | None = None
+
+
+class Page(BaseModel):
+    """Jobs, newest first."""
+
+    model_config = ConfigDict(
+        extra="allow",
+    )
+    jobs: list[Job]
+    next_cursor: str | None = None
+    """Pass it as `cursor` for the next page."""
