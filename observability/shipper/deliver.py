@@ -18,8 +18,9 @@ from observability.lines import LineFile
 from observability.logging import get_logger
 from observability.rotation import Bounds
 from observability.shipper import bulk, guard
-from observability.shipper.batch import Batch, Line
 from observability.shipper.lane import Slots, Stopping
+from observability.shipper.line import Line
+from observability.shipper.source import Batch
 
 FIRST_PAUSE, LONGEST_PAUSE = 0.1, 30.0
 COMPLAIN_AFTER = 3  # refusals in a row until a line is logged
