@@ -7,17 +7,28 @@ import sys
 import typer
 from pydantic import ValidationError
 
-from compose.commands import canary, capacity, doctor, generate, keys, observe, parts, settings, ship, status
+from compose.commands import (
+    canary,
+    capacity,
+    doctor,
+    generate,
+    jobs,
+    keys,
+    observe,
+    parts,
+    settings,
+    ship,
+    status,
+)
 
 app = typer.Typer(
     name="tutti",
     help="Serve the ACE-Step music model to many people at once.",
     no_args_is_help=True,
-    add_completion=False,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
-for module in (parts, generate, status, capacity, keys, canary, doctor, settings, ship, observe):
+for module in (parts, generate, jobs, status, capacity, keys, canary, doctor, settings, ship, observe):
     app.add_typer(module.app)
 
 

@@ -124,6 +124,14 @@ class Settings(BaseSettings):
         description="Networks beyond the public internet that callbacks may reach, such as '10.1.0.0/16'.",
     )
 
+    # asking another server: tutti submit, watch, list, get, cancel, mcp
+    server: str | None = Field(
+        None,
+        pattern=r"^https?://",
+        description="Tutti that the commands ask; default: the one of this machine.",
+    )
+    api_key: SecretStr | None = Field(None, description="API key that the commands show it.")
+
     # the gateway
     balance: Literal["least_conn", "ip_hash", "round_robin"] = Field(
         "least_conn", description="How the gateway chooses among web nodes."
@@ -269,6 +277,12 @@ class Settings(BaseSettings):
         if is_loopback(self.host):
             return f"{LOCAL}{self._listens}"
         return self._listens
+
+    @property
+    def server_url(self) -> str:
+        """Where the commands that ask a server find it."""
+        scheme = "https" if self.tls_certificate else "http"
+        return self.server or self.public_url or f"{scheme}://{self.own_host}:{self.port}"
 
     @property
     def _listens(self) -> str:
