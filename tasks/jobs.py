@@ -134,6 +134,7 @@ def _known_key(text: str) -> str:
 
 
 CleanText = Annotated[str, AfterValidator(_clean_text)]
+Seed = Annotated[int, Field(ge=0, le=SEED_MAX)]
 
 
 class JobRequest(BaseModel):
@@ -176,6 +177,12 @@ class JobRequest(BaseModel):
     shift: float | None = Field(None, gt=0.0, le=10.0, description="Shift of the timestep schedule.")
     seed: int | None = Field(None, ge=0, le=SEED_MAX, description="The same seed gives the same audio.")
     variations: int = Field(1, ge=1, le=VARIATIONS_MAX, description="How many songs to make of it.")
+    seeds: tuple[Seed, ...] | None = Field(
+        None,
+        min_length=1,
+        max_length=VARIATIONS_MAX,
+        description="A seed for each variation, in place of `seed`, from which they count up.",
+    )
     format: AudioFormat = "wav"
     priority: Priority = "normal"
     callback_url: str | None = Field(None, max_length=2_000, description="Gets a POST when the job ends.")
@@ -184,6 +191,8 @@ class JobRequest(BaseModel):
     def _has_its_source(self) -> Self:
         if (self.task_type == "text2music") == (self.source_audio is not None):
             raise ValueError("source_audio goes with every task_type but text2music; upload the audio first")
+        if self.seeds is not None and (self.seed is not None or len(self.seeds) != self.variations):
+            raise ValueError("seeds takes the place of seed, and has to name one for each of the variations")
         if self.repaint_end is not None and (self.repaint_start or 0.0) >= self.repaint_end:
             raise ValueError("repaint_start has to be before repaint_end")
         return self

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from fastapi import FastAPI
 
 from tasks.ledger import Ledger
+from tasks.ledger.operating.adapters import AdapterChoices
 from tasks.ledger.operating.canary import CanaryTable
 from tasks.ledger.operating.keys import Keys
 from tasks.ledger.sql.database import Database
@@ -22,7 +23,8 @@ from tasks.security.links import Links
 from tasks.security.secret import secret_of
 from tasks.settings import Settings
 from web import pages
-from web.api import acestep, convert, generate, health, jobs, output, peaks, presence, schema, uploads
+from web.api import convert, generate, health, jobs, output, peaks, presence, schema, uploads
+from web.api.acestep import ROUTERS as ACESTEP
 from web.asgi import guard
 from web.asgi.edge import Edge
 from web.asgi.short_way import Fast
@@ -66,7 +68,7 @@ def create_app(settings: Settings, *, address: str | None = None) -> FastAPI:
         peaks.router,
         convert.router,
         generate.router,
-        acestep.router,
+        *ACESTEP,
         health.router,
     ):
         app.include_router(router)
@@ -109,6 +111,7 @@ def _state(settings: Settings, threads: Executor) -> AppState:
         watcher=Watcher(ledger),
         route=QueueRouter(ledger, CanaryTable(database), default=model_queue(model.name, model.version)),
         keyring=Keyring(Keys(database)),
+        adapters=AdapterChoices(database),
         gate=RateLimiter(settings.rate_limit),
         logins=RateLimiter(settings.login_limit, "Keys may be tried"),
         signer=signer,

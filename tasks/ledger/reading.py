@@ -50,6 +50,10 @@ class Reading(Opened):
         with self._database.read() as connection:
             return history.counts(connection)
 
+    def pace(self) -> dict[str, float]:
+        """Seconds that a job runs, by its model's queue: a running mean."""
+        return self._lines.pace()
+
     def queues(self) -> Sequence[QueueView]:
         """All queues something waits for or runs from; at most a second old."""
         return self._lines.queues()

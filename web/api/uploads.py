@@ -60,7 +60,7 @@ async def create(request: Request) -> Response:
             )
         async with _receive(request, state) as (path, digest):
             uploads = Uploads(state.settings.upload_path)
-            seconds, size = await anyio.to_thread.run_sync(_keep, uploads, path, digest, limiter=FILES)
+            seconds, size = await anyio.to_thread.run_sync(keep, uploads, path, digest, limiter=FILES)
             return answer({"id": digest, "bytes": size, "seconds": seconds}, 201)
 
 
@@ -74,7 +74,7 @@ async def _receive(request: Request, state: AppState) -> AsyncIterator[tuple[Pat
     try:
         file = await anyio.to_thread.run_sync(_open, state.settings.upload_path, limiter=FILES)
     except OSError as error:
-        raise _no_room() from error
+        raise no_room() from error
     try:
         with file:
             digest = await _copy(request, file, state.settings.max_body_megabytes * 10**6)
@@ -105,13 +105,14 @@ async def _copy(request: Request, file: IO[bytes], limit: int) -> str:
     except (TimeoutError, ClientDisconnect) as error:
         raise Problem(BAD_REQUEST, "The upload did not arrive in full.") from error
     except OSError as error:
-        raise _no_room() from error
+        raise no_room() from error
     if not size:
         raise Problem(BAD_REQUEST, "The upload is empty.")
     return digest.hexdigest()
 
 
-def _no_room() -> Problem:
+def no_room() -> Problem:
+    """The problem of an upload that cannot be written."""
     return Problem(UNAVAILABLE, "Uploads cannot be kept now; try again.", headers={"retry-after": "5"})
 
 
@@ -134,7 +135,7 @@ def _length(path: Path) -> float | None:
     return seconds
 
 
-def _keep(uploads: Uploads, path: Path, digest: str) -> tuple[float | None, int]:
+def keep(uploads: Uploads, path: Path, digest: str) -> tuple[float | None, int]:
     """Put the file in its place; its seconds and bytes."""
     seconds = _length(path)
     size = path.stat().st_size

@@ -10,6 +10,7 @@ import anyio
 from starlette.requests import Request
 
 from tasks.ledger import Accepted, Ledger, Look, NewJob
+from tasks.ledger.operating.adapters import AdapterChoices
 from tasks.security.keys import Keyring
 from tasks.security.links import Links
 from tasks.settings import Settings
@@ -51,6 +52,7 @@ class AppState:
     watcher: Watcher
     route: QueueRouter
     keyring: Keyring
+    adapters: AdapterChoices
     gate: RateLimiter
     logins: RateLimiter
     signer: Signer

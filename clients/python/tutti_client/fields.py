@@ -5,7 +5,12 @@ Written by generate.py; do not edit.
 
 from __future__ import annotations
 
-from typing import Literal, NotRequired, TypedDict
+from typing import Literal, NotRequired, TypeAlias, TypedDict
+
+Seeds: TypeAlias = list[int]
+"""
+A seed for each variation, in place of `seed`, from which they count up.
+"""
 
 
 class JobFields(TypedDict):
@@ -63,6 +68,9 @@ class JobFields(TypedDict):
 
     variations: NotRequired[int]
     """How many songs to make of it."""
+
+    seeds: NotRequired[Seeds | None]
+    """A seed for each variation, in place of `seed`, from which they count up."""
 
     format: NotRequired[Literal["wav", "flac", "mp3", "opus"]]
     priority: NotRequired[Literal["low", "normal", "high"]]

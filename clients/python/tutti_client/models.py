@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, RootModel
 
 
 class Failure(BaseModel):
@@ -18,6 +18,11 @@ class Failure(BaseModel):
     )
     class_: Annotated[str, Field(alias="class")]
     detail: str
+
+
+class Seeds(RootModel[list[int]]):
+    root: Annotated[list[int], Field(max_length=8, min_length=1)] = None
+    """A seed for each variation, in place of `seed`, from which they count up."""
 
 
 class JobRequest(BaseModel):
@@ -81,6 +86,9 @@ class JobRequest(BaseModel):
 
     variations: int = 1
     """How many songs to make of it."""
+
+    seeds: Seeds | None = None
+    """A seed for each variation, in place of `seed`, from which they count up."""
 
     format: str = "wav"
     priority: str = "normal"

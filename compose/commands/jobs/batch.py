@@ -109,7 +109,7 @@ def wish_of(line: int, fields: Mapping[str, Any], folder: Path = Path()) -> Wish
         raise ValueError(f"{', '.join(missing)} is no file")
     plain = {name: value for name, value in fields.items() if name not in UPLOADS}
     try:
-        JobRequest.model_validate(plain | dict.fromkeys(files, STAND_IN), strict=True)
+        JobRequest.model_validate_json(json.dumps(plain | dict.fromkeys(files, STAND_IN)), strict=True)
     except ValidationError as error:
         raise ValueError(
             "; ".join(f"{name} {what}" for name, what in words.of_fields(error).items())

@@ -69,7 +69,7 @@ def _refused(draft: Draft) -> bool:
 
 def _draft(new: NewJob) -> Draft:
     """Choose a seed where none is given; only a seed that was asked for can make two requests equal."""
-    seed = new.request.seed
+    seed = new.request.seeds[0] if new.request.seeds else new.request.seed
     if seed is None:
         chosen = new.request.model_copy(update={"seed": secrets.randbits(SEED_BITS)})
         return Draft(new=new, request=chosen, fingerprint=None)

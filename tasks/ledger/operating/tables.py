@@ -1,4 +1,4 @@
-"""The tables of those who run Tutti: API keys and canaries. They change seldom and by hand."""
+"""The tables that change seldom and by hand: API keys, canaries, adapters chosen, secrets of callbacks."""
 
 from __future__ import annotations
 
@@ -34,6 +34,27 @@ canaries = sa.Table(
     sa.Column("stopped_at", sa.Double),
     sa.Column("reason", sa.Text),
 )
+
+
+adapter_choices = sa.Table(
+    "adapter_choices",
+    metadata,
+    sa.Column("owner", sa.Text, primary_key=True),
+    sa.Column("adapter", sa.Text, nullable=False),
+    sa.Column("enabled", sa.Boolean, nullable=False),
+    sa.Column("chosen_at", sa.Double, nullable=False),
+)
+
+webhook_secrets = sa.Table(
+    "webhook_secrets",
+    metadata,
+    sa.Column("id", sa.Integer, primary_key=True),
+    sa.Column("key_id", sa.String(8), nullable=False),  # empty: for all who have none of their own
+    sa.Column("secret", sa.Text, nullable=False),  # as it is: a signature cannot be made of its hash
+    sa.Column("created_at", sa.Double, nullable=False),
+    sa.Column("expires_at", sa.Double),  # NULL: the newest
+)
+sa.Index("webhook_secrets_key", webhook_secrets.c.key_id)
 
 
 def opened(url: str) -> Database:

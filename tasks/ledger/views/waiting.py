@@ -43,6 +43,11 @@ class Lines:
         with self._database.read() as connection:
             return list(self._current(connection).queues.values())
 
+    def pace(self) -> dict[str, float]:
+        """Seconds that a job runs, by its model's queue."""
+        with self._database.read() as connection:
+            return dict(self._current(connection).pace)
+
     def queues_now(self) -> list[QueueView]:
         """All queues that hold something, at this moment."""
         with self._database.read() as connection:
