@@ -15,7 +15,7 @@ from celery.signals import worker_ready
 from bench.cell import QUEUE
 from tasks.jobs import Output
 from tasks.ledger import Ledger, WorkerInfo
-from tasks.queues import TASK, declare
+from tasks.queue.names import TASK, declare
 from tasks.settings import settings
 
 THREADS = 64
@@ -62,7 +62,7 @@ class LedgerJobs:
 def _app(kind: str) -> Celery:
     if kind == "bare":
         return Celery(broker=settings().broker, set_as_current=False)
-    from tasks.app import make_app  # replaces kombu's transport, which the bare worker keeps
+    from tasks.queue.application import make_app  # replaces kombu's transport, which the bare worker keeps
 
     return make_app(settings())
 

@@ -1,8 +1,8 @@
 """No-op jobs a second from accept to their final state, beside bare Celery in the same run.
 
 Both consume with a Celery worker of 64 threads, late acks and prefetch 1 from the same broker; bare Celery by
-kombu's own transport, ours by `tasks.transport`. Bare Celery publishes by kombu's batch, which is its fastest
-way. Runs alternate; the median of each is told.
+kombu's own transport, ours by `tasks.queue.transport`. Bare Celery publishes by kombu's batch, which is its
+fastest way. Runs alternate; the median of each is told.
 """
 
 from __future__ import annotations
@@ -12,10 +12,10 @@ import time
 from concurrent.futures import wait
 
 from bench.cell import QUEUE, Cell, cell
-from tasks.app import make_app
 from tasks.jobs import JobRequest, new_job_id
 from tasks.ledger import Ledger, NewJob, Release
-from tasks.publish import Publisher
+from tasks.queue.application import make_app
+from tasks.queue.publisher import Publisher
 from tasks.settings import Settings
 
 JOBS = 3_000

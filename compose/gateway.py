@@ -14,8 +14,8 @@ from tasks.ledger import Ledger
 from tasks.ledger import WebNode as Registered
 from tasks.ledger.operating.canary import CanaryTable
 from tasks.ledger.operating.tables import opened
-from tasks.links import key_of
-from tasks.secret import secret_of
+from tasks.security.links import key_of
+from tasks.security.secret import secret_of
 from tasks.settings import LOCAL, Settings
 
 SILENT = 10.0  # seconds without a sign of life until a node gets nothing

@@ -11,8 +11,8 @@ import typer
 from tasks.settings import settings
 
 if TYPE_CHECKING:
-    from tasks.canary import Canary, Sample
     from tasks.ledger.operating.canary import CanaryTable
+    from tasks.ledger.operating.records import Canary, Sample
 
 group = typer.Typer(help="Send a share of the clients to another version of the model.", no_args_is_help=True)
 app = typer.Typer()

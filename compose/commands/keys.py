@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from tasks.keys import SCOPES, Key, scopes_of
+from tasks.security.keys import SCOPES, Key, scopes_of
 from tasks.settings import settings
 
 if TYPE_CHECKING:

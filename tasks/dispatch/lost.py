@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from observability.logging import get_logger
 from tasks.dispatch.fleet import Fleet
 from tasks.ledger import Ledger
-from tasks.publish import Publisher
+from tasks.queue.publisher import Publisher
 
 log = get_logger()
 

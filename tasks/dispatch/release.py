@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from tasks.dispatch.fleet import Fleet
 from tasks.dispatch.pace import Pace
 from tasks.ledger import Ledger, Release
-from tasks.publish import Publisher
+from tasks.queue.publisher import Publisher
 
 
 class Releaser:

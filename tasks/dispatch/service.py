@@ -9,9 +9,9 @@ from collections.abc import Callable
 from typing import Final
 
 from observability.logging import configure, get_logger
-from tasks import callbacks, canary
-from tasks.app import make_app
-from tasks.courier import Courier
+from tasks.dispatch import canary
+from tasks.dispatch.callbacks import CallbackSender
+from tasks.dispatch.delivery import post
 from tasks.dispatch.dispatcher import STANDBY_PAUSE, TROUBLE_PAUSE, Dispatcher
 from tasks.dispatch.records import RecordRetention
 from tasks.dispatch.songs import SongRetention
@@ -23,12 +23,14 @@ from tasks.ledger.operating.canary import CanaryTable
 from tasks.ledger.operating.tables import opened
 from tasks.ledger.retention.uploads import needed as needed_uploads
 from tasks.ledger.sql.database import Database
-from tasks.links import Links
-from tasks.publish import Publisher
-from tasks.secret import secret_of
+from tasks.queue.application import make_app
+from tasks.queue.publisher import Publisher
+from tasks.security.addresses import allowing
+from tasks.security.links import Links
+from tasks.security.secret import secret_of
 from tasks.settings import Settings
-from tasks.storage import Storage
-from tasks.uploads import Uploads
+from tasks.storage.songs import Storage
+from tasks.storage.uploads import Uploads
 
 log = get_logger()
 
@@ -97,9 +99,9 @@ def run(settings: Settings) -> int:
 
 
 def _courier(settings: Settings, ledger: Ledger, database: Database) -> Callable[[], float]:
-    post = functools.partial(callbacks.post, allowed=callbacks.allowing(settings.callback_networks))
+    deliver = functools.partial(post, allowed=allowing(settings.callback_networks))
     table = CallbackTable(database, ledger.now)
-    return Courier(ledger, table, _addresses(settings), settings.callback_hours, post).turn
+    return CallbackSender(ledger, table, _addresses(settings), settings.callback_hours, deliver).turn
 
 
 def _addresses(settings: Settings) -> Callable[[str], str]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from observability.logging import get_logger
 from tasks.ledger import Ledger
-from tasks.storage import Storage
+from tasks.storage.songs import Storage
 
 log = get_logger()
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection
 
 from observability.logging import get_logger
-from tasks.uploads import Uploads
+from tasks.storage.uploads import Uploads
 
 log = get_logger()
 

@@ -16,7 +16,6 @@ from tasks.ledger.records import (
     NewJob,
     Page,
     QueueView,
-    Quota,
     Release,
     Renewal,
     Snapshot,
@@ -26,6 +25,7 @@ from tasks.ledger.records import (
     WorkerInfo,
     WorkerView,
 )
+from tasks.security.keys import Quota
 
 __all__ = [
     "Accepted",

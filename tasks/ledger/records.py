@@ -5,15 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from tasks.jobs import Job, JobRequest, JobState, Lane
-
-
-@dataclass(frozen=True, kw_only=True)
-class Quota:
-    """What a key's owner may use; None is without bound."""
-
-    concurrent: int | None = None
-    jobs_a_day: int | None = None
-    seconds_a_day: float | None = None
+from tasks.security.keys import Quota
 
 
 @dataclass(frozen=True, kw_only=True)

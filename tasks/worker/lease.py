@@ -11,8 +11,8 @@ from collections.abc import Callable
 
 from observability.logging import get_logger
 from tasks.ledger import Ledger, LedgerUnavailable, Vitals, WorkerInfo
+from tasks.worker.attempts import Attempts
 from tasks.worker.every import Every
-from tasks.worker.runs import Runs
 
 log = get_logger()
 
@@ -24,7 +24,7 @@ class Lease:
     """Keeps the worker registered. A lost lease ends its runs, for their jobs are others' by now."""
 
     def __init__(
-        self, ledger: Ledger, info: WorkerInfo, runs: Runs, vitals: Callable[[], Vitals], seconds: float
+        self, ledger: Ledger, info: WorkerInfo, runs: Attempts, vitals: Callable[[], Vitals], seconds: float
     ) -> None:
         self._ledger = ledger
         self._info = info

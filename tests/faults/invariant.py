@@ -13,7 +13,7 @@ import orjson
 import soundfile
 
 from tasks.jobs import Job, JobState, Output
-from tasks.storage import TOLERANCE, duration
+from tasks.storage.songs import TOLERANCE, duration
 from tests.faults.glimpses import digest, is_song
 from tests.faults.scene import Asked, Scene, steadily
 

@@ -12,7 +12,6 @@ from collections.abc import Sequence
 
 import sqlalchemy as sa
 
-from tasks import app
 from tasks.ledger import Renewal
 from tasks.ledger.accepting import accept
 from tasks.ledger.ledger import Ledger
@@ -20,7 +19,8 @@ from tasks.ledger.lifecycle import claims, finishes, moves, nodes, workers
 from tasks.ledger.sql import database
 from tasks.ledger.sql.schema import live, outbox
 from tasks.ledger.sql.writer import Writer
-from tasks.publish import BrokerUnavailable, Publisher
+from tasks.queue import application as app
+from tasks.queue.publisher import BrokerUnavailable, Publisher
 
 
 def take_out(names: Sequence[str]) -> None:
@@ -224,7 +224,7 @@ def in_place() -> None:
 
 def no_patience() -> None:
     """A song does not wait for the storage."""
-    from tasks.worker import keep
+    from tasks.worker import files as keep
 
     keep.STORAGE_ERRORS = frozenset()
 
@@ -246,7 +246,7 @@ def no_mark() -> None:
 
 def no_bound() -> None:
     """Calls to the storage take as long as they take."""
-    from tasks import bounded
+    from tasks.storage import bounded
 
     bounded.Bounded.call = lambda self, function: function(bounded.Ticket())
 
@@ -270,12 +270,12 @@ def no_mourning() -> None:
 def blame_all() -> None:
     """A crash is the fault of every job that was in the engine."""
     from tasks.jobs import ErrorClass, JobError
-    from tasks.worker.runs import Run
+    from tasks.worker.attempts import Attempt
 
     def after(self, died) -> None:
         raise JobError(ErrorClass.ENGINE_CRASH, died.detail)
 
-    Run._after = after
+    Attempt._after = after
 
 
 def no_second_chance() -> None:

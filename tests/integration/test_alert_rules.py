@@ -16,10 +16,10 @@ from observability.elastic.setup import setup
 from observability.kibana.rules import RULES
 from observability.logging import configure, get_logger
 from observability.panels.query import INDEX
-from tasks import standing
+from tasks.dispatch import service_report as standing
+from tasks.dispatch.queue_report import QueueReport
 from tasks.jobs import ErrorClass
 from tasks.ledger import Ledger, QueueView
-from tasks.report import QueueReport
 from tests import shipping
 from tests.ledgers import Clock, new_job, register, song
 from tests.servers import elasticsearch
@@ -38,7 +38,7 @@ class Hour:
         folder.mkdir(parents=True)
         self.clock = Clock()
         self.ledger = Ledger(f"sqlite:///{folder / 'ledger.db'}", clock=self.clock)
-        self.report = standing.StandingReport()
+        self.report = standing.ServiceReport()
         self.lost = set()
         if forgotten:
             self.ledger.accept(new_job()).result(30)

@@ -9,7 +9,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from tasks.storage import Storage
+from tasks.storage.songs import Storage
 from tests.servers.front import GOOD, Front, standing_front
 from tests.servers.gateway import until
 from tests.servers.postgresql import Postgresql
@@ -285,8 +285,8 @@ def test_a_node_whose_storage_is_away_or_that_dies_gets_nothing(free: Front, tmp
 
 
 def test_signed_links_work_from_the_job_to_the_file(tmp_path: Path) -> None:
-    from tasks.links import key_of, signed
-    from tasks.secret import secret_of
+    from tasks.security.links import key_of, signed
+    from tasks.security.secret import secret_of
     from tasks.settings import Settings
 
     name = "a_01hzzzzzzzzzzzzzzzzzzzzzzz.wav"

@@ -195,7 +195,7 @@ async def events_of(web: Web, job_id: str, **headers: str) -> list[tuple[str, st
 
 
 async def until_watched(web: Web) -> None:
-    while not web.desk.watcher.watched:
+    while not web.state.watcher.watched:
         await asyncio.sleep(0.01)
 
 
@@ -217,14 +217,14 @@ def test_events_tell_position_progress_and_the_end(tmp_path):
         name, identity, data = events[-1]
         assert (name, identity, data["id"]) == ("succeeded", "end", job_id)
         assert data["outputs"][0]["url"] == f"/output/{job_id}.wav"
-        assert web.desk.watcher.watched == 0
+        assert web.state.watcher.watched == 0
 
     in_app(tmp_path, scenario)
 
 
 async def watch_of(web: Web, job_id: str):
     await until_watched(web)
-    (watch,) = web.desk.watcher._watches[job_id]
+    (watch,) = web.state.watcher._watches[job_id]
     return watch
 
 
@@ -276,10 +276,10 @@ def test_nobody_listens_for_a_client_that_has_gone(tmp_path):
         answering = asyncio.create_task(web.app(scope, receive, send))
         while not any(b"event: queued" in part for part in sent):
             await asyncio.sleep(0.01)
-        assert web.desk.watcher.watched == 1
+        assert web.state.watcher.watched == 1
         goes.set()
         await answering
-        assert web.desk.watcher.watched == 0
+        assert web.state.watcher.watched == 0
 
     in_app(tmp_path, scenario)
 
@@ -295,9 +295,9 @@ def test_a_thousand_listeners_share_one_question(tmp_path):
             asked.append(len(ids))
             return ask(ids)
 
-        web.desk.watcher._ledger = type("Counting", (), {"watch": staticmethod(counted)})()
+        web.state.watcher._ledger = type("Counting", (), {"watch": staticmethod(counted)})()
         listening = [asyncio.create_task(events_of(web, job_id)) for _ in range(1_000)]
-        while web.desk.watcher.watched < 1_000:
+        while web.state.watcher.watched < 1_000:
             await asyncio.sleep(0.01)
         await asyncio.to_thread(player.play, job_id)
         for events in await asyncio.gather(*listening):
@@ -379,7 +379,7 @@ def test_health_tells_what_the_devices_do(tmp_path):
         alone = (await web.client.get("/health")).json()
         assert (alone["status"], alone["model_loaded"], alone["gpu_memory_used"]) == ("degraded", False, 0)
         Player.register(web.ledger, web.settings)
-        await web.desk.route.look()
+        await web.state.route.look()
         assert (await web.client.get("/health")).json()["status"] == "healthy"
         assert (await web.client.get("/health")).json()["devices"][0]["engine"] == "sketch"
 

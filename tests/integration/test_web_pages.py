@@ -8,7 +8,7 @@ import httpx
 import pytest
 
 from tests.servers.web import Web, in_app
-from web.edge import SECURITY_HEADERS
+from web.request.context import SECURITY_HEADERS
 
 HTML = {"accept": "text/html,application/xhtml+xml"}
 

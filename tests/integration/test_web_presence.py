@@ -17,8 +17,7 @@ from tests.servers.gateway import free_port
 from tests.servers.postgresql import Postgresql
 from tests.servers.web import Web, in_app, process
 from tests.servers.workers import eventually
-from web import presence
-from web.api import health
+from web.api import health, presence
 
 
 @pytest.mark.parametrize(
@@ -66,7 +65,7 @@ def test_a_machine_whose_memory_is_full_is_not_ready_and_gets_nothing(
                 await asyncio.sleep(0.05)
 
         monkeypatch.setattr(presence, "PERIOD", 0.05)
-        present = asyncio.create_task(presence.run(web.desk, "127.0.0.1:9"))
+        present = asyncio.create_task(presence.run(web.state, "127.0.0.1:9"))
         await becomes(healthy=True)
         assert (await web.client.get("/readyz")).status_code == 200
         with monkeypatch.context() as patch:

@@ -142,7 +142,7 @@ def test_streams_end_with_the_process_and_sessions_and_jobs_outlive_it(tmp_path)
 def test_two_processes_that_start_at_once_share_one_secret(tmp_path):
     code = (
         "import sys; from pathlib import Path; from tasks.settings import Settings; "
-        "from tasks.secret import secret_of; "
+        "from tasks.security.secret import secret_of; "
         "print(secret_of(Settings(data=Path(sys.argv[1]))).hex())"
     )
     children = [

@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 import soundfile
 
-from tasks.control import cancel_running
 from tasks.jobs import ErrorClass, JobState
+from tasks.queue.control import cancel_running
 from tests.servers import workers
 from tests.servers.workers import Part, System, eventually
 

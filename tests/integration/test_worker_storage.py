@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from tasks.jobs import ErrorClass, JobState
-from tasks.storage import Storage
+from tasks.storage.songs import Storage
 from tests.servers import disk, workers
 from tests.servers.workers import System, eventually
 

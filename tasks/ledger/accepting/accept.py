@@ -14,12 +14,12 @@ from tasks.ledger.accepting import callbacks, quotas
 from tasks.ledger.accepting.idempotency import free_keys, settle_keys
 from tasks.ledger.draft import Draft
 from tasks.ledger.errors import LedgerFull, QuotaExceeded
+from tasks.ledger.fingerprint import fingerprint
 from tasks.ledger.lifecycle import sharing
 from tasks.ledger.records import Accepted, NewJob
 from tasks.ledger.sql import history, queries
 from tasks.ledger.sql.database import insert_given
 from tasks.ledger.sql.schema import jobs, live, outbox
-from tasks.reuse import fingerprint
 
 SEED_BITS = SEED_MAX.bit_length()
 RANKS = {"high": 0, "normal": 1, "low": 2}

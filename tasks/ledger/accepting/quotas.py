@@ -9,9 +9,9 @@ import sqlalchemy as sa
 
 from tasks.ledger.draft import Draft
 from tasks.ledger.errors import QuotaExceeded
-from tasks.ledger.records import Quota
 from tasks.ledger.sql.database import insert
 from tasks.ledger.sql.schema import live, usage
+from tasks.security.keys import Quota
 
 DAY = 86_400
 

@@ -8,8 +8,8 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from tasks.canary import OWN_FAULT, Canary, Sample
-from tasks.jobs import JobState
+from tasks.jobs import ErrorClass, JobState
+from tasks.ledger.operating.records import Canary, Sample
 from tasks.ledger.operating.tables import canaries
 from tasks.ledger.sql.database import Database, DatabaseClock
 from tasks.ledger.sql.schema import jobs
@@ -77,7 +77,7 @@ class CanaryTable:
 
 
 def _count(sample: Sample, row: Any) -> None:
-    if row.state == JobState.FAILED and row.error_class not in OWN_FAULT:
+    if row.state == JobState.FAILED and not ErrorClass(row.error_class).ours:
         return
     sample.jobs += 1
     if row.state == JobState.FAILED:

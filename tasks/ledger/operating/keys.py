@@ -8,11 +8,10 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from tasks.keys import Key, Scope, new_token, scopes_of
 from tasks.ledger.errors import LedgerError
 from tasks.ledger.operating.tables import api_keys
-from tasks.ledger.records import Quota
 from tasks.ledger.sql.database import Database
+from tasks.security.keys import Key, Quota, Scope, new_token, scopes_of
 
 
 class UnknownKey(LedgerError):

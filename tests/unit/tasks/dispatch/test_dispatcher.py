@@ -6,13 +6,13 @@ import threading
 
 import pytest
 
-from tasks.app import make_app
 from tasks.dispatch.dispatcher import UPKEEP_SECONDS, Dispatcher
 from tasks.dispatch.leader import LEASE_SECONDS
 from tasks.dispatch.lost import LOST_SECONDS
 from tasks.jobs import JobState
-from tasks.publish import BrokerUnavailable, Publisher
-from tasks.queues import declare
+from tasks.queue.application import make_app
+from tasks.queue.names import declare
+from tasks.queue.publisher import BrokerUnavailable, Publisher
 from tasks.settings import Settings
 from tests.ledgers import QUEUE, accept, accept_one, register
 from tests.servers.valkey import Valkey

@@ -10,10 +10,10 @@ from tasks.dispatch.tidy import Tidy
 from tasks.dispatch.uploads import UploadRetention
 from tasks.jobs import ErrorClass, JobError
 from tasks.ledger.retention.uploads import needed
-from tasks.storage import Storage
-from tasks.uploads import Uploads
+from tasks.storage.songs import Storage
+from tasks.storage.uploads import Uploads
 from tests.ledgers import accept_one, register, run
-from tests.unit.tasks.test_uploads import names, upload
+from tests.unit.tasks.storage.test_uploads import names, upload
 
 DAY, HOUR = 86_400.0, 3600.0
 

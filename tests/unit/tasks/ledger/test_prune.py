@@ -7,9 +7,9 @@ import sqlalchemy as sa
 
 from tasks.ledger import Ledger
 from tasks.ledger.accepting.callbacks import CallbackTable
-from tasks.ledger.records import Quota
 from tasks.ledger.retention.records import prune, prune_usage
 from tasks.ledger.sql.schema import idempotency, jobs, transitions, usage
+from tasks.security.keys import Quota
 from tests.ledgers import accept, accept_one, new_job, register, run
 
 DAY = 86_400.0
