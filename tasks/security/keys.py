@@ -117,9 +117,7 @@ class Keyring:
 
     def __init__(self, store: KeyStore, clock: Callable[[], float] = time.time) -> None:
         self._store, self._clock = store, clock
-        self._known: TTLCache[str, Key | None] = TTLCache(
-            CAPACITY, REMEMBERED, timer=lambda: time.monotonic()
-        )
+        self._known: TTLCache[str, Key | None] = TTLCache(CAPACITY, REMEMBERED, timer=_monotonic)
         self._lock = threading.Lock()
 
     def check(self, token: str) -> Key | None:
