@@ -26,7 +26,7 @@ from web import pages
 from web.api import acestep, convert, generate, health, jobs, output, peaks, presence, schema, uploads
 from web.asgi import guard
 from web.asgi.edge import Edge
-from web.asgi.short_way import Fast
+from web.asgi.short_way import ShortWay
 from web.pages import errors, flower
 from web.process.batcher import Batcher
 from web.process.queue_router import QueueRouter
@@ -77,7 +77,7 @@ def create_app(settings: Settings, *, address: str | None = None) -> FastAPI:
     errors.install(app)
     schema.install(app)
     app.add_route("/auth/key_valid", guard.key_valid, methods=["GET"], include_in_schema=False)
-    app.add_middleware(Fast)
+    app.add_middleware(ShortWay)
     if settings.keys_required:
         app.add_middleware(guard.Guard)
     app.add_middleware(Edge, trusted=networks(settings.trusted_proxies))
