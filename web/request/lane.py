@@ -11,7 +11,7 @@ import jwt
 from starlette.requests import Request
 
 from tasks.jobs import Lane
-from tasks.ledger.operating.records import Canary
+from tasks.ledger import Canary
 from tasks.settings import NODE_NAME
 from web.request import auth, client
 from web.request.fields import cookies, fields
