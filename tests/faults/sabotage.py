@@ -235,8 +235,8 @@ def no_patience() -> None:
 
 def no_class() -> None:
     """What the storage cannot do is an error like any other."""
-    from tasks.storage import songs as storage
     from tasks.jobs import ErrorClass, JobError
+    from tasks.storage import songs as storage
 
     storage._unavailable = lambda why: JobError(ErrorClass.INTERNAL, why)
 

@@ -12,8 +12,8 @@ from tasks.engines.acestep import AceStepEngine, Options
 from tasks.jobs import ErrorClass
 from tasks.worker.messages import Broke, Made, Make
 from tasks.worker.scheduler import Scheduler
-from tests.unit.tasks.engines.acestep.checkpoint import GPU_HEADS, save
 from tests.unit.tasks.engines.acestep.songs import song
+from tests.unit.tasks.engines.acestep.tiny_checkpoint import GPU_HEADS, save
 
 SHORT = [song(n, duration=5.0 + n) for n in range(4)]
 LONG = song(9, duration=590.0)
