@@ -13,9 +13,6 @@ from typing import TYPE_CHECKING
 from fastapi import FastAPI
 
 from tasks.ledger import Ledger
-from tasks.ledger.operating.canary import CanaryTable
-from tasks.ledger.operating.keys import Keys
-from tasks.ledger.sql.database import Database
 from tasks.queue.names import model_queue
 from tasks.security.keys import Keyring
 from tasks.security.links import Links
@@ -99,16 +96,18 @@ def _state(settings: Settings, threads: Executor) -> AppState:
     from tasks.engines import model_of
 
     ledger, model = Ledger.of(settings), model_of(settings)
-    database, signer = Database(settings.ledger), Signer(secret_of(settings))
+    signer = Signer(secret_of(settings))
     return AppState(
         settings=settings,
         ledger=ledger,
-        intake=Batcher(ledger.accept_many, at_once=64),  # the ledger's writer gathers them once more
-        looks=Batcher(lambda ids: threads.submit(ledger.look, ids), at_once=2),
+        intake=Batcher(
+            ledger.submissions.accept_many, at_once=64
+        ),  # the ledger's writer gathers them once more
+        looks=Batcher(lambda ids: threads.submit(ledger.views.statuses, ids), at_once=2),
         storage=_storage(settings),
         watcher=Watcher(ledger),
-        route=QueueRouter(ledger, CanaryTable(database), default=model_queue(model.name, model.version)),
-        keyring=Keyring(Keys(database)),
+        route=QueueRouter(ledger, default=model_queue(model.name, model.version)),
+        keyring=Keyring(ledger.keys),
         gate=RateLimiter(settings.rate_limit),
         logins=RateLimiter(settings.login_limit, "Keys may be tried"),
         signer=signer,

@@ -65,11 +65,11 @@ class Dispatcher:
         return WATCH_PAUSE
 
     def _keep_up(self) -> None:
-        workers = self._ledger.workers()  # before the silent ones are taken for dead
+        workers = self._ledger.views.workers()  # before the silent ones are taken for dead
         self._standing.note(workers)
         for name in self._keeper.turn(workers):
             self._gone.put(name)
-        self._report.tell(self._ledger.queues())
+        self._report.tell(self._ledger.views.queues())
         self._standing.tell(self._ledger)
 
     def carry(self) -> float:

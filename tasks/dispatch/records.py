@@ -6,8 +6,7 @@ import time
 from collections.abc import Callable
 
 from observability.logging import get_logger
-from tasks.ledger.retention.records import prune, prune_usage
-from tasks.ledger.sql.database import Database
+from tasks.ledger import Ledger
 
 log = get_logger()
 
@@ -20,25 +19,21 @@ class RecordRetention:
     """Deletes records in small groups, so that nobody waits long for the ledger.
 
     Args:
-        database: the ledger's.
-        now: seconds since the epoch.
+        ledger: the records.
         days: since a job's end, after which its record goes.
         goes_on: whether this process is still the one to do it.
     """
 
-    def __init__(
-        self, database: Database, now: Callable[[], float], days: float, goes_on: Callable[[], bool]
-    ) -> None:
-        self._database = database
-        self._now = now
+    def __init__(self, ledger: Ledger, days: float, goes_on: Callable[[], bool]) -> None:
+        self._ledger = ledger
         self._days = days
         self._goes_on = goes_on
 
     def expire(self) -> int:
         """Delete all that is old; the number of jobs whose record went comes back."""
-        before, number = self._now() - self._days * DAY, 0
-        prune_usage(self._database, before)
-        while self._goes_on() and (more := prune(self._database, before, AT_ONCE)):
+        before, number = self._ledger.now() - self._days * DAY, 0
+        self._ledger.retention.prune_usage(before)
+        while self._goes_on() and (more := self._ledger.retention.prune(before, AT_ONCE)):
             number += more
             time.sleep(PAUSE)
         if number:

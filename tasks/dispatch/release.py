@@ -26,7 +26,7 @@ class Releaser:
             BrokerUnavailable: it may or may not have taken them; they are sent again.
         """
         if not self._unsent:
-            self._unsent = self._ledger.release(lambda queue: self.window(fleet, queue))
+            self._unsent = self._ledger.dispatch.release(lambda queue: self.window(fleet, queue))
         sent = len(self._unsent)
         if sent:
             self._publisher.publish(self._unsent)

@@ -33,7 +33,7 @@ class SongRetention:
         self._storage.sweep()
         number = self._all_older(self._days * DAY)
         while self._storage.used_share() > self._share:
-            more = self._ledger.retention(self._storage.remove, 0.0, AT_ONCE)
+            more = self._ledger.retention.expire_songs(self._storage.remove, 0.0, AT_ONCE)
             number += more
             if not more:
                 log.warning("storage.full", message="other files fill the disk more than songs may")
@@ -42,6 +42,6 @@ class SongRetention:
 
     def _all_older(self, seconds: float) -> int:
         number = 0
-        while more := self._ledger.retention(self._storage.remove, seconds, AT_ONCE):
+        while more := self._ledger.retention.expire_songs(self._storage.remove, seconds, AT_ONCE):
             number += more
         return number

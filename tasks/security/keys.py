@@ -66,7 +66,7 @@ class Key:
 
 
 class KeyStore(Protocol):
-    """Where keys are kept: `tasks.ledger.operating.keys`."""
+    """Where keys are kept: `Ledger.keys`."""
 
     def get(self, key_id: str) -> Key | None:
         """Give the key of that id, revoked or not."""

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from starlette.requests import Request
 
 from tasks.jobs import Lane
-from tasks.ledger.operating.records import Canary
+from tasks.ledger import Canary
 from tasks.security.signer import Signer
 from tasks.settings import NODE_NAME
 from web.request import auth, client

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import anyio
 from starlette.requests import Request
 
-from tasks.ledger import Accepted, Ledger, Look, NewJob
+from tasks.ledger import Accepted, JobStatus, Ledger, NewJob
 from tasks.security.keys import Keyring
 from tasks.security.links import Links
 from tasks.security.signer import Signer
@@ -45,7 +45,7 @@ class AppState:
     settings: Settings
     ledger: Ledger
     intake: Batcher[NewJob, Accepted]
-    looks: Batcher[str, Look | None]
+    looks: Batcher[str, JobStatus | None]
     ended: Ended = field(default_factory=Ended)
     storage: Storage
     watcher: Watcher

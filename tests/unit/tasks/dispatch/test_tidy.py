@@ -9,7 +9,6 @@ from tasks.dispatch.songs import SongRetention
 from tasks.dispatch.tidy import Tidy
 from tasks.dispatch.uploads import UploadRetention
 from tasks.jobs import ErrorClass, JobError
-from tasks.ledger.retention.uploads import needed
 from tasks.storage.songs import Storage
 from tasks.storage.uploads import Uploads
 from tests.ledgers import accept_one, register, run
@@ -60,11 +59,11 @@ def test_an_upload_that_an_open_job_needs_stays_and_goes_when_the_job_has_ended(
     idle = upload(uploads, "b", 8 * DAY)
     job_id = accept_one(ledger, task_type="cover", source_audio=source)
     accept_one(ledger, prompt='no "source_audio" at all')
-    retention = UploadRetention(uploads, lambda: needed(ledger._database), 7.0, 1.0)
+    retention = UploadRetention(uploads, ledger.uploads.needed, 7.0, 1.0)
     assert retention.expire() == 1
     assert names(uploads) == {source}
     assert idle not in names(uploads)
-    ledger.cancel(job_id)
+    ledger.submissions.cancel(job_id)
     assert retention.expire() == 1
     assert names(uploads) == set()
 
@@ -72,7 +71,7 @@ def test_an_upload_that_an_open_job_needs_stays_and_goes_when_the_job_has_ended(
 def test_a_reference_is_needed_too(ledger):
     digest = "0" * 64
     accept_one(ledger, reference_audio=digest)
-    assert needed(ledger._database) == {digest}
+    assert ledger.uploads.needed() == {digest}
 
 
 def test_uploads_go_sooner_while_their_disk_is_too_full(uploads, monkeypatch):
@@ -86,12 +85,12 @@ def test_uploads_go_sooner_while_their_disk_is_too_full(uploads, monkeypatch):
 def test_records_go_in_groups_until_none_is_old_or_another_leads(ledger, clock, monkeypatch):
     monkeypatch.setattr("tasks.dispatch.records.AT_ONCE", 2)
     for _ in range(5):
-        ledger.cancel(accept_one(ledger))
+        ledger.submissions.cancel(accept_one(ledger))
     clock.now += 10 * DAY
     leads = iter([True, False])
-    assert RecordRetention(ledger._database, clock, 9.0, lambda: next(leads)).expire() == 2
-    assert RecordRetention(ledger._database, clock, 9.0, lambda: True).expire() == 3
-    assert ledger.list().jobs == []
+    assert RecordRetention(ledger, 9.0, lambda: next(leads)).expire() == 2
+    assert RecordRetention(ledger, 9.0, lambda: True).expire() == 3
+    assert ledger.views.page().jobs == []
 
 
 def test_a_step_that_fails_leaves_the_others_alone():
