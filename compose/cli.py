@@ -19,6 +19,7 @@ from compose.commands import (
     settings,
     ship,
     status,
+    webhooks,
 )
 
 app = typer.Typer(
@@ -28,7 +29,20 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
-for module in (parts, generate, jobs, status, capacity, keys, canary, doctor, settings, ship, observe):
+for module in (
+    parts,
+    generate,
+    jobs,
+    status,
+    capacity,
+    keys,
+    webhooks,
+    canary,
+    doctor,
+    settings,
+    ship,
+    observe,
+):
     app.add_typer(module.app)
 
 

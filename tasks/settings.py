@@ -22,6 +22,7 @@ EVERY_ADDRESS = frozenset({"0.0.0.0", "::", "[::]"})
 UNIX_PATH_MAX = 100  # sun_path holds 108 bytes on Linux and 104 on macOS; room is left for the name
 LOCAL = "local:"  # begins the address of a web node that only its own machine can reach
 WEB_ADDRESS = re.compile(r"^(?:\[[0-9a-fA-F:]+\]|[A-Za-z0-9.-]+):\d{1,5}$")
+ORIGIN = re.compile(r"^https?://[A-Za-z0-9.-]+(?::\d{1,5})?$")
 NODE_NAME = re.compile(r"^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$")
 
 
@@ -45,6 +46,13 @@ def _web_address(text: str | None) -> str | None:
 def _networks(text: str) -> str:
     for part in filter(None, (part.strip() for part in text.split(","))):
         ipaddress.ip_network(part)  # ValueError says what is wrong with it
+    return text
+
+
+def _origins(text: str) -> str:
+    for part in filter(None, (part.strip() for part in text.split(","))):
+        if part != "null" and not ORIGIN.match(part):
+            raise ValueError(f"{part!r} has to be an origin such as https://app.example.com; '*' is none")
     return text
 
 
@@ -131,6 +139,11 @@ class Settings(BaseSettings):
         description="Tutti that the commands ask; default: the one of this machine.",
     )
     api_key: SecretStr | None = Field(None, description="API key that the commands show it.")
+
+    cors_origins: Annotated[str, AfterValidator(_origins)] = Field(
+        "",
+        description="Web pages that may ask from a browser, such as 'https://app.example.com, null'; none.",
+    )
 
     # the gateway
     balance: Literal["least_conn", "ip_hash", "round_robin"] = Field(
@@ -277,6 +290,11 @@ class Settings(BaseSettings):
         if is_loopback(self.host):
             return f"{LOCAL}{self._listens}"
         return self._listens
+
+    @property
+    def cors_allowed(self) -> tuple[str, ...]:
+        """The origins of CORS_ORIGINS."""
+        return tuple(part.strip() for part in self.cors_origins.split(",") if part.strip())
 
     @property
     def server_url(self) -> str:

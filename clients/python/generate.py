@@ -26,7 +26,7 @@ NAMES = {"JobView": "Job", "AcceptedView": "Accepted", "OutputView": "Output", "
 ANSWERS = ("JobView", "AcceptedView", "PageView", "Upload", "Problem")
 DROPPED = {
     "title", "examples", "pattern", "additionalProperties", "minLength", "maxLength", "minimum", "maximum",
-    "exclusiveMinimum", "exclusiveMaximum",
+    "exclusiveMinimum", "exclusiveMaximum", "minItems", "maxItems",
 }  # fmt: skip
 
 WORDS = {

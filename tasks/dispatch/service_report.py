@@ -14,8 +14,7 @@ from typing import Any
 
 from observability.logging import get_logger
 from observability.panels.query import USERS_OWN
-from tasks.ledger import Ledger, WorkerView
-from tasks.ledger.views.standing import Ended
+from tasks.ledger import Ended, Ledger, WorkerView
 
 EVERY_SECONDS = 60.0
 HOUR, RECENT = 3600.0, 300.0
@@ -50,8 +49,8 @@ class ServiceReport:
         if time.monotonic() - self._at < EVERY_SECONDS:
             return
         self._at = time.monotonic()
-        now, ended = ledger.now(), ledger.ended(HOUR)
-        _service(now, ended, *ledger.still_open())
+        now, ended = ledger.now(), ledger.views.ended(HOUR)
+        _service(now, ended, *ledger.views.still_open())
         _gpus(ended)
         _canary(ended)
         self._tell_silent(now)

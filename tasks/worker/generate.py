@@ -71,7 +71,7 @@ def _make(host: Host, run: Attempt, engine_is_free: Callable[[], None], kept: li
     # songs in the order of their variations (`<id>.wav` before `<id>-2.wav`), scores after them
     outputs.sort(key=lambda output: (output.format == "mid", len(output.name), output.name))
     run.check()
-    if _persist(run, lambda: host.ledger.finish(*_mine(host, run), outputs=outputs, timings=timings)):
+    if _persist(run, lambda: host.ledger.workers.finish(*_mine(host, run), outputs=outputs, timings=timings)):
         _succeeded(run, timings, batch)
     else:
         _discard(host, run, kept)
@@ -99,7 +99,7 @@ def _persist(run: Attempt, write: Callable[[], T]) -> T:
 def _fail(host: Host, run: Attempt, error: JobError, kept: list[Stored]) -> None:
     detail, error_class = error.detail, error.error_class
     try:
-        mine = _persist(run, lambda: host.ledger.fail(*_mine(host, run), error_class, detail))
+        mine = _persist(run, lambda: host.ledger.workers.fail(*_mine(host, run), error_class, detail))
     except Interrupted as interrupted:
         return _end_early(host, run, interrupted, kept)
     _discard(host, run, kept)
@@ -126,7 +126,7 @@ def _discard(host: Host, run: Attempt, kept: list[Stored]) -> None:
     """Take back files of a job that ended without them. While another attempt may come it adopts them."""
     names = [stored.name for stored in kept if stored.mine]
     try:
-        job = host.ledger.get(run.job.id) if names else None
+        job = host.ledger.views.get(run.job.id) if names else None
         if job and job.state in {JobState.FAILED, JobState.CANCELLED}:
             host.storage.remove(names)
     except (LedgerUnavailable, JobError) as error:

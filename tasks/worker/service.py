@@ -94,7 +94,7 @@ def _app(host: Host) -> Celery:
         except NotNow as obstacle:
             if put_back:
                 raise Reject(str(obstacle), requeue=True) from obstacle
-            host.ledger.unrelease([task.request.id])
+            host.ledger.workers.decline(task.request.id)
 
     return app
 

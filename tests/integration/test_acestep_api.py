@@ -27,9 +27,9 @@ def real_model(**values: Any) -> dict[str, Any]:
 # What each client sends, as its own code builds it.
 SHELL = {
     "prompt": "warm piano and strings", "lyrics": "", "sample_query": "", "thinking": True,
-    "use_format": False, "use_cot_caption": True, "use_cot_language": False, "vocal_language": "en", "audio_format": "mp3",
-    "use_random_seed": True, "audio_duration": 30, "bpm": 90, "batch_size": 1, "inference_steps": 8,
-    "key_scale": "C Major", "time_signature": "4",
+    "use_format": False, "use_cot_caption": True, "use_cot_language": False, "vocal_language": "en",
+    "audio_format": "mp3", "use_random_seed": True, "audio_duration": 30, "bpm": 90, "batch_size": 1,
+    "inference_steps": 8, "key_scale": "C Major", "time_signature": "4",
 }  # fmt: skip
 SHELL_RANDOM = {
     "prompt": "", "lyrics": "", "sample_query": "", "sample_mode": True, "thinking": True,
@@ -52,10 +52,11 @@ PLUGIN = {
     "guidance_scale": 7.0,
 }  # fmt: skip
 WRANGLER = {
-    "prompt": "indie folk, key of C major, 96 BPM, 4/4 time", "lyrics": "[Verse]\nla la",
-    "audio_duration": 60.0, "guidance_scale": 7.0, "shift": 3.0, "inference_steps": 8, "batch_size": 2, "use_random_seed": False,
-    "seed": "11,22", "infer_method": "ode", "audio_format": "mp3", "audio_guidance_scale": 1.0,
-    "use_adg": False,    "cfg_interval_start": 0.0, "cfg_interval_end": 1.0, "thinking": False, "task_type": "text2music",
+    "prompt": "indie folk, key of C major, 96 BPM, 4/4 time", "lyrics": "[Verse]\nla la", "shift": 3.0,
+    "audio_duration": 60.0, "guidance_scale": 7.0, "inference_steps": 8, "batch_size": 2, "seed": "11,22",
+    "use_random_seed": False, "infer_method": "ode", "audio_format": "mp3", "audio_guidance_scale": 1.0,
+    "use_adg": False, "cfg_interval_start": 0.0, "cfg_interval_end": 1.0, "thinking": False,
+    "task_type": "text2music",
 }  # fmt: skip
 
 
@@ -65,7 +66,7 @@ async def release(web: Web, given: dict[str, Any], **how: Any) -> tuple[dict[str
     assert answer.status_code == 200, answer.text
     body = answer.json()
     assert (body["code"], body["error"]) == (200, None)
-    job = web.ledger.get(body["data"]["task_id"])
+    job = web.ledger.views.get(body["data"]["task_id"])
     assert job is not None
     return job.request.model_dump(exclude_unset=True), (body["extra"] or {}).get("notes", []), body
 
@@ -193,7 +194,7 @@ def test_what_would_change_the_song_is_refused_by_its_name(
         answer = await web.client.post("/release_task", json={"prompt": "a plain tone"} | fields)
         assert answer.status_code == 422, answer.text
         assert answer.json()["errors"][0]["field"] == name
-        assert web.ledger.list().jobs == []
+        assert web.ledger.views.page().jobs == []
 
     in_app(tmp_path, scenario, **real_model())
 
@@ -245,8 +246,9 @@ def test_bodies_of_every_kind(tmp_path: Path) -> None:
         for kind in kinds:
             answer = await web.client.post("/release_task", **kind)
             assert answer.status_code == 200, (kind, answer.text)
-            job = web.ledger.get(answer.json()["data"]["task_id"])
-            assert job and job.request.bpm == 80
+            job = web.ledger.views.get(answer.json()["data"]["task_id"])
+            assert job
+            assert job.request.bpm == 80
         strange = await web.client.post(
             "/release_task", content="<xml/>", headers={"content-type": "text/xml"}
         )
@@ -307,7 +309,7 @@ def test_an_adapter_is_its_key_s_own(tmp_path: Path) -> None:
 
         async def lora(client: Any) -> str | None:
             task = (await client.post("/release_task", json=PLUGIN)).json()["data"]["task_id"]
-            job = web.ledger.get(task)
+            job = web.ledger.views.get(task)
             assert job
             return job.request.lora
 
@@ -349,12 +351,10 @@ def test_the_language_model_s_own_endpoints(tmp_path: Path) -> None:
 
 
 def test_keys_in_every_place(tmp_path: Path) -> None:
-    from tasks.ledger.operating.keys import Keys
-    from tasks.ledger.sql.database import Database
 
     async def scenario(web: Web) -> None:
-        _, token = Keys(Database(web.settings.ledger)).add("ann")
-        _, reader = Keys(Database(web.settings.ledger)).add("bob", ["read"])
+        _, token = web.ledger.keys.add("ann")
+        _, reader = web.ledger.keys.add("bob", ["read"])
 
         async def status(path: str, body: dict[str, Any], **headers: str) -> int:
             return (await web.another(**headers).post(path, json=body)).status_code
@@ -369,7 +369,7 @@ def test_keys_in_every_place(tmp_path: Path) -> None:
             assert await status(path, {}) == 401, path
             assert await status(path, {"ai_token": token}) in {200, 503}, path
         assert await status("/v1/chat/completions", {"messages": []}) == 401
-        owned = {job.owner for job in web.ledger.list().jobs}
+        owned = {job.owner for job in web.ledger.views.page().jobs}
         assert len(owned) == 1
         assert owned.pop().startswith("key:")
 
@@ -392,7 +392,7 @@ CHAT = {
 
 async def play_next(web: Web) -> None:
     """A worker that makes the next song."""
-    while not (waiting := [job for job in web.ledger.list().jobs if job.state == "queued"]):
+    while not (waiting := [job for job in web.ledger.views.page().jobs if job.state == "queued"]):
         await asyncio.sleep(0.05)
     await asyncio.to_thread(Player.register(web.ledger, web.settings).play, waiting[0].id)
 
@@ -408,7 +408,7 @@ def test_a_chat_gets_its_song(tmp_path: Path) -> None:
         assert choice["finish_reason"] == "stop"
         url = choice["message"]["audio"][0]["audio_url"]["url"]
         kind, _, data = url.partition(";base64,")
-        (job,) = web.ledger.list().jobs
+        (job,) = web.ledger.views.page().jobs
         assert base64.b64decode(data) == (web.settings.storage_path / job.outputs[0].name).read_bytes()
         assert kind.startswith("data:audio/")
         assert "**BPM:** 90" in choice["message"]["content"]
@@ -435,9 +435,9 @@ def test_a_chat_streams(tmp_path: Path) -> None:
         assert any(chunk["delta"].get("audio") for chunk in chunks)
         failed = CHAT | {"stream": True, "seed": 6}  # not the song that is there already
         task = asyncio.create_task(web.client.post("/v1/chat/completions", json=failed, timeout=60))
-        while not (waiting := [job for job in web.ledger.list().jobs if job.state == "queued"]):
+        while not (waiting := [job for job in web.ledger.views.page().jobs if job.state == "queued"]):
             await asyncio.sleep(0.05)
-        web.ledger.cancel(waiting[0].id)
+        web.ledger.submissions.cancel(waiting[0].id)
         text = (await task).text
         assert '"finish_reason":"error"' in text
         assert "Error:" in text
@@ -485,10 +485,10 @@ def test_what_a_chat_says(
     async def scenario(web: Web) -> None:
         chat = {"messages": [{"role": "user", "content": message}], "stream": True} | fields
         asking = asyncio.create_task(web.client.post("/v1/chat/completions", json=chat, timeout=60))
-        while not (found := web.ledger.list().jobs):
+        while not (found := web.ledger.views.page().jobs):
             assert not asking.done(), asking.result().text
             await asyncio.sleep(0.05)
-        web.ledger.cancel(found[0].id)
+        web.ledger.submissions.cancel(found[0].id)
         await asking
         wanted = found[0].request.model_dump()
         assert {name: wanted[name] for name in expected} == expected

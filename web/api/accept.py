@@ -151,7 +151,7 @@ async def _note_reuse(state: AppState, context: RequestContext, accepted: Accept
     if not (job.cache_hit and job.fingerprint):
         return
     try:
-        made = await asyncio.to_thread(state.ledger.find_finished, job.fingerprint)
+        made = await asyncio.to_thread(state.ledger.views.find_finished, job.fingerprint)
     except LedgerUnavailable:
         made = None
     spent = made.timings.model_dump(exclude={"queue"}) if made else {}

@@ -129,7 +129,7 @@ async def reason_not_ready(state: AppState) -> str | None:
 async def _look(state: AppState) -> str | None:
     try:
         async with asyncio.timeout(PATIENCE):
-            counters = await asyncio.to_thread(state.ledger.counters)
+            counters = await asyncio.to_thread(state.ledger.views.counters)
     except Exception:
         return "The ledger does not answer."
     if state.ledger.held_up:
@@ -148,15 +148,15 @@ async def _look(state: AppState) -> str | None:
 
 def _measure(state: AppState) -> None:
     """Bring the gauges that this process answers for up to date."""
-    counters = state.ledger.counters()
+    counters = state.ledger.views.counters()
     metrics.jobs_open.set(sum(counters.get(state, 0) for state in ("queued", "running")))
     for gauge in (metrics.queue_depth, metrics.oldest_queued_seconds):
         gauge.clear()  # an emptied queue is not listed any more
-    for view in state.ledger.queues():
+    for view in state.ledger.views.queues():
         metrics.queue_depth.labels(view.name).set(view.waiting + view.released)
         metrics.oldest_queued_seconds.labels(view.name).set(view.oldest_seconds)
     metrics.worker_heartbeat_timestamp_seconds.clear()
-    for worker in state.ledger.workers():
+    for worker in state.ledger.views.workers():
         if not worker.retired and state.ledger.now() - worker.seen_at < MISSED_SECONDS:
             metrics.worker_heartbeat_timestamp_seconds.labels(worker.id).set(worker.seen_at)
     if state.settings.tls_certificate:

@@ -11,9 +11,9 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from web.http import KEY_IN_BODY
 from web.pages import errors
 from web.request.auth import CHALLENGE, key_needed, key_of, require_scope
+from web.request.http import KEY_IN_BODY
 from web.request.problems import Problem
 from web.request.refusals import refusals
 

@@ -5,12 +5,7 @@ Written by generate.py; do not edit.
 
 from __future__ import annotations
 
-from typing import Literal, NotRequired, TypeAlias, TypedDict
-
-Seeds: TypeAlias = list[int]
-"""
-A seed for each variation, in place of `seed`, from which they count up.
-"""
+from typing import Literal, NotRequired, TypedDict
 
 
 class JobFields(TypedDict):
@@ -69,7 +64,7 @@ class JobFields(TypedDict):
     variations: NotRequired[int]
     """How many songs to make of it."""
 
-    seeds: NotRequired[Seeds | None]
+    seeds: NotRequired[list[int] | None]
     """A seed for each variation, in place of `seed`, from which they count up."""
 
     format: NotRequired[Literal["wav", "flac", "mp3", "opus"]]

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, RootModel
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
 
 class Failure(BaseModel):
@@ -18,11 +18,6 @@ class Failure(BaseModel):
     )
     class_: Annotated[str, Field(alias="class")]
     detail: str
-
-
-class Seeds(RootModel[list[int]]):
-    root: Annotated[list[int], Field(max_length=8, min_length=1)] = None
-    """A seed for each variation, in place of `seed`, from which they count up."""
 
 
 class JobRequest(BaseModel):
@@ -87,7 +82,7 @@ class JobRequest(BaseModel):
     variations: int = 1
     """How many songs to make of it."""
 
-    seeds: Seeds | None = None
+    seeds: list[int] | None = None
     """A seed for each variation, in place of `seed`, from which they count up."""
 
     format: str = "wav"

@@ -15,7 +15,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from tasks.jobs import JobRequest
-from tasks.ledger.operating.adapters import Choice
+from tasks.ledger import Choice
 from web.api.acestep import body
 from web.api.acestep.answers import Route, Wrapped, body_of, declined, wrapped
 from web.api.acestep.fields import TRUE
@@ -118,9 +118,9 @@ async def with_choice(request: Request, wanted: JobRequest) -> JobRequest:
 
 async def _chosen(request: Request) -> Choice | None:
     owner = await identify(request)
-    return await asyncio.to_thread(app_state(request).adapters.get, owner.id)
+    return await asyncio.to_thread(app_state(request).ledger.adapters.chosen, owner.id)
 
 
 async def _choose(request: Request, choice: Choice | None) -> None:
     owner = await identify(request)
-    await asyncio.to_thread(app_state(request).adapters.set, owner.id, choice)
+    await asyncio.to_thread(app_state(request).ledger.adapters.choose, owner.id, choice)

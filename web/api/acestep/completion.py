@@ -19,7 +19,7 @@ from web.api.acestep import support
 from web.api.acestep.results import songs
 from web.api.generate import end_of, failed
 from web.api.jobs import answer, find
-from web.http import MEDIA_TYPES
+from web.request.http import MEDIA_TYPES
 from web.request.problems import UNAVAILABLE, Problem
 from web.request.state import FILES, app_state
 

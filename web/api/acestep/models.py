@@ -144,8 +144,8 @@ async def stats(request: Request) -> Response:
     """How many jobs there were and are, and how long one runs."""
     await identify(request)
     state = app_state(request)
-    counters = await asyncio.to_thread(state.ledger.counters)
-    pace = await asyncio.to_thread(state.ledger.pace)
+    counters = await asyncio.to_thread(state.ledger.views.counters)
+    pace = await asyncio.to_thread(state.ledger.views.pace)
     jobs = {each.value: int(counters.get(each.value, 0)) for each in JobState}
     return wrapped(
         {

@@ -10,7 +10,7 @@ down_revision = "0004"
 
 
 def upgrade() -> None:
-    """Make the tables of `tasks.ledger.operating.tables`."""
+    """Make the tables."""
     op.create_table(
         "adapter_choices",
         sa.Column("owner", sa.Text, primary_key=True),
