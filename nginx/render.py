@@ -32,12 +32,14 @@ class Door:
         pattern: The same as a regular expression.
         waits: The answer comes only when the song is finished.
         page: It belongs to the pages, where a browser's session takes the place of a key.
+        key_in_body: The body may show the key, which only the web app reads.
     """
 
     location: str
     pattern: str
     waits: bool = False
     page: bool = False
+    key_in_body: bool = False
 
 
 DOORS = (
@@ -45,7 +47,8 @@ DOORS = (
     Door("~ ^/v1/jobs/[^/]+/retry$", "/v1/jobs/[^/]+/retry"),
     Door("= /v1/uploads", "/v1/uploads"),
     Door("= /generate", "/generate", waits=True),
-    Door("= /release_task", "/release_task"),
+    Door("= /v1/chat/completions", "/v1/chat/completions", waits=True),
+    Door("= /release_task", "/release_task", key_in_body=True),
     Door("= /songs", "/songs", page=True),
     Door("~ ^/songs/[^/]+/again$", "/songs/[^/]+/again", page=True),
 )
@@ -179,6 +182,7 @@ def render(settings: Settings, backends: Backends, machine: Machine, *, secret: 
             job_id=JOB_ID_PATTERN,
             media_types=MEDIA_TYPES,
             doors=DOORS,
+            key_in_body=sorted(KEY_IN_BODY - {door.pattern for door in DOORS}),
             api_prefixes=API_PREFIXES,
             csp=CONTENT_SECURITY_POLICY,
             security_headers=SECURITY_HEADERS,

@@ -11,6 +11,7 @@ from importlib.metadata import version
 from typing import TYPE_CHECKING
 
 from fastapi import FastAPI
+from starlette.middleware.cors import CORSMiddleware
 
 from tasks.ledger import Ledger
 from tasks.queue.names import model_queue
@@ -78,6 +79,14 @@ def create_app(settings: Settings, *, address: str | None = None) -> FastAPI:
     app.add_middleware(ShortWay)
     if settings.keys_required:
         app.add_middleware(guard.Guard)
+    if settings.cors_allowed:  # outside the guard: a browser asks without a key first
+        app.add_middleware(
+            CORSMiddleware,
+            allow_origins=settings.cors_allowed,
+            allow_methods=["GET", "HEAD", "POST", "OPTIONS"],
+            allow_headers=["authorization", "content-type", "idempotency-key", "last-event-id", "x-api-key"],
+            expose_headers=["etag", "idempotency-replayed", "location", "retry-after", "x-trace-id"],
+        )
     app.add_middleware(Edge, trusted=networks(settings.trusted_proxies))
     return app
 

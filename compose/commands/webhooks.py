@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import json
 from collections.abc import Mapping
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler, HTTPServer
 from typing import Annotated
 
 import typer
@@ -85,9 +85,7 @@ def listen(
             receiver.handle_request()
 
 
-class _Receiver(ThreadingHTTPServer):
-    daemon_threads = False  # the last one is printed before the command ends
-
+class _Receiver(HTTPServer):
     def __init__(self, port: int, secret: str | None) -> None:
         super().__init__(("127.0.0.1", port), _Handler)
         self.secret, self.received = secret, 0

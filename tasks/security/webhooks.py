@@ -1,7 +1,7 @@
 """Callbacks signed by the Standard Webhooks scheme: an id, a time, HMAC-SHA-256 over both and the body.
 
-Source: https://github.com/standard-webhooks/standard-webhooks (`spec/standard-webhooks.md`). A few lines of the
-standard library: the scheme's own package signs with one secret only, and two have to hold while they change.
+Source: https://github.com/standard-webhooks/standard-webhooks (its `spec/`). A few lines of the standard
+library: the scheme's own package signs with one secret only, and two have to hold while they change.
 """
 
 from __future__ import annotations

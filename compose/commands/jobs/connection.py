@@ -65,6 +65,12 @@ def asking(
 
 
 async def _ask(server: str | None, key: str | None, what: Callable[[AsyncTutti], Awaitable[Exit]]) -> Exit:
+    async with client_of(server, key) as tutti:
+        return await what(tutti)
+
+
+def client_of(server: str | None, key: str | None) -> AsyncTutti:
+    """The client of the server that is named, here or by the settings."""
     import httpx
 
     from tutti_client import AsyncTutti
@@ -80,8 +86,7 @@ async def _ask(server: str | None, key: str | None, what: Callable[[AsyncTutti],
             f"{url!r} is not an address such as https://music.example.com", param_hint="--server"
         ) from error
     shown = key or (known.api_key.get_secret_value() if known.api_key else None)
-    async with AsyncTutti(url, shown, retries=RETRIES) as tutti:
-        return await what(tutti)
+    return AsyncTutti(url, shown, retries=RETRIES)
 
 
 def code_of(error: TuttiError) -> Exit:

@@ -1,7 +1,7 @@
 """`/v1/chat/completions`: a song as the answer of a chat, whole or as a stream.
 
-Source: `acestep/openrouter_adapter.py`. Only a user's last message counts; `<prompt>` and `<lyrics>` split it,
-else it is lyrics if it looks so, else the prompt. Audio comes and goes as base64.
+Source: `acestep/openrouter_adapter.py`. Only a user's last message counts; `<prompt>` and `<lyrics>` split
+it, else it is lyrics if it looks so, else the prompt. Audio comes and goes as base64.
 """
 
 from __future__ import annotations
