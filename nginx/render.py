@@ -18,6 +18,7 @@ from web.request.http import (
     API_PREFIXES,
     CONTENT_SECURITY_POLICY,
     JOB_ID_PATTERN,
+    KEY_IN_BODY,
     MEDIA_TYPES,
     SECURITY_HEADERS,
 )

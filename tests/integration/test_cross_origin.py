@@ -1,4 +1,4 @@
-"""Pages of other sites: none may ask, but for those that TUTTI_CORS_ORIGINS names; keys may stand in a body."""
+"""Pages of other sites: none may ask but those that TUTTI_CORS_ORIGINS names; keys may stand in a body."""
 
 from __future__ import annotations
 
