@@ -17,8 +17,8 @@ ACCEPTED: Final[Mapping[str, Any]] = {
 }  # fmt: skip
 OUTPUT: Final[Mapping[str, Any]] = {
     "url": f"/output/{EXAMPLE_ID}.wav", "name": f"{EXAMPLE_ID}.wav", "format": "wav", "seconds": 60.0,
-    "bytes": 11520044, "sha256": "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08", "seed": 7,
-    "variation": 1,
+    "bytes": 11520044, "sha256": "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08",
+    "seed": 7, "variation": 1,
 }  # fmt: skip
 JOB: Final[Mapping[str, Any]] = {
     **ACCEPTED, "state": "succeeded", "position": None, "eta_seconds": None, "attempt": 1, "progress": 1.0,
@@ -28,8 +28,8 @@ JOB: Final[Mapping[str, Any]] = {
     "finished_at": "2026-11-27T20:00:05.8Z",
 }  # fmt: skip
 ITEM: Final = {
-    "file": f"/v1/audio?path=%2Foutput%2F{EXAMPLE_ID}.mp3", "wave": "", "status": 1, "create_time": 1769000000,
-    "prompt": "upbeat pop song", "lyrics": "", "seed_value": "7", "progress": 1.0, "stage": "succeeded",
+    "file": f"/v1/audio?path=%2Foutput%2F{EXAMPLE_ID}.mp3", "wave": "", "status": 1,
+    "create_time": 1769000000,    "prompt": "upbeat pop song", "lyrics": "", "seed_value": "7", "progress": 1.0, "stage": "succeeded",
 }  # fmt: skip
 MODEL: Final = {
     "name": "acestep-v15-turbo", "is_default": True, "is_loaded": True,
@@ -109,8 +109,8 @@ ANSWERS: Final[Mapping[str, Any]] = {
     "post /v1/chat/completions": CHAT,
     "get /health": {
         "status": "healthy", "model_loaded": True, "gpu_memory_used": 9663676416,
-        "gpu_memory_total": 85899345920, "workers": 1, "queued": 0, "devices": [], "data": SERVED, "code": 200,
-        "error": None, "timestamp": 1769000000000,
+        "gpu_memory_total": 85899345920, "workers": 1, "queued": 0, "devices": [], "data": SERVED,
+        "code": 200,        "error": None, "timestamp": 1769000000000,
     },
 }  # fmt: skip
 """Each operation's answer."""
