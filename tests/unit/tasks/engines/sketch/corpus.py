@@ -1,14 +1,16 @@
 """The corpus of prompts: what has to be read from each, and whether it was.
 
-A row `says` a prompt. What it does not state must be left open: `bpm`, `tempo`, `key`, `metre`, `drums`, `with`,
-`without` and `unlike` are held exactly, so that a fact read where none was said counts as wrong. Else:
+A row `says` a prompt. What it does not state must be left open: `bpm`, `tempo`, `key`, `metre`, `drums`,
+`with`, `without` and `unlike` are held exactly: a fact read where none was said counts as wrong. Else:
 
     bpm      a number, or [low, high] within which it has to be
-    tempo    "slow", "moderate", "fast", "not slow", "not fast", or a list of them: words without a number
+    tempo    "slow", "moderate", "fast", "not slow", "not fast", or a list of them: words without a number; a
+             moderate tempo is the genre's own and looks like one left open
     key      "F# minor", a tonic alone ("E"), or a mode alone ("minor", "dorian")
     metre    "3/4"
     drums    true: asked for; false: refused; "not true": anything but asked for
-    with     the instruments asked for, drums apart; without: those refused
+    with     the instruments asked for, drums apart, but for those that the genre read is played on anyway;
+             without: those refused
     genre    one, or a list of which one has to be read
     mood     these have to be among those read ("calm|gentle": one of the two); unmood: these must not
     unlike   genres that are refused
@@ -36,6 +38,7 @@ FIELDS = frozenset({
     "alone", "any",
 })  # fmt: skip
 PITCH = {"C": 0, "D": 2, "E": 4, "F": 5, "G": 7, "A": 9, "B": 11}
+PLAYED_ANYWAY = {"piano solo": "piano", "jazz trio": "piano", "orchestral": "strings"}
 SLOW, FAST = 90, 115  # beats a minute, between which a tempo is moderate
 
 
@@ -71,7 +74,7 @@ def _tempo(row: Row, wish: Wish) -> str:
     fast = wish.speed > 1 or (wish.tempo is not None and wish.tempo > FAST)
     left_open = wish.tempo is None and wish.speed == 1
     is_so = {
-        "open": left_open, "slow": slow, "fast": fast, "moderate": not slow and not fast and not left_open,
+        "open": left_open, "slow": slow, "fast": fast, "moderate": not slow and not fast,
         "not slow": not slow, "not fast": not fast,
     }  # fmt: skip
     stated = row.get("tempo", "open")
@@ -106,13 +109,16 @@ def _one_each(stated: list[str], read_: set[str]) -> bool:
 
 
 def _with(row: Row, wish: Wish) -> str:
-    found = set(wish.wanted) - {"drums"}
-    return "" if _one_each(row.get("with", []), found) else f"read {sorted(found)}, said {row.get('with')}"
+    stated, found = row.get("with", []), set(wish.wanted) - {"drums"}
+    implied = {PLAYED_ANYWAY.get(wish.genre or "")} & set(stated) - {None}
+    return "" if _one_each(stated, found | implied) else f"read {sorted(found)}, said {row.get('with')}"
 
 
 def _without(row: Row, wish: Wish) -> str:
     found = set(wish.unwanted) - {"drums"}
-    return "" if _one_each(row.get("without", []), found) else f"read {sorted(found)}, said {row.get('without')}"
+    return (
+        "" if _one_each(row.get("without", []), found) else f"read {sorted(found)}, said {row.get('without')}"
+    )
 
 
 def _genre(row: Row, wish: Wish) -> str:
@@ -142,5 +148,6 @@ def _alone(row: Row, wish: Wish) -> str:
 
 CHECKS = {
     "bpm": _bpm, "tempo": _tempo, "key": _key, "metre": _metre, "drums": _drums, "with": _with,
-    "without": _without, "genre": _genre, "mood": _mood, "unmood": _unmood, "unlike": _unlike, "alone": _alone,
+    "without": _without, "genre": _genre, "mood": _mood, "unmood": _unmood, "unlike": _unlike,
+    "alone": _alone,
 }  # fmt: skip
