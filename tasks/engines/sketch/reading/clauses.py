@@ -40,7 +40,7 @@ def openers() -> re.Pattern[str]:
 @cache
 def harmless() -> re.Pattern[str]:
     """What looks like a refusal and is none."""
-    return re.compile(any_of(words("harmless")))
+    return re.compile(rf"{any_of(words('harmless'))}|(?<![a-z])no\.\s*\d")  # "no. 5" is a number
 
 
 @cache

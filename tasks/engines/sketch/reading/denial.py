@@ -37,8 +37,8 @@ def _afterwards() -> tuple[re.Pattern[str], re.Pattern[str]]:
     between = rf"\s*[:?=，-]*\s*(?:{any_of(words('between'))}\s*)*"
     end = rf"(?=\s*(?:$|{clauses.PUNCTUATION}|{any_of(words('ends'))}))"
     after = any_of(words("after"))
-    tempo = any_of((*words("after"), *words("after_tempo")))
-    return re.compile(f"{between}{after}{end}"), re.compile(f"{between}(?:{tempo})")
+    plain = f"{between}{after}{end}"
+    return re.compile(plain), re.compile(f"{plain}|{between}{any_of(words('after_tempo'))}")
 
 
 class Denials:
@@ -59,11 +59,16 @@ class Denials:
         self._asked: list[Span] = []
         for match in found:
             if clauses.near(self._facts, match.end(), match.group()):
-                spans = clauses.reach(text, self._facts, match.end(), self._parts)
+                spans = clauses.reach(text, self._facts, self._begin(match), self._parts)
                 (self._hedged if match["hedge"] else self._refused).extend(spans)
         self._correct()
         self._after = self._refused_afterwards()
         self._retract()
+
+    def _begin(self, match: re.Match[str]) -> int:
+        """Where a refusal begins: "not very fast" takes the "very" of "very fast" as its own."""
+        inside = [f.start for f in self._facts if match.start() < f.start < match.end() < f.end]
+        return min(inside, default=match.end())
 
     def refuses(self, fact: Mention[object]) -> bool:
         """Whether a thing said is not wanted."""
@@ -96,16 +101,17 @@ class Denials:
             behind = self._text[fact.end : fact.end + 40]
             listed = following in found and following is not None and self._listed(fact, following)
             pattern = tempo if fact.kind in {"bpm", "tempo"} else plain
-            if LESS.match(behind) or pattern.match(behind) or listed:
+            match = LESS.match(behind) or pattern.match(behind)
+            if listed or (match and not self._is_harmless(fact.end, fact.end + match.end())):
                 found.add(fact)
             following = fact
         return found
 
     def _listed(self, fact: Mention[object], following: Mention[object]) -> bool:
+        """Whether two things stand in one list; a comma alone makes none."""
         gap = self._text[fact.end : following.start]
-        return (
-            bool(gap.strip()) and fact.kind == following.kind and bool(clauses.list_goes_on().fullmatch(gap))
-        )
+        joined = gap.strip(" ,") != "" and bool(clauses.list_goes_on().fullmatch(gap))
+        return joined and fact.kind == following.kind
 
     def _retract(self) -> None:
         """Take back what stands before "no wait" and its like, where another of its kind comes after."""
@@ -122,6 +128,9 @@ class Denials:
                     self._after.update(before)
                 elif match.start() - before[-1].end <= RETRACTED_FROM and kind == "instrument":
                     self._after.add(before[-1])
+
+    def _is_harmless(self, start: int, end: int) -> bool:
+        return any(start <= a < end < b for a, b in self._harmless)
 
     def _is_own(self, match: re.Match[str]) -> bool:
         return match.span() in self._harmless

@@ -90,7 +90,7 @@ def _foreign() -> re.Pattern[str]:
 def _chinese() -> re.Pattern[str]:
     modes = _either([word for word in _modes() if not word.isascii()])
     return re.compile(
-        r"(?:(?<![A-Za-z])(?P<before>[升降#♯b♭]))?\s*(?<![A-Zac-z])(?P<letter>[A-Ga-g])\s*(?P<sign>[#♯♭b升降])?\s*"
+        r"(?:(?<![A-Za-z])(?P<before>[升降#♯b♭]))?\s*(?<![A-Zac-z])(?P<letter>[A-Ha-h])\s*(?P<sign>[#♯♭b升降])?\s*"
         rf"(?P<mode>(?:{modes})(?:调式|音阶|调)?|调式?(?![整到成节皮音查高低动和]))"
     )
 
@@ -129,11 +129,13 @@ def _numbered(match: re.Match[str]) -> Mention[KeyWish]:
 
 def _han(match: re.Match[str]) -> Mention[KeyWish]:
     sign = SIGNS.get(match["before"] or match["sign"] or "", "")
-    said = match["mode"]
+    said, letter = match["mode"], match["letter"]  # H as Germans write it
     mode = next(
         (_modes()[word] for word in sorted(_modes(), key=len, reverse=True) if said.startswith(word)), None
     )
-    return Mention("key", KeyWish(pitch_class(match["letter"], sign), mode), match.start(), match.end())
+    return Mention(
+        "key", KeyWish(pitch_class("B" if letter in "Hh" else letter, sign), mode), match.start(), match.end()
+    )
 
 
 def _of_language(match: re.Match[str]) -> Mention[KeyWish]:

@@ -33,13 +33,13 @@ def _patterns() -> tuple[re.Pattern[str], ...]:
     to = rf"\s*(?P<to>[-–—~/]|{_either('to')})\s*"
     number = rf"(?P<a>{NUMBER})(?:{to}(?P<b>{NUMBER}))?"
     unit = rf"[\s-]*(?P<unit>{_either('unit')})(?:{NO_BEATS})"
-    about = rf"(?:\s*(?:{_either('about')}|[:=~≈@])){{0,5}}\s*"
+    about = rf"(?:\s*(?:{_either('about')}|[:=~≈@\"'])){{0,5}}\s*"
     notes = any_of((*_words("eighth"), *_words("quarter"), *_words("half")))
     return tuple(
         re.compile(pattern)
         for pattern in (
             rf"(?P<note>[{''.join(SIGNS)}]|{notes})\s*\.?\s*(?:=|equals|等于){about}{number}",
-            rf"{number}{unit}",
+            rf"{number}(?:-?ish)?{unit}",
             rf"(?P<lead>{_either('lead')}){about}{number}{NOT_A_TEMPO}(?:{unit})?",
             rf"(?:=|♩|@|(?<![a-z])at )\s*{number}{CLAUSE_END}",
         )
