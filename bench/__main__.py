@@ -11,6 +11,7 @@ NAMES = (
     "sketch",
     "reading",
     "accept",
+    "short_way",
     "queue",
     "logging",
     "shipper",

@@ -16,6 +16,7 @@ from tasks.engines.sketch.reading.phrases import any_of
 Span = tuple[int, int]
 PUNCTUATION = r"[,.;:!?()\[\]\n，。；：！？（）]|\s[-–—]+\s|[–—]+"
 ADJECTIVES = frozenset({"mood", "speed", "tempo"})
+FAR = 120  # letters that a refusal reaches at most, so that no text costs the square of its length
 NEAR = 4  # letters that may stand between 不, 没, 无, 别 and what they refuse
 
 
@@ -83,10 +84,11 @@ def clauses(text: str, *, keep: list[Span]) -> list[Span]:
 def reach(text: str, facts: Mentions, start: int, parts: list[Span]) -> list[Span]:
     """The spans that a refusal holds over whose word ends at `start`: its list, not what comes after."""
     index = next((n for n, (_, end) in enumerate(parts) if start <= end), len(parts) - 1)
-    skipped = _skip().match(text, start, parts[index][1])
+    limit = min(parts[index][1], start + FAR)
+    skipped = _skip().match(text, start, limit)
     first = skipped.end() if skipped else start
-    back = _back().search(text, first, parts[index][1])
-    end = back.start("back") if back else parts[index][1]
+    back = _back().search(text, first, limit)
+    end = back.start("back") if back else limit
     inside = [fact for fact in facts if start <= fact.start < end]
     for fact, following in pairwise(inside):
         if not _continues(text, fact.kind, fact.end, following.kind, following.start):
