@@ -18,9 +18,9 @@ def spelled(phrase: str, *, beside_digits: bool = False) -> str:
     """
     text = r"\s+".join(FEW_WORDS.join(re.escape(bit) for bit in part.split("...")) for part in phrase.split())
     letters = "a-z" if beside_digits else "a-z0-9"
-    before = f"(?<![{letters}])" if _is_letter(phrase[0]) else ""
-    after = f"(?![{letters}])" if _is_letter(phrase[-1]) else ""
-    return before + text + after
+    if _is_letter(phrase[0]):  # the letter first: a branch that begins with one is passed over quickly
+        text = f"{phrase[0]}(?<![{letters}]{phrase[0]}){text[1:]}"
+    return text + (f"(?![{letters}])" if _is_letter(phrase[-1]) else "")
 
 
 def any_of(phrases: Iterable[str], *, beside_digits: bool = False) -> str:
