@@ -169,6 +169,10 @@ class Prometheus:
         with (folder / "log").open("wb") as log:
             self.process = subprocess.Popen(command, stdout=log, stderr=log)
 
+    @property
+    def ready(self):
+        return httpx.get(f"http://127.0.0.1:{self.port}/-/ready", timeout=30).status_code == 200
+
     def ask(self, query):
         answer = httpx.get(f"http://127.0.0.1:{self.port}/api/v1/query", params={"query": query}, timeout=30)
         assert answer.status_code == 200, (query, answer.text)
@@ -178,7 +182,7 @@ class Prometheus:
         deadline = time.monotonic() + seconds
         while True:
             try:
-                if self.ask(query):
+                if self.ready and self.ask(query):
                     return
             except httpx.TransportError:
                 assert self.process.poll() is None
