@@ -14,7 +14,7 @@ import jinja2
 from nginx.node import Backends
 from nginx.problem import PROBLEMS
 from tasks.settings import Settings
-from web.http import (
+from web.request.http import (
     API_PREFIXES,
     CONTENT_SECURITY_POLICY,
     JOB_ID_PATTERN,

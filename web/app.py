@@ -35,7 +35,7 @@ from web.api import (
 )
 from web.asgi import guard
 from web.asgi.edge import Edge
-from web.asgi.short_way import Fast
+from web.asgi.short_way import ShortWay
 from web.pages import errors, flower
 from web.process.batcher import Batcher
 from web.process.queue_router import QueueRouter
@@ -87,7 +87,7 @@ def create_app(settings: Settings, *, address: str | None = None) -> FastAPI:
     errors.install(app)
     schema.install(app)
     app.add_route("/auth/key_valid", guard.key_valid, methods=["GET"], include_in_schema=False)
-    app.add_middleware(Fast)
+    app.add_middleware(ShortWay)
     if settings.keys_required:
         app.add_middleware(guard.Guard)
     app.add_middleware(Edge, trusted=networks(settings.trusted_proxies))

@@ -10,9 +10,8 @@ from observability.logging import get_logger
 from tasks.dispatch.leader import LEASE_SECONDS, Leader
 from tasks.dispatch.lost import LOST_SECONDS, LostAndFound
 from tasks.dispatch.maintenance import Maintenance
-from tasks.dispatch.pace import Pace
 from tasks.dispatch.queue_report import QueueReport
-from tasks.dispatch.release import Releaser
+from tasks.dispatch.release import Pace, Releaser
 from tasks.dispatch.service_report import ServiceReport
 from tasks.ledger import Ledger
 from tasks.queue.publisher import BrokerUnavailable, Publisher

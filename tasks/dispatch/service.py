@@ -14,10 +14,7 @@ from tasks.dispatch import canary
 from tasks.dispatch.callbacks import CallbackSender
 from tasks.dispatch.delivery import post
 from tasks.dispatch.dispatcher import STANDBY_PAUSE, TROUBLE_PAUSE, Dispatcher
-from tasks.dispatch.records import RecordRetention
-from tasks.dispatch.songs import SongRetention
-from tasks.dispatch.tidy import Tidy
-from tasks.dispatch.uploads import UploadRetention
+from tasks.dispatch.retention import RecordRetention, Retention, SongRetention, UploadRetention
 from tasks.ledger import Ledger, LedgerUnavailable
 from tasks.queue.application import make_app
 from tasks.queue.publisher import Publisher
@@ -81,7 +78,7 @@ def run(settings: Settings) -> int:
     publisher = Publisher(make_app(settings, PATIENCE), settings.broker)
     dispatcher = Dispatcher(ledger, publisher)
     metrics.dispatcher_leads.set_function(lambda: dispatcher.leads)
-    threads.start("tidy", _while_leading(dispatcher, _tidy(settings, ledger, dispatcher)))
+    threads.start("retention", _while_leading(dispatcher, _retention(settings, ledger, dispatcher)))
     threads.start("courier", _while_leading(dispatcher, _courier(settings, ledger)))
     lanes = ledger.canaries
     threading.Thread(target=canary.watch, args=(lanes, threads.ended), name="canary", daemon=True).start()
@@ -116,7 +113,7 @@ def _addresses(settings: Settings) -> Callable[[str], str]:
     return lambda name: settings.base_url + links.to(name)
 
 
-def _tidy(settings: Settings, ledger: Ledger, dispatcher: Dispatcher) -> Callable[[], float]:
+def _retention(settings: Settings, ledger: Ledger, dispatcher: Dispatcher) -> Callable[[], float]:
     """Uploads go before songs: where both lie on one full disk, they are missed less."""
     share, storage = settings.keep_share, Storage(settings.storage_path)
     uploads = Uploads(settings.upload_path)
@@ -125,7 +122,7 @@ def _tidy(settings: Settings, ledger: Ledger, dispatcher: Dispatcher) -> Callabl
         SongRetention(ledger, storage, settings.keep_days, share).expire,
         RecordRetention(ledger, settings.history_days, lambda: dispatcher.leads).expire,
     )
-    return Tidy(steps).turn
+    return Retention(steps).step
 
 
 def _while_leading(dispatcher: Dispatcher, step: Callable[[], float]) -> Callable[[], float]:

@@ -8,7 +8,7 @@ import httpx
 import pytest
 
 from tests.servers.web import Web, in_app
-from web.http import CONTENT_SECURITY_POLICY, SECURITY_HEADERS
+from web.request.http import CONTENT_SECURITY_POLICY, SECURITY_HEADERS
 
 HTML = {"accept": "text/html,application/xhtml+xml"}
 

@@ -18,7 +18,7 @@ from tasks.jobs import AudioFormat, Job
 from web.api import views
 from web.api.jobs import find
 from web.api.output import IMMUTABLE, send
-from web.http import MEDIA_TYPES
+from web.request.http import MEDIA_TYPES
 from web.request.problems import NOT_FOUND, UNAVAILABLE, Problem
 from web.request.state import FILES, app_state
 

@@ -13,8 +13,8 @@ from starlette.requests import Request
 from starlette.responses import FileResponse, Response
 
 from tasks.security import links
-from web.http import JOB_ID_PATTERN, MEDIA_TYPES
 from web.request.fields import fields
+from web.request.http import JOB_ID_PATTERN, MEDIA_TYPES
 from web.request.problems import FORBIDDEN, LINK_EXPIRED, NOT_FOUND, RANGE, UNAVAILABLE, Problem
 from web.request.state import FILES, app_state
 

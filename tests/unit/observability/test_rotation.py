@@ -8,7 +8,7 @@ from observability.lines import LineFile
 from observability.logging import configure, get_logger
 from observability.rotation import Bounds, prune, rotate, rotated
 from observability.shipper.checkpoint import Checkpoint
-from observability.shipper.lane import Lane
+from observability.shipper.flow import Flow
 from observability.shipper.source import Source
 from observability.unshipped import Loss
 
@@ -113,7 +113,7 @@ def _shipped(tmp_path, *files: tuple[str, int]) -> None:
     entries = []
     for name, offset in files:
         path = tmp_path / "log" / name
-        source = Source(path, os.open(path, os.O_RDONLY), Lane("logs-tutti.web-default"))
+        source = Source(path, os.open(path, os.O_RDONLY), Flow("logs-tutti.web-default"))
         source.read()
         source.acknowledged = offset
         entries.append(source.saved())

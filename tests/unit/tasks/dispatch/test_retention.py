@@ -4,10 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tasks.dispatch.records import RecordRetention
-from tasks.dispatch.songs import SongRetention
-from tasks.dispatch.tidy import Tidy
-from tasks.dispatch.uploads import UploadRetention
+from tasks.dispatch.retention import RecordRetention, Retention, SongRetention, UploadRetention
 from tasks.jobs import ErrorClass, JobError
 from tasks.storage.songs import Storage
 from tasks.storage.uploads import Uploads
@@ -83,7 +80,7 @@ def test_uploads_go_sooner_while_their_disk_is_too_full(uploads, monkeypatch):
 
 
 def test_records_go_in_groups_until_none_is_old_or_another_leads(ledger, clock, monkeypatch):
-    monkeypatch.setattr("tasks.dispatch.records.AT_ONCE", 2)
+    monkeypatch.setattr("tasks.dispatch.retention.RECORDS_AT_ONCE", 2)
     for _ in range(5):
         ledger.submissions.cancel(accept_one(ledger))
     clock.now += 10 * DAY
@@ -102,5 +99,5 @@ def test_a_step_that_fails_leaves_the_others_alone():
     def denied() -> int:
         raise PermissionError("not ours")
 
-    assert Tidy((away, denied, lambda: done.append(1) or 1)).turn() > 0
+    assert Retention((away, denied, lambda: done.append(1) or 1)).step() > 0
     assert done == [1]

@@ -16,7 +16,7 @@ class Stopping(Exception):
 
 
 @dataclass
-class Lane:
+class Flow:
     """One data stream.
 
     Attributes:
@@ -53,7 +53,7 @@ class Slots:
         self._troubled = threading.Semaphore(IN_FLIGHT - 1)
 
     @contextlib.contextmanager
-    def one(self, lane: Lane) -> Iterator[None]:
+    def one(self, flow: Flow) -> Iterator[None]:
         """Hold a slot for the time of a request, but not while pausing between two.
 
         Raises:
@@ -61,7 +61,7 @@ class Slots:
 
         """
         with contextlib.ExitStack() as held:
-            for slots in (self._troubled, self._all) if lane.troubled else (self._all,):
+            for slots in (self._troubled, self._all) if flow.troubled else (self._all,):
                 while not slots.acquire(timeout=0.1):
                     if self._stopping.is_set():
                         raise Stopping
