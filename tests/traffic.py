@@ -142,7 +142,8 @@ def _refused(made: Day, chance: random.Random, number: int) -> None:
 def _heartbeats(made: Day, chance: random.Random) -> None:
     for at in range(0, 86_400, 300):
         for index, gpu in enumerate(GPUS):
-            tutti = {"gpu": {"id": gpu, "busy": 0.2 * (index + 1), "memory": 1 << 33}}
+            card = {"memory": (1 << 33) + index, "temperature": 50.0 + 5 * index + at % 7}
+            tutti = {"gpu": {"id": gpu, "busy": 0.2 * (index + 1), **card}}
             made.lines["worker"].append(_line("worker", at, "worker.heartbeat", gpu[:7], tutti=tutti))
         for queue in ("acestep@1", "gpu.stage-1.0"):
             tutti = {"queue": queue, "queued": {"depth": 3, "oldest_seconds": float(at % 1700)}}
