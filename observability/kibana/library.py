@@ -1,7 +1,7 @@
 """What the dashboards stand on: the data view with the formats of its fields, saved searches, the links.
 
-A field's format makes its value a link: from a trace to one song's whole way, from an address to its refusals.
-Links are relative to Kibana's `app/`, so they hold under a base path too.
+A field's format makes its value a link: from a trace to one song's whole way, from an address to its
+refusals. Links are relative to Kibana's `app/`, so they hold under a base path too.
 """
 
 from __future__ import annotations

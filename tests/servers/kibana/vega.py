@@ -1,13 +1,14 @@
 """What Kibana makes of a Vega spec before it draws it: our stand-in, written from its rules.
 
-Read in elastic/kibana, main (the newest 9.x), under src/platform/plugins/private/vis_types/vega/public/data_model:
-`es_query_parser.ts` (commit 012f5d98), `vega_parser.ts` (02da3ca7), `url_parser.ts` (2977442a); and, for steps of
-time, `parse_es_interval.ts` (4b3b1680) under src/platform/plugins/shared/data/common/search/aggs/utils. The paths
-before 9.0 lack `src/platform/.../private`; the rules below are the same in 7.17 as in main, but for the clause
-`%dashboard_context-filter_clause%` (since 7.10) and `%type%: esql` (newest 9.x), which we do not use.
+Read in elastic/kibana under src/platform/plugins/private/vis_types/vega/public/data_model:
+`es_query_parser.ts` as of 9.0 (commit 012f5d98) and of main, the newest 9.x (b69bcfd7), whose rules are
+the same; `vega_parser.ts` (02da3ca7: main) and `url_parser.ts` (2977442a: main); and, for steps of time,
+`parse_es_interval.ts` (4b3b1680: main) under
+src/platform/plugins/shared/data/common/search/aggs/utils/date_interval_utils.
 
-It cannot know what Kibana adds around a request (preference, runtime fields of a data view) and does not draw:
-`compiling` compiles the result with Kibana's own Vega-Lite.
+It cannot know what Kibana adds around a request (preference, runtime fields of a data view) and does not
+draw: `compiling` does that with the Vega-Lite that Kibana ships. Of the other kinds of `%type%` we use
+none.
 """
 
 from __future__ import annotations
@@ -140,15 +141,8 @@ class Dashboard:
         if not isinstance(body, dict):
             raise Refused("url.body must be an object")
         if LEGACY in url:
-            legacy = url.pop(LEGACY)
-            if "query" in body or uses:
-                raise Refused(
-                    f"data.url must not have legacy {LEGACY} with a query, {CONTEXT} or {TIMEFIELD}"
-                )
-            if legacy is not True and not (isinstance(legacy, str) and legacy):
-                raise Refused(f"Legacy {LEGACY} can either be true or the name of the time field")
-            uses, context, field = True, True, legacy if isinstance(legacy, str) else None
-            self.warnings.append(f"Legacy {LEGACY} should change to {CONTEXT}")
+            field = self._legacy(url.pop(LEGACY), plain="query" not in body and not uses)
+            uses, context = True, True
         if "query" in body:
             if uses:
                 raise Refused(
@@ -166,8 +160,16 @@ class Dashboard:
         self.inject(body.get("aggs"), is_query=False)
         return url
 
+    def _legacy(self, legacy: Any, *, plain: bool) -> str | None:
+        if not plain:
+            raise Refused(f"data.url must not have legacy {LEGACY} with a query, {CONTEXT} or {TIMEFIELD}")
+        if legacy is not True and not (isinstance(legacy, str) and legacy):
+            raise Refused(f"Legacy {LEGACY} can either be true or the name of the time field")
+        self.warnings.append(f"Legacy {LEGACY} should change to {CONTEXT}")
+        return legacy if isinstance(legacy, str) else None
+
     def inject(self, node: Any, *, is_query: bool, key: str = "") -> None:
-        """Put the dashboard's values in the place of placeholders, where Kibana looks for them and nowhere else."""
+        """Put the dashboard's values in the place of placeholders, where Kibana looks for them alone."""
         if isinstance(node, list):
             self._inject_list(node, is_query=is_query)
         elif isinstance(node, dict):
