@@ -185,7 +185,7 @@ def _shown(x: bool, y: bool) -> Json:
 
 
 def _chart(lens: Lens) -> Json:
-    shape = SHAPES[lens.kind] + ("_stacked" if lens.kind == "bars" and lens.stacked else "")
+    shape = SHAPES[lens.kind] + ("_stacked" if lens.kind == "bars" else "")
     layer: Json = {
         "layerId": LAYER,
         "layerType": "data",

@@ -7,6 +7,7 @@ is newer, so the versions written here are old on purpose. Attributes that end i
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator
 from typing import Any
 
@@ -141,13 +142,22 @@ def _drilldown(panel: Panel) -> Json:
     return {"eventId": f"{panel.id}-lines", "triggers": ["FILTER_TRIGGER"], "action": action}
 
 
+INNERMOST = re.compile(r"[\[{]\n\s+[^\[\]{}]{1,100}\n\s*[\]}]")
+
+
+def pretty(spec: Json) -> str:
+    """A spec as people edit it: indented, with what has no parts of its own on one line."""
+    text = json.dumps(spec, indent=2, ensure_ascii=False)
+    return INNERMOST.sub(lambda found: re.sub(r"\s*\n\s*", " ", found[0]), text)
+
+
 def _vega(panel: Panel, where: Json) -> Json:
     spec = {"description": panel.note} | panel.kibana_spec()
     shown = {
         "title": panel.title,
         "description": panel.note,
         "type": "vega",
-        "params": {"spec": json.dumps(spec, indent=2, ensure_ascii=False)},
+        "params": {"spec": pretty(spec)},
         "uiState": {},
         "data": {"aggs": [], "searchSource": {}},
     }

@@ -3,8 +3,19 @@
 from __future__ import annotations
 
 from observability.panels.lens import Lens, Measure, Time, Values
-from observability.panels.panel import Panel
-from observability.panels.query import FINISHED, MADE, MADE_KQL, OWN_KQL, USERS_OWN, Json, action_kql
+from observability.panels.panel import Panel, Vega
+from observability.panels.query import (
+    FINISHED,
+    MADE,
+    OWN_KQL,
+    USERS_OWN,
+    Json,
+    action_kql,
+    by,
+    made,
+    quantiles,
+    request,
+)
 
 COLOR: Json = {
     "field": "lane",
@@ -69,22 +80,11 @@ LATENCY = Panel(
     id="canary-latency",
     title="Latency by lane",
     note="Median and 95th percentile of the jobs that were made.",
-    kibana=Lens(
-        kind="bars",
-        only=MADE_KQL,
-        across=LANES,
-        measures=(
-            Measure(name="p50", label="median", operation="percentile", field="event.duration", percent=50),
-            Measure(
-                name="p95",
-                label="95th percentile",
-                operation="percentile",
-                field="event.duration",
-                percent=95,
-            ),
-        ),
-        axis="latency",
-        stacked=False,
+    # Not Lens: its percentiles were 3 % off where latencies have several humps, one for each length of song.
+    kibana=Vega(
+        body=request(made(), by("lane", "tutti.lane", {"p": quantiles("event.duration")})),
+        levels=("lane.buckets", "p.values"),
+        fields={"lane": "0.key", "jobs": "0.doc_count", "quantile": "1.key", "ns": "1.value"},
     ),
     derive={"seconds": "datum.ns / 1e9"},
     sql=f"""

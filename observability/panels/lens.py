@@ -91,7 +91,6 @@ class Lens:
         across: Along the horizontal axis; nothing for a figure.
         by: One series, or row, for each of these.
         axis: What the numbers' axis is called.
-        stacked: Whether bars stand on each other or side by side.
         to: The end of the numbers' axis where it is known.
 
     """
@@ -102,5 +101,4 @@ class Lens:
     across: Time | Values | Steps | None = None
     by: Values | Classes | None = None
     axis: str = ""
-    stacked: bool = True
     to: float | None = None

@@ -67,6 +67,13 @@ def total(field: str) -> Json:
     return {"sum": {"field": field}}
 
 
+def quantiles(field: str) -> Json:
+    """Median and 95th percentile, fine enough for several humps (the default is 4 % off there)."""
+    return {
+        "percentiles": {"field": field, "percents": [50, 95], "keyed": False, "tdigest": {"compression": 200}}
+    }
+
+
 def request(query: Json, aggs: Json) -> Json:
     """Make the request body; only the aggregations are of interest."""
     return {"size": 0, "track_total_hits": False, "query": query, "aggs": aggs}

@@ -27,7 +27,7 @@ RUNBOOK = Path(__file__).parents[3] / "docs" / "runbooks.md"
 PAGE = "https://tutti.example/runbooks"
 NOBODY = Access()
 VEGA = {"latency-scatter", "latency-correlation", "latency-spearman", "load-outliers"}
-VEGA |= {"clients-addresses", "clients-keys"}
+VEGA |= {"clients-addresses", "clients-keys", "canary-latency"}
 
 
 @pytest.fixture(scope="module")
