@@ -107,7 +107,7 @@ def _index_template(server: Elasticsearch, days: int, failure_days: int) -> list
     try:
         _put_index_template(server, bodies[0])
     except ApiError as problem:
-        if problem.meta.status != 400 or "data_stream_options" not in str(problem):
+        if problem.meta.status != 400 or "data_stream_options" not in str(problem.body):
             raise
         _put_index_template(server, bodies[1])  # before 8.19 and 9.1 templates know no failure store
     return [Step(templates.NAME, state, f"new streams keep their lines {days} days")]
@@ -209,7 +209,7 @@ def _key(server: Elasticsearch, *, new_key: bool) -> Step:
     except ApiError as problem:
         if problem.meta.status in FORBIDDEN:
             return _no_key("you may not make API keys here")
-        if problem.meta.status != 400 or OF_A_KEY not in str(problem):
+        if problem.meta.status != 400 or OF_A_KEY not in str(problem.body):
             raise
         return _no_key("an API key cannot make a key that may do anything; run this with --user")
     return Step("API key", "made", f"TUTTI_ELASTICSEARCH_API_KEY={made['encoded']}")
