@@ -165,7 +165,7 @@ def _now_and_then(made: Day, number: int) -> None:
 def _heartbeats(made: Day, chance: random.Random) -> None:
     for at in range(0, 86_400, 300):
         for index, gpu in enumerate(GPUS):
-            card = {"memory": (1 << 33) + index, "temperature": 50.0 + 5 * index + at % 7}
+            card = {"memory": (6 + 2 * index) << 30, "temperature": 50.0 + 5 * index + at % 7}
             tutti = {"gpu": {"id": gpu, "busy": 0.2 * (index + 1), **card}}
             made.lines["worker"].append(_line("worker", at, "worker.heartbeat", gpu[:7], tutti=tutti))
         for queue in ("acestep@1", "gpu.stage-1.0"):

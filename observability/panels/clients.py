@@ -33,6 +33,35 @@ def _asked() -> Json:
     }
 
 
+def _named() -> tuple[Json, ...]:
+    """Name who is unusual; of many in one place the first, and how many more there are.
+
+    No filtered layer instead of an empty name: Vega warns of a layer without rows.
+    """
+    return (
+        {"calculate": f"{UNUSUAL} ? 1 : 0", "as": "unusual"},
+        {
+            "calculate": "floor(log(datum.asked) / LN10) + '/' + floor(10 * datum.refused_share)",
+            "as": "place",
+        },
+        {"joinaggregate": [{"op": "sum", "field": "unusual", "as": "there"}], "groupby": ["place"]},
+        {
+            "window": [{"op": "row_number", "as": "first"}],
+            "groupby": ["place"],
+            "sort": [
+                {"field": "unusual", "order": "descending"},
+                {"field": "refused_share", "order": "descending"},
+                {"field": "asked", "order": "descending"},
+            ],
+        },
+        {"calculate": "datum.there > 1 ? ' +' + (datum.there - 1) : ''", "as": "more"},
+        {
+            "calculate": "datum.unusual && datum.first == 1 ? datum.who + datum.more : ''",
+            "as": "name",
+        },
+    )
+
+
 def _panel(name: str, title: str, field: str, column: str) -> Panel:
     return Panel(
         id=f"clients-{name}",
@@ -80,8 +109,7 @@ def _panel(name: str, title: str, field: str, column: str) -> Panel:
         """,  # noqa: S608 - constants of this module
         post=(
             {"filter": "datum.who != ''"},
-            # no filtered layer instead: Vega warns of a layer without rows
-            {"calculate": f"{UNUSUAL} ? datum.who : ''", "as": "unusual"},
+            *_named(),
         ),
         view={
             "encoding": {
@@ -122,7 +150,7 @@ def _panel(name: str, title: str, field: str, column: str) -> Panel:
                 },
                 {
                     "mark": {"type": "text", "align": "right", "dx": -12, "fontSize": 11},
-                    "encoding": {"text": {"field": "unusual", "type": "nominal"}},
+                    "encoding": {"text": {"field": "name", "type": "nominal"}},
                 },
             ],
         },

@@ -307,7 +307,7 @@ def test_memory_and_heat_are_the_heartbeats(seen):
     memory = {row["gpu"]: row["memory"] for row in seen.rows("load-memory") if row["memory"]}
     heat = [row["temperature"] for row in seen.rows("load-temperature") if row["gpu"] == traffic.SLOW]
 
-    assert memory == {gpu: (1 << 33) + index for index, gpu in enumerate(traffic.GPUS)}
+    assert memory == {gpu: (6 + 2 * index) << 30 for index, gpu in enumerate(traffic.GPUS)}
     assert max(value for value in heat if value) == 50 + 5 * 3 + 6
 
 

@@ -352,3 +352,28 @@ def test_who_may_not_is_told_so():
         with pytest.raises(KibanaRefused, match="signed in"):
             setup(server.url, Access(api_key="k"), runbooks=PAGE)
         assert setup(server.url, Access(user=("ann", "secret")), runbooks=PAGE)[0].state == "made"
+
+
+OPTIONAL = Path(library.__file__).parent / "optional"
+
+
+@pytest.mark.parametrize("path", sorted(OPTIONAL.glob("*.json")), ids=lambda path: path.stem)
+def test_what_needs_a_licence_says_so_and_names_mapped_fields(path):
+    """By shape alone, for neither can run here.
+
+    SLOs as elastic/kibana's own API tests create them (`sli.kql.custom`, main), anomaly jobs by the reference
+    of `ml.put_job` and `ml.put_datafeed`.
+    """
+    text = path.read_text()
+    found = json.loads(text)
+    assert "licence" in json.dumps(found)
+    assert f"`{path.name}`" in (OPTIONAL / "README.md").read_text()
+    names = set(re.findall(r"\b(?:tutti|event|source|host)\.[a-z_.]+\b(?!-)", text))
+    assert names
+    assert [name for name in names if mapped(name) is None and not name.startswith("tutti.*")] == []
+    if "indicator" in found:
+        assert set(found["indicator"]["params"]) == {"index", "filter", "good", "total", "timestampField"}
+        assert 0 < found["objective"]["target"] < 1
+    else:
+        assert found["datafeed"]["job_id"].removeprefix("tutti-") in path.stem
+        assert set(found) == {"job", "datafeed"}
