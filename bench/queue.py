@@ -1,8 +1,8 @@
 """No-op jobs a second from accept to their final state, beside bare Celery in the same run.
 
 Both consume with a Celery worker of 64 threads, late acks and prefetch 1 from the same broker; bare Celery by
-kombu's own transport, ours by `tasks.transport`. Bare Celery publishes by kombu's batch, which is its fastest
-way. Runs alternate; the median of each is told.
+kombu's own transport, ours by `tasks.queue.transport`. Bare Celery publishes by kombu's batch, which is its
+fastest way. Runs alternate; the median of each is told.
 """
 
 from __future__ import annotations
@@ -12,10 +12,10 @@ import time
 from concurrent.futures import wait
 
 from bench.cell import QUEUE, Cell, cell
-from tasks.app import make_app
 from tasks.jobs import JobRequest, new_job_id
 from tasks.ledger import Ledger, NewJob, Release
-from tasks.publish import Publisher
+from tasks.queue.application import make_app
+from tasks.queue.publisher import Publisher
 from tasks.settings import Settings
 
 JOBS = 3_000
@@ -70,11 +70,11 @@ def _through(ledger: Ledger, number: int, total: int) -> None:
     """Accept jobs, and wait until `total` have succeeded since the beginning."""
     request = JobRequest(prompt="a plain tone", duration=5)
     new = (NewJob(id=new_job_id("a"), request=request, model_queue=QUEUE) for _ in range(number))
-    wait([ledger.accept(one) for one in new])
+    wait([ledger.submissions.accept(one) for one in new])
     until = time.monotonic() + LIMIT
-    while ledger.counters().get("succeeded", 0) < total:
+    while ledger.views.counters().get("succeeded", 0) < total:
         if time.monotonic() > until:
-            raise TimeoutError(f"{ledger.counters()} after {LIMIT} s")
+            raise TimeoutError(f"{ledger.views.counters()} after {LIMIT} s")
         time.sleep(0.02)
 
 

@@ -93,7 +93,7 @@ def outage(args: argparse.Namespace, node: elasticsearch.Node, folder: Path) -> 
 
 
 def main() -> None:
-    """Run it and print the counts."""
+    """Attempt it and print the counts."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )

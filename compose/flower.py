@@ -24,4 +24,5 @@ def run(settings: Settings) -> None:
         "logging": "warning",
     }
     words = [f"--{key}={value}" for key, value in options.items()]
-    os.execv(sys.executable, [sys.executable, "-m", "celery", "-A", "tasks.app", "flower", *words])  # noqa: S606
+    celery = [sys.executable, "-m", "celery", "-A", "tasks.queue.application", "flower"]
+    os.execv(sys.executable, [*celery, *words])  # noqa: S606

@@ -101,6 +101,14 @@ class ErrorClass(StrEnum):
     CANCELLED_BY_USER = "cancelled_by_user"
     INTERNAL = "internal"
 
+    @property
+    def ours(self) -> bool:
+        """Whether the service failed; else who asked ended it, or asked for what cannot be."""
+        return self not in _PERSONS_OWN
+
+
+_PERSONS_OWN = frozenset({ErrorClass.INVALID_REQUEST, ErrorClass.CANCELLED_BY_USER})
+
 
 class JobError(Exception):
     """A job cannot go on. `detail` is shown to the person who asked: it says what to do."""

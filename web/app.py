@@ -12,29 +12,28 @@ from typing import TYPE_CHECKING
 
 from fastapi import FastAPI
 
-from tasks.keys import Keyring
 from tasks.ledger import Ledger
-from tasks.ledger.operating.canary import CanaryTable
-from tasks.ledger.operating.keys import Keys
-from tasks.ledger.sql.database import Database
-from tasks.links import Links
-from tasks.queues import model_queue
-from tasks.secret import secret_of
+from tasks.queue.names import model_queue
+from tasks.security.keys import Keyring
+from tasks.security.links import Links
+from tasks.security.secret import secret_of
+from tasks.security.signer import Signer
 from tasks.settings import Settings
-from web import errors, flower, guard, pages, presence
-from web.api import acestep, convert, generate, health, jobs, output, peaks, schema, uploads
-from web.api.limits import Gate
-from web.client import networks
-from web.desk import Desk
-from web.edge import Edge
-from web.fast import Fast
-from web.route import Route
-from web.seal import Seal
-from web.together import Together
-from web.watch import Watcher
+from web import pages
+from web.api import acestep, convert, generate, health, jobs, output, peaks, presence, schema, uploads
+from web.asgi import guard
+from web.asgi.edge import Edge
+from web.asgi.short_way import ShortWay
+from web.pages import errors, flower
+from web.process.batcher import Batcher
+from web.process.queue_router import QueueRouter
+from web.process.watcher import Watcher
+from web.request.client import networks
+from web.request.limits import RateLimiter
+from web.request.state import AppState
 
 if TYPE_CHECKING:
-    from tasks.storage import Storage
+    from tasks.storage.songs import Storage
 
 DESCRIPTION = "Ask for music in words; get songs. Every error is a problem document (RFC 9457)."
 
@@ -75,7 +74,7 @@ def create_app(settings: Settings, *, address: str | None = None) -> FastAPI:
     errors.install(app)
     schema.install(app)
     app.add_route("/auth/key_valid", guard.key_valid, methods=["GET"], include_in_schema=False)
-    app.add_middleware(Fast)
+    app.add_middleware(ShortWay)
     if settings.keys_required:
         app.add_middleware(guard.Guard)
     app.add_middleware(Edge, trusted=networks(settings.trusted_proxies))
@@ -93,24 +92,26 @@ def _calm_the_collector() -> None:
     gc.set_threshold(COLLECT_AFTER, 20, 50)
 
 
-def _desk(settings: Settings, threads: Executor) -> Desk:
+def _state(settings: Settings, threads: Executor) -> AppState:
     from tasks.engines import model_of
 
     ledger, model = Ledger.of(settings), model_of(settings)
-    database, seal = Database(settings.ledger), Seal(secret_of(settings))
-    return Desk(
+    signer = Signer(secret_of(settings))
+    return AppState(
         settings=settings,
         ledger=ledger,
-        intake=Together(ledger.accept_many, at_once=64),  # the ledger's writer gathers them once more
-        looks=Together(lambda ids: threads.submit(ledger.look, ids), at_once=2),
+        intake=Batcher(
+            ledger.submissions.accept_many, at_once=64
+        ),  # the ledger's writer gathers them once more
+        looks=Batcher(lambda ids: threads.submit(ledger.views.statuses, ids), at_once=2),
         storage=_storage(settings),
         watcher=Watcher(ledger),
-        route=Route(ledger, CanaryTable(database), default=model_queue(model.name, model.version)),
-        keyring=Keyring(Keys(database)),
-        gate=Gate(settings.rate_limit),
-        logins=Gate(settings.login_limit, "Keys may be tried"),
-        seal=seal,
-        links=Links(seal.secret, settings.link_seconds if settings.sign_output else None),
+        route=QueueRouter(ledger, default=model_queue(model.name, model.version)),
+        keyring=Keyring(ledger.keys),
+        gate=RateLimiter(settings.rate_limit),
+        logins=RateLimiter(settings.login_limit, "Keys may be tried"),
+        signer=signer,
+        links=Links(signer.secret, settings.link_seconds if settings.sign_output else None),
         trusted=networks(settings.trusted_proxies),
         admins=networks(settings.admin_networks),
     )
@@ -118,7 +119,7 @@ def _desk(settings: Settings, threads: Executor) -> Desk:
 
 def _storage(settings: Settings) -> Storage:
     """The storage; a folder of our own is made here, a NAS has to be there."""
-    from tasks.storage import Storage
+    from tasks.storage.songs import Storage
 
     storage = Storage(settings.storage_path, timeout=health.PATIENCE)
     if settings.storage is None:
@@ -133,19 +134,19 @@ def _lifespan(
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         threads = ThreadPoolExecutor(THREADS, "ledger")
         asyncio.get_running_loop().set_default_executor(threads)
-        desk = app.state.desk = await asyncio.to_thread(_desk, settings, threads)
+        state = app.state.tutti = await asyncio.to_thread(_state, settings, threads)
         with suppress(Exception):
-            await desk.route.look()
+            await state.route.look()
         _calm_the_collector()
-        chores = [asyncio.create_task(desk.watcher.run()), asyncio.create_task(desk.route.run())]
+        chores = [asyncio.create_task(state.watcher.run()), asyncio.create_task(state.route.run())]
         if address is not None:
-            chores.append(asyncio.create_task(presence.run(desk, address)))
+            chores.append(asyncio.create_task(presence.run(state, address)))
         try:
             yield
         finally:
             for chore in chores:
                 chore.cancel()
             await asyncio.gather(*chores, return_exceptions=True)
-            await asyncio.to_thread(desk.ledger.close)
+            await asyncio.to_thread(state.ledger.close)
 
     return lifespan

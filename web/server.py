@@ -14,8 +14,8 @@ from fastapi import FastAPI
 from observability.logging import configure, get_logger
 from tasks.settings import LOCAL, Settings
 from web.app import create_app
-from web.cork import CorkedProtocol
-from web.desk import Desk
+from web.asgi.cork import CorkedProtocol
+from web.request.state import AppState
 
 log = get_logger()
 
@@ -52,8 +52,8 @@ class _Server(uvicorn.Server):
     """A server whose streams of progress end when it is to end; uvicorn would wait for them."""
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-        desk: Desk = cast("FastAPI", self.config.app).state.desk
-        desk.watcher.end_streams()
+        state: AppState = cast("FastAPI", self.config.app).state.tutti
+        state.watcher.end_streams()
         await super().shutdown(sockets)
 
 
@@ -83,9 +83,9 @@ def _configuration(settings: Settings, uds: Path | None) -> uvicorn.Config:
         backlog=BACKLOG,
         timeout_keep_alive=KEEP_ALIVE,
         timeout_graceful_shutdown=int(settings.drain_seconds) or None,
-        proxy_headers=False,  # web.client decides whom to believe
+        proxy_headers=False,  # web.request.client decides whom to believe
         server_header=False,
         date_header=True,
-        access_log=False,  # web.edge writes a line of ours for each request
+        access_log=False,  # web.asgi.edge writes a line of ours for each request
         log_config=None,
     )

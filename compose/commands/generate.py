@@ -17,7 +17,7 @@ from tasks.engines.engine import Audio, Engine, Song
 from tasks.engines.engine import Progress as Report
 from tasks.jobs import SEED_MAX, AudioFormat, JobRequest
 from tasks.settings import settings
-from web.api import words
+from web.request import words
 
 app = typer.Typer()
 

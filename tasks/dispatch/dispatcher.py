@@ -7,15 +7,14 @@ import time
 from collections.abc import Callable, Iterator
 
 from observability.logging import get_logger
-from tasks.dispatch.keeper import Keeper
 from tasks.dispatch.leader import LEASE_SECONDS, Leader
 from tasks.dispatch.lost import LOST_SECONDS, LostAndFound
-from tasks.dispatch.pace import Pace
-from tasks.dispatch.release import Releaser
+from tasks.dispatch.maintenance import Maintenance
+from tasks.dispatch.queue_report import QueueReport
+from tasks.dispatch.release import Pace, Releaser
+from tasks.dispatch.service_report import ServiceReport
 from tasks.ledger import Ledger
-from tasks.publish import BrokerUnavailable, Publisher
-from tasks.report import QueueReport
-from tasks.standing import StandingReport
+from tasks.queue.publisher import BrokerUnavailable, Publisher
 
 log = get_logger()
 
@@ -41,11 +40,11 @@ class Dispatcher:
         self._ledger = ledger
         self._clock = clock
         self._leader = Leader(ledger, lease_seconds, clock)
-        self._keeper = Keeper(ledger, clock)
+        self._keeper = Maintenance(ledger, clock)
         self._releaser = Releaser(ledger, publisher, Pace(clock))
         self._lost = LostAndFound(ledger, publisher)
         self._report = QueueReport()
-        self._standing = StandingReport()
+        self._standing = ServiceReport()
         self._gone: queue.SimpleQueue[str] = queue.SimpleQueue()
         self._watched_at = self._carried_at = float("-inf")
         self._well_since: float | None = None
@@ -65,11 +64,11 @@ class Dispatcher:
         return WATCH_PAUSE
 
     def _keep_up(self) -> None:
-        workers = self._ledger.workers()  # before the silent ones are taken for dead
+        workers = self._ledger.views.workers()  # before the silent ones are taken for dead
         self._standing.note(workers)
         for name in self._keeper.turn(workers):
             self._gone.put(name)
-        self._report.tell(self._ledger.queues())
+        self._report.tell(self._ledger.views.queues())
         self._standing.tell(self._ledger)
 
     def carry(self) -> float:

@@ -1,4 +1,4 @@
-"""The log lines of ends that no worker and no web process tells of: see `tasks.ledger.lifecycle.untold`."""
+"""The log lines of ends that no worker and no web process tells of: see `tasks.ledger.lifecycle.unlogged`."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ OUTCOMES = {JobState.SUCCEEDED: "success", JobState.FAILED: "failure", JobState.
 
 def tell_ends(ledger: Ledger) -> None:
     """Leave a line of each; if this process dies in between some are left twice, none is missing."""
-    while jobs := ledger.untold():
+    while jobs := ledger.ends.unlogged():
         for job in jobs:
             _tell(ledger, job)
-        ledger.told([job.id for job in jobs])
+        ledger.ends.logged([job.id for job in jobs])
 
 
 def _tell(ledger: Ledger, job: Job) -> None:
@@ -48,5 +48,5 @@ def _fields(ledger: Ledger, job: Job) -> dict[str, Any]:
 
 def _saved(ledger: Ledger, job: Job) -> float:
     """Seconds that the song took whoever made it."""
-    made = ledger.get(str(job.extra.get("cache_of")))
+    made = ledger.views.get(str(job.extra.get("cache_of")))
     return round(sum(made.timings.model_dump(exclude={"queue"}).values()), 3) if made else 0.0

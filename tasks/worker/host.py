@@ -15,14 +15,14 @@ from observability.logging import get_logger
 from tasks.engines import model_of
 from tasks.jobs import ErrorClass, Job, JobError
 from tasks.ledger import Ledger, LedgerUnavailable, Vitals, WorkerInfo
-from tasks.queues import model_queue, served_by, worker_name
+from tasks.queue.names import model_queue, served_by, worker_name
 from tasks.settings import Settings
-from tasks.storage import Storage
+from tasks.storage.songs import Storage
+from tasks.worker.admission import Admission
+from tasks.worker.attempts import Attempt, Attempts
 from tasks.worker.every import Every
-from tasks.worker.gate import Gate
 from tasks.worker.lease import Lease
 from tasks.worker.process import EngineProcess
-from tasks.worker.runs import Run, Runs
 from tasks.worker.vitals import find_device, measure
 
 log = get_logger()
@@ -46,8 +46,8 @@ class Host:
         # encoding and storing go on beside the engine's next songs
         self.threads = self.model.songs + max(1, self.model.songs // 4)
         self.storage = Storage(chosen.storage_path, timeout=chosen.storage_timeout, seen=chosen.storage_seen)
-        self.gate = Gate(self.model.songs)
-        self.runs = Runs()
+        self.admission = Admission(self.model.songs)
+        self.runs = Attempts()
         self.engine = EngineProcess(chosen, self.device.environment)
         self._lease: Lease | None = None
         self._beats: list[Every] = []
@@ -94,17 +94,17 @@ class Host:
             self._lease.retire()
         self.engine.close()
 
-    def claim(self, job_id: str) -> Run | None:
+    def claim(self, job_id: str) -> Attempt | None:
         """Make a job this worker's own; None if it is not to be had: cancelled, running elsewhere, gone."""
         epoch = self.lease.epoch
-        job = self.ledger.claim(job_id, self.name, epoch)
+        job = self.ledger.workers.claim(job_id, self.name, epoch)
         if job is None:
             return None
-        run = Run(
+        run = Attempt(
             job,
             epoch,
             engine=self.engine,
-            gate=self.gate,
+            admission=self.admission,
             deadline=self.settings.deadline_seconds,
             loading=self.settings.load_seconds,
             crashes=lambda: self._crashes(job_id),
@@ -116,11 +116,11 @@ class Host:
     def _crashes(self, job_id: str) -> int:
         """How often an engine has died of this job alone."""
         try:
-            return sum(line.reason == ErrorClass.ENGINE_CRASH for line in self.ledger.history(job_id))
+            return sum(line.reason == ErrorClass.ENGINE_CRASH for line in self.ledger.views.history(job_id))
         except LedgerUnavailable:
             return 0  # nor can it be failed now: its lease gives it back
 
-    def release(self, run: Run) -> None:
+    def release(self, run: Attempt) -> None:
         """Forget a run that has ended, one way or another."""
         self.runs.remove(run)
         metrics.jobs_running.labels(self.name).set(len(self.runs))
@@ -128,7 +128,7 @@ class Host:
 
     def drain(self) -> None:
         """Take no more jobs; give back in time those that are not finished."""
-        self.gate.close()
+        self.admission.close()
         threading.Thread(target=self._give_back_later, name="drain", daemon=True).start()
 
     def vitals(self) -> Vitals:
@@ -148,7 +148,7 @@ class Host:
             "running": len(self.runs),
             "oldest_running_seconds": round(self.runs.oldest(), 1),
             "model_loaded": vitals.model_loaded,
-            "obstacle": self.gate.obstacle,
+            "obstacle": self.admission.obstacle,
         }
         tutti = {
             "gpu": gpu,
@@ -173,7 +173,7 @@ class Host:
     ) -> bool:
         """Return a job to the queue, unreleased, in one transaction; False if it is not ours any more."""
         try:
-            done = self.ledger.hand_back(
+            done = self.ledger.workers.hand_back(
                 job.id, job.attempt, self.name, epoch, reason=reason, charged=charged, alone=alone
             )
         except LedgerUnavailable as error:
@@ -192,7 +192,7 @@ class Host:
             self.engine.unload()
 
     def _try_storage_again(self) -> None:
-        if self.gate.obstacle == "storage":
+        if self.admission.obstacle == "storage":
             self._look_after_storage(self.storage.prepare, self.storage.check)
 
     def _measure_room(self) -> None:
@@ -216,9 +216,9 @@ class Host:
             for attempt in attempts:
                 attempt()
             self._measure_room()
-            self.gate.storage(works=True)
+            self.admission.storage(works=True)
         except JobError as error:
-            self.gate.storage(works=False)
+            self.admission.storage(works=False)
             log.warning("worker.storage", message=error.detail, error={"class": error.error_class})
 
 

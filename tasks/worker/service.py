@@ -18,13 +18,13 @@ from celery.worker.control import control_command
 
 from observability import metrics
 from observability.logging import configure, get_logger
-from tasks.app import make_app
-from tasks.control import CANCEL
-from tasks.generate import generate
 from tasks.ledger import Ledger
-from tasks.queues import TASK, declare, is_rabbitmq
+from tasks.queue.application import make_app
+from tasks.queue.control import CANCEL
+from tasks.queue.names import TASK, declare, is_rabbitmq
 from tasks.settings import Settings
-from tasks.worker.gate import NotNow
+from tasks.worker.admission import NotNow
+from tasks.worker.generate import generate
 from tasks.worker.host import Host
 
 log = get_logger()
@@ -94,7 +94,7 @@ def _app(host: Host) -> Celery:
         except NotNow as obstacle:
             if put_back:
                 raise Reject(str(obstacle), requeue=True) from obstacle
-            host.ledger.unrelease([task.request.id])
+            host.ledger.workers.decline(task.request.id)
 
     return app
 

@@ -16,10 +16,10 @@ from observability.elastic.setup import setup
 from observability.kibana.rules import RULES
 from observability.logging import configure, get_logger
 from observability.panels.query import INDEX
-from tasks import standing
+from tasks.dispatch import service_report as standing
+from tasks.dispatch.queue_report import QueueReport
 from tasks.jobs import ErrorClass
 from tasks.ledger import Ledger, QueueView
-from tasks.report import QueueReport
 from tests import shipping
 from tests.ledgers import Clock, new_job, register, song
 from tests.servers import elasticsearch
@@ -38,10 +38,10 @@ class Hour:
         folder.mkdir(parents=True)
         self.clock = Clock()
         self.ledger = Ledger(f"sqlite:///{folder / 'ledger.db'}", clock=self.clock)
-        self.report = standing.StandingReport()
+        self.report = standing.ServiceReport()
         self.lost = set()
         if forgotten:
-            self.ledger.accept(new_job()).result(30)
+            self.ledger.submissions.accept(new_job()).result(30)
             self.clock.now += forgotten
         for worker in WORKERS:
             register(self.ledger, worker)
@@ -50,31 +50,33 @@ class Hour:
         """Let every worker make some jobs; the first `failures` of each fail."""
         for worker in WORKERS:
             for at in range(number):
-                job_id = self.ledger.accept(new_job(duration=60, lane=lane)).result(30).job.id
-                job = self.ledger.claim(job_id, worker, 1)
+                job_id = self.ledger.submissions.accept(new_job(duration=60, lane=lane)).result(30).job.id
+                job = self.ledger.workers.claim(job_id, worker, 1)
                 self._pass(2.0 if worker != slow else 3.5)
                 if at < failures:
-                    assert self.ledger.fail(job_id, job.attempt, worker, 1, ErrorClass.ENGINE_CRASH, "so")
+                    assert self.ledger.workers.fail(
+                        job_id, job.attempt, worker, 1, ErrorClass.ENGINE_CRASH, "so"
+                    )
                 else:
-                    assert self.ledger.finish(job_id, job.attempt, worker, 1, [song(job_id)])
+                    assert self.ledger.workers.finish(job_id, job.attempt, worker, 1, [song(job_id)])
 
     def _pass(self, seconds):
         self.clock.now += seconds
         for worker in set(WORKERS) - self.lost:
-            assert self.ledger.renew(worker, 1).alive
+            assert self.ledger.workers.renew(worker, 1).alive
 
     def lose(self, worker, seconds):
         """Let a worker die, and the others live on for so long."""
         self.lost.add(worker)
         for _ in range(int(seconds / 8) + 2):
             self._pass(8)
-            self.report.note(self.ledger.workers())
-            self.ledger.expire_workers()
+            self.report.note(self.ledger.views.workers())
+            self.ledger.dispatch.expire_workers()
 
     def look(self):
         """What the dispatcher does each minute."""
-        self.report.note(self.ledger.workers())
-        self.ledger.expire_workers()
+        self.report.note(self.ledger.views.workers())
+        self.ledger.dispatch.expire_workers()
         self.report.tell(self.ledger)
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from tasks.dispatch.keeper import AFFINITY_SECONDS
+from tasks.dispatch.maintenance import AFFINITY_SECONDS
 from tasks.jobs import JobState
 from tests.servers import whole
 from tests.servers.gateway import standing

@@ -61,7 +61,7 @@ def test_what_is_gone_is_not_shown_for_ever(web, tmp_path):
     assert 'tutti_worker_heartbeat_timestamp_seconds{worker="gpu0@a"}' in shown
 
     web.post(f"/v1/jobs/{job_id}/cancel")
-    ledger.retire_worker("gpu0@a", epoch)
+    ledger.workers.retire("gpu0@a", epoch)
     ledger.close()
     deadline = time.monotonic() + 20
     while "tutti_queue_depth{" in (shown := web.get("/metrics").text):

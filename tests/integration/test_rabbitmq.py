@@ -12,13 +12,13 @@ import soundfile
 import sqlalchemy as sa
 from amqp.exceptions import NotFound, PreconditionFailed
 
-from tasks.app import make_app
-from tasks.control import cancel_running
 from tasks.jobs import Job, JobState
 from tasks.ledger import Release
 from tasks.ledger.sql.schema import live
-from tasks.publish import BrokerUnavailable, Publisher
-from tasks.queues import DEAD_LETTERS, DELIVERY_LIMIT, declare
+from tasks.queue.application import make_app
+from tasks.queue.control import cancel_running
+from tasks.queue.names import DEAD_LETTERS, DELIVERY_LIMIT, declare
+from tasks.queue.publisher import BrokerUnavailable, Publisher
 from tasks.settings import Settings
 from tests.servers import rabbitmq, workers
 from tests.servers.rabbitmq import RabbitMQ

@@ -25,7 +25,7 @@ def test_202_means_the_job_is_in_the_ledger_with_its_trace(tmp_path):
         assert (job["state"], job["position"], job["trace_id"]) == ("queued", 1, TRACE)
         assert answer.headers["location"] == job["links"]["self"] == f"/v1/jobs/{job['id']}"
         assert answer.headers["x-trace-id"] == TRACE
-        kept = web.ledger.get(job["id"])
+        kept = web.ledger.views.get(job["id"])
         assert kept is not None
         assert kept.trace_id == TRACE
         assert kept.request.prompt == GOOD["prompt"]
@@ -41,7 +41,7 @@ def test_the_same_key_and_body_name_the_same_job(tmp_path):
         assert {answer.status_code for answer in answers} == {202}
         assert len({answer.json()["id"] for answer in answers}) == 1
         assert sum("idempotency-replayed" not in answer.headers for answer in answers) == 1
-        assert len(web.ledger.list().jobs) == 1
+        assert len(web.ledger.views.page().jobs) == 1
 
     in_app(tmp_path, scenario)
 
@@ -175,7 +175,7 @@ def test_failed_jobs_say_why_and_are_tried_again_as_new_ones(tmp_path):
         answer = await web.client.post(f"/v1/jobs/{job_id}/retry")
         assert answer.status_code == 202
         assert answer.json()["id"] != job_id
-        again = web.ledger.get(answer.json()["id"])
+        again = web.ledger.views.get(answer.json()["id"])
         assert again is not None
         assert again.request == job.request
 
@@ -195,7 +195,7 @@ async def events_of(web: Web, job_id: str, **headers: str) -> list[tuple[str, st
 
 
 async def until_watched(web: Web) -> None:
-    while not web.desk.watcher.watched:
+    while not web.state.watcher.watched:
         await asyncio.sleep(0.01)
 
 
@@ -217,14 +217,14 @@ def test_events_tell_position_progress_and_the_end(tmp_path):
         name, identity, data = events[-1]
         assert (name, identity, data["id"]) == ("succeeded", "end", job_id)
         assert data["outputs"][0]["url"] == f"/output/{job_id}.wav"
-        assert web.desk.watcher.watched == 0
+        assert web.state.watcher.watched == 0
 
     in_app(tmp_path, scenario)
 
 
 async def watch_of(web: Web, job_id: str):
     await until_watched(web)
-    (watch,) = web.desk.watcher._watches[job_id]
+    (watch,) = web.state.watcher._watches[job_id]
     return watch
 
 
@@ -276,10 +276,10 @@ def test_nobody_listens_for_a_client_that_has_gone(tmp_path):
         answering = asyncio.create_task(web.app(scope, receive, send))
         while not any(b"event: queued" in part for part in sent):
             await asyncio.sleep(0.01)
-        assert web.desk.watcher.watched == 1
+        assert web.state.watcher.watched == 1
         goes.set()
         await answering
-        assert web.desk.watcher.watched == 0
+        assert web.state.watcher.watched == 0
 
     in_app(tmp_path, scenario)
 
@@ -289,15 +289,15 @@ def test_a_thousand_listeners_share_one_question(tmp_path):
         player = Player.register(web.ledger, web.settings)
         job_id = await web.submit()
         asked: list[int] = []
-        ask = web.ledger.watch
+        ask = web.ledger.views.snapshots
 
         def counted(ids):
             asked.append(len(ids))
             return ask(ids)
 
-        web.desk.watcher._ledger = type("Counting", (), {"watch": staticmethod(counted)})()
+        web.state.watcher._ledger = type("Counting", (), {"watch": staticmethod(counted)})()
         listening = [asyncio.create_task(events_of(web, job_id)) for _ in range(1_000)]
-        while web.desk.watcher.watched < 1_000:
+        while web.state.watcher.watched < 1_000:
             await asyncio.sleep(0.01)
         await asyncio.to_thread(player.play, job_id)
         for events in await asyncio.gather(*listening):
@@ -312,7 +312,7 @@ def test_generate_waits_and_answers_with_the_address(tmp_path):
         player = Player.register(web.ledger, web.settings)
         waiting = asyncio.create_task(web.client.post("/generate", json=GOOD, timeout=30))
         await until_watched(web)
-        (job,) = web.ledger.list().jobs
+        (job,) = web.ledger.views.page().jobs
         await asyncio.to_thread(player.play, job.id)
         answer = await waiting
         assert answer.status_code == 200
@@ -330,7 +330,7 @@ def test_generate_tells_when_there_is_no_song(end, tmp_path):
         player = Player.register(web.ledger, web.settings)
         waiting = asyncio.create_task(web.client.post("/generate", json=GOOD, timeout=30))
         await until_watched(web)
-        (job,) = web.ledger.list().jobs
+        (job,) = web.ledger.views.page().jobs
         if end == "failed":
             taken = await asyncio.to_thread(player.take, job.id)
             await asyncio.to_thread(player.fail, taken, ErrorClass.OUT_OF_MEMORY, "Too large for the device.")
@@ -379,7 +379,7 @@ def test_health_tells_what_the_devices_do(tmp_path):
         alone = (await web.client.get("/health")).json()
         assert (alone["status"], alone["model_loaded"], alone["gpu_memory_used"]) == ("degraded", False, 0)
         Player.register(web.ledger, web.settings)
-        await web.desk.route.look()
+        await web.state.route.look()
         assert (await web.client.get("/health")).json()["status"] == "healthy"
         assert (await web.client.get("/health")).json()["devices"][0]["engine"] == "sketch"
 
@@ -402,13 +402,10 @@ def test_metrics_are_prometheus_and_for_admins_only(tmp_path):
 
 
 def test_a_job_whose_record_went_is_as_unknown_as_one_that_never_was(tmp_path):
-    from tasks.ledger.operating.tables import opened
-    from tasks.ledger.retention.records import prune
-
     async def scenario(web: Web) -> None:
         job_id = await web.submit()
         await web.client.post(f"/v1/jobs/{job_id}/cancel")
-        assert await asyncio.to_thread(prune, opened(web.settings.ledger), web.ledger.now() + 1) == 1
+        assert await asyncio.to_thread(web.ledger.retention.prune, web.ledger.now() + 1) == 1
         for path in (f"/v1/jobs/{job_id}", f"/v1/jobs/{job_id}/events"):
             async with asyncio.timeout(20):  # what was shown a moment ago is still shown
                 while (answer := await web.client.get(path)).status_code == 200:

@@ -136,7 +136,7 @@ def test_a_storage_that_vanished_makes_the_process_not_ready(tmp_path):
     async def scenario(web: Web) -> None:
         assert (await web.client.get("/readyz")).status_code == 200
         (web.settings.storage_path / ".tutti").unlink()
-        web.desk.pulse.at = float("-inf")
+        web.state.pulse.at = float("-inf")
         answer = await web.client.get("/readyz")
         assert (answer.status_code, answer.json()["type"]) == (503, "/problems/not_ready")
         assert "storage" in answer.json()["detail"]

@@ -21,7 +21,7 @@ from fastapi import FastAPI
 from tasks.ledger import Ledger
 from tasks.settings import Settings
 from web.app import create_app
-from web.desk import Desk
+from web.request.state import AppState
 
 GOOD = {"prompt": "a calm piano song", "duration": 10}
 
@@ -35,12 +35,12 @@ class Web:
     settings: Settings
 
     @property
-    def desk(self) -> Desk:
-        return self.app.state.desk
+    def state(self) -> AppState:
+        return self.app.state.tutti
 
     @property
     def ledger(self) -> Ledger:
-        return self.desk.ledger
+        return self.state.ledger
 
     def another(
         self, peer: tuple[str, int] | None = ("127.0.0.1", 4321), **headers: str

@@ -5,8 +5,6 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import re
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Any
 
 import anyio
@@ -16,16 +14,16 @@ from observability import metrics
 from observability.logging import get_logger
 from tasks.jobs import JobRequest, new_job_id
 from tasks.ledger import Accepted, IdempotencyConflict, LedgerFull, LedgerUnavailable, NewJob, QuotaExceeded
-from tasks.queues import version_of
-from tasks.uploads import Uploads
-from web import client
-from web.api.auth import Owner, identify
-from web.api.problems import BAD_REQUEST, IDEMPOTENCY, INVALID, QUEUE_FULL, QUOTA, UNAVAILABLE, Problem
-from web.desk import Desk, desk_of
-from web.edge import Visit
-from web.fields import fields, state_of
-from web.lane import preferred_node
-from web.lane import wanted as wanted_lane
+from tasks.queue.names import version_of
+from tasks.storage.uploads import Uploads
+from web.request import client
+from web.request.auth import Owner, identify
+from web.request.context import RequestContext, context_of
+from web.request.fields import fields
+from web.request.lane import preferred_node
+from web.request.lane import wanted as wanted_lane
+from web.request.problems import BAD_REQUEST, IDEMPOTENCY, INVALID, QUEUE_FULL, QUOTA, UNAVAILABLE, Problem
+from web.request.state import AppState, app_state
 
 log = get_logger()
 
@@ -47,40 +45,34 @@ async def accept(request: Request, wanted: JobRequest, body: bytes | None = None
     Raises:
         Problem: with what to do instead.
     """
-    desk, visit = desk_of(request), visit_of(request)
+    state, context = app_state(request), context_of(request)
     key = _idempotency_key(request)
     owner = await identify(request)
-    if not client.through_gateway(request.scope, desk.trusted):
-        desk.gate.admit(client.bucket(owner.address), owner.key_id)
-    await _check(desk, wanted)
-    lane, queue = desk.route.shared(wanted_lane(request, owner.address))
+    if not client.through_gateway(request.scope, state.trusted):
+        state.gate.admit(client.bucket(owner.address), owner.key_id)
+    await _check(state, wanted)
+    lane, queue = state.route.shared(wanted_lane(request, owner.address))
     new = NewJob(
-        id=new_job_id(desk.settings.cell),
+        id=new_job_id(state.settings.cell),
         request=wanted,
         model_queue=queue,
         lane=lane,
-        preferred_queue=desk.route.preferred(preferred_node(request)) if lane == "stable" else None,
+        preferred_queue=state.route.preferred(preferred_node(request)) if lane == "stable" else None,
         owner=owner.id,
-        traceparent=visit.traceparent,
+        traceparent=context.traceparent,
         idempotency_key=key,
         body_hash=hashlib.sha256(body).hexdigest() if key and body is not None else None,
         source_ip_hash=client.hashed(owner.address),
         quota=owner.quota,
     )
-    accepted = await _write(desk, new)
+    accepted = await _write(state, new)
     if accepted.created:  # so that nginx's line names them too
-        visit.tell("x-tutti-lane", lane)
-        visit.tell("x-tutti-model-version", version_of(queue))
-    _note(desk, visit, accepted, owner, version_of(queue))
+        context.tell("x-tutti-lane", lane)
+        context.tell("x-tutti-model-version", version_of(queue))
+    _note(state, context, accepted, owner, version_of(queue))
     if accepted.created:
-        await _note_reuse(desk, visit, accepted)
+        await _note_reuse(state, context, accepted)
     return accepted
-
-
-def visit_of(request: Request) -> Visit:
-    """The request's trace and clock, which the edge made."""
-    visit: Visit = state_of(request.scope)["visit"]
-    return visit
 
 
 def _idempotency_key(request: Request) -> str | None:
@@ -90,16 +82,16 @@ def _idempotency_key(request: Request) -> str | None:
     return key
 
 
-async def _check(desk: Desk, wanted: JobRequest) -> None:
+async def _check(state: AppState, wanted: JobRequest) -> None:
     """What the model cannot see by itself."""
     for name in ("source_audio", "reference_audio"):
         upload = getattr(wanted, name)
-        if upload and not await anyio.to_thread.run_sync(Uploads(desk.settings.upload_path).use, upload):
+        if upload and not await anyio.to_thread.run_sync(Uploads(state.settings.upload_path).use, upload):
             raise _field(name, "is not here; upload it first: POST /v1/uploads")
     if wanted.callback_url is not None:
-        from tasks.callbacks import CallbackRefused, allowing, check_url
+        from tasks.security.addresses import CallbackRefused, allowing, check_url
 
-        allowed = allowing(desk.settings.callback_networks)
+        allowed = allowing(state.settings.callback_networks)
         try:
             await asyncio.to_thread(check_url, wanted.callback_url, allowed=allowed)
         except CallbackRefused as error:
@@ -110,9 +102,9 @@ def _field(name: str, words: str) -> Problem:
     return Problem(INVALID, f"{name} {words}.", errors=[{"field": name, "detail": words}])
 
 
-async def _write(desk: Desk, new: NewJob) -> Accepted:
+async def _write(state: AppState, new: NewJob) -> Accepted:
     try:
-        return await desk.intake.ask(new)
+        return await state.intake.ask(new)
     except IdempotencyConflict as error:
         raise Problem(
             IDEMPOTENCY, "This Idempotency-Key came before with another body. Use a new one."
@@ -130,7 +122,7 @@ def _again(seconds: int) -> dict[str, str]:
     return {"retry-after": str(seconds)}
 
 
-def _note(desk: Desk, visit: Visit, accepted: Accepted, owner: Owner, version: str) -> None:
+def _note(state: AppState, context: RequestContext, accepted: Accepted, owner: Owner, version: str) -> None:
     job = accepted.job
     if accepted.created:
         metrics.jobs_accepted.inc()
@@ -138,7 +130,7 @@ def _note(desk: Desk, visit: Visit, accepted: Accepted, owner: Owner, version: s
         "job.accepted",
         message=f"accepted {job.id}" if accepted.created else f"accepted {job.id} again",
         event={"outcome": "success"},
-        trace={"id": visit.trace_id},
+        trace={"id": context.trace_id},
         source={"ip": owner.address},
         tutti={
             "job": {"id": job.id, "created": accepted.created},
@@ -146,20 +138,20 @@ def _note(desk: Desk, visit: Visit, accepted: Accepted, owner: Owner, version: s
             "variations": job.request.variations,
             "lane": job.lane,
             "model": {"version": version},
-            **_lengths(desk, job.request),
+            **_lengths(state, job.request),
             **({"key": {"id": owner.key_id}} if owner.key_id else {}),
         },
     )
 
 
-async def _note_reuse(desk: Desk, visit: Visit, accepted: Accepted) -> None:
+async def _note_reuse(state: AppState, context: RequestContext, accepted: Accepted) -> None:
     """Tell of a song that was there already: it succeeds here, and no worker ever sees it."""
     job = accepted.job
     metrics.cache_requests.labels("hit" if job.cache_hit else "miss").inc()
     if not (job.cache_hit and job.fingerprint):
         return
     try:
-        made = await asyncio.to_thread(desk.ledger.find_finished, job.fingerprint)
+        made = await asyncio.to_thread(state.ledger.views.find_finished, job.fingerprint)
     except LedgerUnavailable:
         made = None
     spent = made.timings.model_dump(exclude={"queue"}) if made else {}
@@ -167,7 +159,7 @@ async def _note_reuse(desk: Desk, visit: Visit, accepted: Accepted) -> None:
         "job.succeeded",
         message=f"{job.id} has the audio of an equal request",
         event={"outcome": "success"},
-        trace={"id": visit.trace_id},
+        trace={"id": context.trace_id},
         tutti={
             "job": {"id": job.id},
             "audio": {"seconds": job.request.duration},
@@ -178,33 +170,9 @@ async def _note_reuse(desk: Desk, visit: Visit, accepted: Accepted) -> None:
     )
 
 
-def _lengths(desk: Desk, wanted: JobRequest) -> dict[str, Any]:
+def _lengths(state: AppState, wanted: JobRequest) -> dict[str, Any]:
     """What the log may know of the text: how long it is, and whether two are the same."""
     return {
-        "prompt": {"chars": len(wanted.prompt), "hmac": desk.seal.token("prompt", wanted.prompt)},
+        "prompt": {"chars": len(wanted.prompt), "hmac": state.signer.token("prompt", wanted.prompt)},
         "lyrics": {"chars": len(wanted.lyrics)},
     }
-
-
-@contextmanager
-def refusals(request: Request) -> Iterator[dict[str, int]]:
-    """Leave a job.refused line for what is refused in the block; yields a place for the prompt's length."""
-    lengths: dict[str, int] = {}
-    try:
-        yield lengths
-    except Problem as problem:
-        metrics.jobs_refused.labels(problem.reason).inc()
-        note_refusal(visit_of(request), "job.refused", problem, prompt={"chars": lengths.get("prompt")})
-        raise
-
-
-def note_refusal(visit: Visit, action: str, problem: Problem, **known: Any) -> None:
-    """Leave the line of one refusal."""
-    log.info(
-        action,
-        message=f"refused: {problem.kind.title}",
-        event={"outcome": "failure"},
-        trace={"id": visit.trace_id},
-        source={"ip": visit.address},
-        tutti={"reason": problem.reason, **known},
-    )

@@ -23,13 +23,15 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from tasks.jobs import JOB_ID, Job, JobRequest, JobState
-from web.api import body, views, words
-from web.api.accept import accept, refusals
+from web.api import views
+from web.api.accept import accept
 from web.api.jobs import answer
 from web.api.output import require_link, send
-from web.api.problems import BAD_REQUEST, INVALID, INVALID_JSON, NOT_FOUND, Problem
-from web.desk import desk_of
-from web.session import refuse_foreign_site
+from web.request import body, words
+from web.request.problems import BAD_REQUEST, INVALID, INVALID_JSON, NOT_FOUND, Problem
+from web.request.refusals import refusals
+from web.request.session import refuse_foreign_site
+from web.request.state import app_state
 
 router = APIRouter(tags=["ACE-Step's own API"])
 
@@ -110,11 +112,11 @@ async def query_result(request: Request) -> Response:
         ids = None
     if not isinstance(ids, list) or len(ids) > AT_ONCE or not all(isinstance(item, str) for item in ids):
         raise Problem(BAD_REQUEST, f"task_id_list has to be a list of at most {AT_ONCE} task ids.")
-    desk = desk_of(request)
+    state = app_state(request)
     known = [task_id for task_id in ids if JOB_ID.match(task_id)]
-    looks = await asyncio.gather(*(desk.looks.ask(task_id) for task_id in known))
+    looks = await asyncio.gather(*(state.looks.ask(task_id) for task_id in known))
     jobs = {look.job.id: look.job for look in looks if look}
-    return wrapped([_result(task_id, jobs.get(task_id), desk.links.to) for task_id in ids])
+    return wrapped([_result(task_id, jobs.get(task_id), state.links.to) for task_id in ids])
 
 
 @router.get("/v1/audio", responses={200: {"content": {"audio/mpeg": {}}}})
@@ -131,7 +133,7 @@ async def audio(request: Request, path: str) -> Response:
 @router.get("/v1/models", response_model=Wrapped)
 async def models(request: Request) -> Response:
     """What the live workers serve."""
-    route = desk_of(request).route
+    route = app_state(request).route
     default = route.shared()[1]
     names = sorted({default} | {queue for worker in route.workers for queue in worker.queues if "@" in queue})
     known = [{"name": name, "is_default": name == default} for name in names]
@@ -141,11 +143,11 @@ async def models(request: Request) -> Response:
 @router.get("/v1/stats", response_model=Wrapped)
 async def stats(request: Request) -> Response:
     """How many jobs there were and are."""
-    desk = desk_of(request)
-    counters = await asyncio.to_thread(desk.ledger.counters)
+    state = app_state(request)
+    counters = await asyncio.to_thread(state.ledger.views.counters)
     jobs = {state.value: int(counters.get(state.value, 0)) for state in JobState}
     waiting = jobs["queued"]
-    limits = {"queue_size": waiting, "queue_maxsize": desk.settings.max_queued}
+    limits = {"queue_size": waiting, "queue_maxsize": state.settings.max_queued}
     return wrapped({"jobs": {"total": sum(jobs.values())} | jobs} | limits)
 
 

@@ -17,9 +17,10 @@ from starlette.responses import FileResponse, Response
 from tasks.jobs import AudioFormat, Job
 from web.api import views
 from web.api.jobs import find
-from web.api.output import IMMUTABLE, TYPES, send
-from web.api.problems import NOT_FOUND, UNAVAILABLE, Problem
-from web.desk import FILES, desk_of
+from web.api.output import IMMUTABLE, send
+from web.request.http import MEDIA_TYPES
+from web.request.problems import NOT_FOUND, UNAVAILABLE, Problem
+from web.request.state import FILES, app_state
 
 router = APIRouter(prefix="/v1/jobs", tags=["jobs"])
 
@@ -36,12 +37,12 @@ async def show(request: Request, job_id: str, variation: int, extension: AudioFo
     song = _source(job, variation, extension)
     if song["format"] == extension:
         return await send(request, song["name"])
-    source = desk_of(request).settings.storage_path / song["name"]
+    source = app_state(request).settings.storage_path / song["name"]
     path = await _converted(source, extension, job.request.prompt[:80])
     return FileResponse(
         path,
         headers={"cache-control": IMMUTABLE},
-        media_type=TYPES[extension],
+        media_type=MEDIA_TYPES[extension],
         filename=f"{Path(song['name']).stem}.{extension}",
         background=BackgroundTask(os.unlink, path),
     )

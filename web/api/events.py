@@ -15,10 +15,10 @@ from sse_starlette import ServerSentEvent
 from starlette.responses import StreamingResponse
 from starlette.types import Receive, Scope, Send
 
-from tasks.ledger import Look, Snapshot
-from web.api import ended
-from web.desk import Desk
-from web.watch import Watch
+from tasks.ledger import JobStatus, Snapshot
+from web.api import views
+from web.process.watcher import Watch
+from web.request.state import AppState
 
 RECONNECT_MS = 2_000
 LAST = "end"
@@ -32,17 +32,17 @@ class EventStream(StreamingResponse):
     Our own, because sse-starlette runs four tasks for each stream, and a thousand took seconds to open.
 
     Args:
-        desk: the process's desk.
+        state: the process's state.
         look: the job now, the first that is told.
         seen: the Last-Event-ID of a client that comes back.
     """
 
     media_type = "text/event-stream"
 
-    def __init__(self, desk: Desk, look: Look, seen: str | None = None) -> None:
+    def __init__(self, state: AppState, look: JobStatus, seen: str | None = None) -> None:
         headers = {"cache-control": "no-store", "x-accel-buffering": "no"}
         super().__init__(iter(()), headers=headers)
-        self._desk, self._look, self._seen = desk, look, seen
+        self._desk, self._look, self._seen = state, look, seen
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:  # noqa: ARG002
         """Answer one request."""
@@ -65,13 +65,13 @@ async def _leave_with(receive: Receive, watch: Watch) -> None:
     watch.leave()
 
 
-async def _events(desk: Desk, watch: Watch, seen: str | None) -> AsyncIterator[bytes]:
+async def _events(state: AppState, watch: Watch, seen: str | None) -> AsyncIterator[bytes]:
     yield BEGIN
     async for snapshot in watch.changes():
         if snapshot is None:
             yield PING
         elif snapshot.state.final:
-            yield await _last(desk, watch.job_id)
+            yield await _last(state, watch.job_id)
         else:
             if event_id(snapshot) != seen:
                 yield _event(snapshot)
@@ -98,12 +98,12 @@ def _event(snapshot: Snapshot) -> bytes:
     return _wire(snapshot.state, orjson.dumps(data), event_id(snapshot))
 
 
-async def _last(desk: Desk, job_id: str) -> bytes:
-    shown = desk.ended.get(job_id)
+async def _last(state: AppState, job_id: str) -> bytes:
+    shown = state.ended.get(job_id)
     if shown is None:
-        look = await desk.looks.ask(job_id)
+        look = await state.looks.ask(job_id)
         assert look is not None  # noqa: S101  it was there a moment ago, and final jobs stay for days
-        shown = ended.show(desk, look)
+        shown = views.show(state, look)
     return _wire(shown.state, shown.body, LAST)
 
 

@@ -14,8 +14,8 @@ from starlette.responses import Response
 from tasks.jobs import ErrorClass, Job, JobState
 from web.api import views
 from web.api.jobs import BODY_OF_A_JOB, answer, find, submit
-from web.api.problems import JOB_FAILED, TIMEOUT, Problem
-from web.desk import Desk, desk_of
+from web.request.problems import JOB_FAILED, TIMEOUT, Problem
+from web.request.state import AppState, app_state
 
 router = APIRouter(tags=["seed-compatible"])
 
@@ -36,24 +36,24 @@ class Generated(BaseModel):
 @router.post("/generate", response_model=Generated, openapi_extra=BODY_OF_A_JOB)
 async def generate(request: Request) -> Response:
     """Ask for music and wait until it is finished. The job goes on if the connection breaks."""
-    desk, accepted = desk_of(request), await submit(request)
+    state, accepted = app_state(request), await submit(request)
     job_id = accepted.job.id
-    await _end_of(desk, job_id)
+    await _end_of(state, job_id)
     job = await find(request, job_id)
     if job.state is not JobState.SUCCEEDED:
         raise _failed(job)
-    return answer(_generated(job, str(desk.settings.base_url), desk.links.to), headers=_location(job_id))
+    return answer(_generated(job, str(state.settings.base_url), state.links.to), headers=_location(job_id))
 
 
-async def _end_of(desk: Desk, job_id: str) -> None:
+async def _end_of(state: AppState, job_id: str) -> None:
     """Wait for the job's end.
 
     Raises:
         Problem: 504 where it takes longer than a job may run.
     """
     try:
-        async with asyncio.timeout(desk.settings.deadline_seconds + MARGIN):
-            with desk.watcher.watch(job_id) as watch:
+        async with asyncio.timeout(state.settings.deadline_seconds + MARGIN):
+            with state.watcher.watch(job_id) as watch:
                 async for _ in watch.changes():
                     pass
     except TimeoutError as error:

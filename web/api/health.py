@@ -18,10 +18,11 @@ from observability import metrics
 from observability.certificate import ends_at
 from tasks.jobs import JobError
 from tasks.ledger import WorkerView
-from web import client, memory
+from web.api import memory
 from web.api.jobs import answer
-from web.api.problems import FORBIDDEN, NOT_READY, Problem
-from web.desk import FILES, Desk, desk_of
+from web.request import client
+from web.request.problems import FORBIDDEN, NOT_READY, Problem
+from web.request.state import FILES, AppState, app_state
 
 router = APIRouter(tags=["health"])
 
@@ -51,16 +52,16 @@ async def livez() -> Response:
 @router.get("/health", response_model=Health)
 async def health(request: Request) -> Response:
     """The devices' state: `healthy` where a worker lives, else `degraded`."""
-    desk = desk_of(request)
-    alive = [worker for worker in desk.route.workers if worker.alive]
-    reason = await reason_not_ready(desk)
+    state = app_state(request)
+    alive = [worker for worker in state.route.workers if worker.alive]
+    reason = await reason_not_ready(state)
     content = {
         "status": "unavailable" if reason else "healthy" if alive else "degraded",
         "model_loaded": any(worker.model_loaded for worker in alive),
         "gpu_memory_used": sum(worker.gpu_memory_used or 0 for worker in alive),
         "gpu_memory_total": sum(worker.gpu_memory_total or 0 for worker in alive),
         "workers": len(alive),
-        "queued": desk.pulse.queued,
+        "queued": state.pulse.queued,
         "devices": [_device(worker) for worker in alive],
     } | ({"reason": reason} if reason else {})
     return answer(content, 503 if reason else 200)
@@ -83,7 +84,7 @@ def _device(worker: WorkerView) -> dict[str, Any]:
 @router.get("/readyz", responses={200: {"content": {"text/plain": {}}}})
 async def readyz(request: Request) -> Response:
     """Whether this process can take jobs: the ledger answers, the storage is writable, the queue has room."""
-    reason = await reason_not_ready(desk_of(request))
+    reason = await reason_not_ready(app_state(request))
     if reason:
         raise Problem(NOT_READY, reason, headers={"retry-after": "5"})
     return PlainTextResponse("ready\n", headers={"cache-control": "no-store"})
@@ -92,68 +93,68 @@ async def readyz(request: Request) -> Response:
 @router.get("/metrics", responses={200: {"content": {"text/plain": {}}}})
 async def prometheus(request: Request) -> Response:
     """Prometheus' text format, for TUTTI_ADMIN_NETWORKS only."""
-    desk = desk_of(request)
-    require_admin(request, desk)
-    await asyncio.to_thread(_measure, desk)
+    state = app_state(request)
+    require_admin(request, state)
+    await asyncio.to_thread(_measure, state)
     body, media_type = metrics.render()
     return Response(body, headers={"content-type": media_type, "cache-control": "no-store"})
 
 
-def require_admin(request: Request, desk: Desk) -> None:
+def require_admin(request: Request, state: AppState) -> None:
     """Refuse whoever does not come from TUTTI_ADMIN_NETWORKS.
 
     Raises:
         Problem: 403.
     """
-    if not client.within(client.address(request.scope, desk.trusted), desk.admins):
+    if not client.within(client.address(request.scope, state.trusted), state.admins):
         raise Problem(FORBIDDEN, "This is open to TUTTI_ADMIN_NETWORKS only.")
 
 
-async def reason_not_ready(desk: Desk) -> str | None:
+async def reason_not_ready(state: AppState) -> str | None:
     """Why no job can be taken now, or None. Asked once a second, however many want to know."""
-    async with desk.pulse.lock:
-        if time.monotonic() - desk.pulse.at > FRESH:
-            desk.pulse.reason = await _look(desk)
-            desk.pulse.at = time.monotonic()
-    return desk.pulse.reason
+    async with state.pulse.lock:
+        if time.monotonic() - state.pulse.at > FRESH:
+            state.pulse.reason = await _look(state)
+            state.pulse.at = time.monotonic()
+    return state.pulse.reason
 
 
-async def _look(desk: Desk) -> str | None:
+async def _look(state: AppState) -> str | None:
     try:
         async with asyncio.timeout(PATIENCE):
-            counters = await asyncio.to_thread(desk.ledger.counters)
+            counters = await asyncio.to_thread(state.ledger.views.counters)
     except Exception:
         return "The ledger does not answer."
-    if desk.ledger.held_up:
+    if state.ledger.held_up:
         return "Another process holds the ledger and does not go on; end it."
-    desk.pulse.queued = int(counters.get("queued", 0))
-    if desk.pulse.queued >= desk.settings.max_queued:
-        return f"{desk.pulse.queued:,} songs are waiting, which is as many as may."
+    state.pulse.queued = int(counters.get("queued", 0))
+    if state.pulse.queued >= state.settings.max_queued:
+        return f"{state.pulse.queued:,} songs are waiting, which is as many as may."
     if await asyncio.to_thread(memory.used_percent) >= MEMORY_FULL:
         return "The memory of this machine, or of its container, is nearly used up."
     try:
-        await anyio.to_thread.run_sync(desk.storage.check, limiter=FILES)
+        await anyio.to_thread.run_sync(state.storage.check, limiter=FILES)
     except JobError as error:
         return f"{error.detail[0].upper()}{error.detail[1:]}."
     return None
 
 
-def _measure(desk: Desk) -> None:
+def _measure(state: AppState) -> None:
     """Bring the gauges that this process answers for up to date."""
-    counters = desk.ledger.counters()
+    counters = state.ledger.views.counters()
     metrics.jobs_open.set(sum(counters.get(state, 0) for state in ("queued", "running")))
     for gauge in (metrics.queue_depth, metrics.oldest_queued_seconds):
         gauge.clear()  # an emptied queue is not listed any more
-    for view in desk.ledger.queues():
+    for view in state.ledger.views.queues():
         metrics.queue_depth.labels(view.name).set(view.waiting + view.released)
         metrics.oldest_queued_seconds.labels(view.name).set(view.oldest_seconds)
     metrics.worker_heartbeat_timestamp_seconds.clear()
-    for worker in desk.ledger.workers():
-        if not worker.retired and desk.ledger.now() - worker.seen_at < MISSED_SECONDS:
+    for worker in state.ledger.views.workers():
+        if not worker.retired and state.ledger.now() - worker.seen_at < MISSED_SECONDS:
             metrics.worker_heartbeat_timestamp_seconds.labels(worker.id).set(worker.seen_at)
-    if desk.settings.tls_certificate:
+    if state.settings.tls_certificate:
         with suppress(OSError):  # nginx may be away; the last answer stays
-            metrics.certificate_expiry.set(ends_at(desk.settings.own_host, desk.settings.port))
-    usage = shutil.disk_usage(desk.settings.storage_path)
+            metrics.certificate_expiry.set(ends_at(state.settings.own_host, state.settings.port))
+    usage = shutil.disk_usage(state.settings.storage_path)
     metrics.storage_free_bytes.set(usage.free)
     metrics.storage_total_bytes.set(usage.total)

@@ -12,16 +12,17 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from tasks.jobs import JOB_ID, Job, JobRequest, JobState
-from tasks.ledger import Accepted, Look
+from tasks.ledger import Accepted, JobStatus
 from tasks.settings import Settings
-from web import lane
-from web.api import body, ended, events, views, words
-from web.api.accept import accept, refusals
-from web.api.auth import identify
+from web.api import events, views
+from web.api.accept import accept
 from web.api.output import unchanged
-from web.api.problems import FORBIDDEN, INVALID, UNKNOWN_JOB, WRONG_STATE, Problem
-from web.desk import Desk, desk_of
-from web.session import refuse_foreign_site
+from web.request import body, lane, words
+from web.request.auth import identify
+from web.request.problems import FORBIDDEN, INVALID, UNKNOWN_JOB, WRONG_STATE, Problem
+from web.request.refusals import refusals
+from web.request.session import refuse_foreign_site
+from web.request.state import AppState, app_state
 
 router = APIRouter(prefix="/v1/jobs", tags=["jobs"])
 
@@ -108,29 +109,31 @@ async def index(
     limit: Annotated[int, Query(ge=1, le=100)] = 20,
 ) -> Response:
     """Your jobs, newest first: your key's, your session's or your address's."""
-    desk, owner = desk_of(request), await identify(request)
+    app, owner = app_state(request), await identify(request)
     if cursor is not None and not JOB_ID.match(cursor):
         raise Problem(INVALID, "cursor is not one of ours; begin again without it.")
-    page = await asyncio.to_thread(desk.ledger.list, owner=owner.id, state=state, cursor=cursor, limit=limit)
-    found = [views.of_job(job, link=desk.links.to) for job in page.jobs]
+    page = await asyncio.to_thread(
+        app.ledger.views.page, owner=owner.id, state=state, cursor=cursor, limit=limit
+    )
+    found = [views.of_job(job, link=app.links.to) for job in page.jobs]
     return answer({"jobs": found, "next_cursor": page.next_cursor})
 
 
 @router.get("/{job_id}", response_model=views.JobView, responses={304: {"description": "As before."}})
 async def show(request: Request, job_id: str) -> Response:
     """One job. Whoever knows its id may see it; who repeats the ETag is told when nothing is new."""
-    desk = desk_of(request)
-    shown = desk.ended.get(job_id) or ended.show(desk, await look(request, job_id))
-    headers = {"cache-control": "private, no-cache", "etag": shown.etag} | _same_node(desk, shown.worker)
+    state = app_state(request)
+    shown = state.ended.get(job_id) or views.show(state, await look(request, job_id))
+    headers = {"cache-control": "private, no-cache", "etag": shown.etag} | _same_node(state, shown.worker)
     if unchanged(request, shown.etag):
         return Response(status_code=304, headers=headers)
     return Response(shown.body, 200, headers, media_type="application/json")
 
 
-def _same_node(desk: Desk, name: str | None) -> dict[str, str]:
+def _same_node(state: AppState, name: str | None) -> dict[str, str]:
     """What sends the client's next jobs to the node that made this one, whose model is warm."""
-    node = next((worker.node for worker in desk.route.workers if worker.id == name), None) if name else None
-    return {lane.TOKEN: lane.token(node, desk.seal.secret)} if node else {}
+    node = next((worker.node for worker in state.route.workers if worker.id == name), None) if name else None
+    return {lane.TOKEN: lane.token(node, state.signer)} if node else {}
 
 
 @router.get(
@@ -145,14 +148,14 @@ async def follow(request: Request, job_id: str) -> Response:
     seen = request.headers.get("last-event-id")
     if found.job.state.final and seen == events.LAST:
         return Response(status_code=204)  # tells an EventSource that reconnects to stop
-    return events.EventStream(desk_of(request), found, seen)
+    return events.EventStream(app_state(request), found, seen)
 
 
 @router.post("/{job_id}/cancel", response_model=views.JobView)
 async def cancel(request: Request, job_id: str) -> Response:
     """Cancel a job: at once while it waits, within one step while it runs."""
     await cancel_job(request, job_id)
-    shown = ended.show(desk_of(request), await look(request, job_id))
+    shown = views.show(app_state(request), await look(request, job_id))
     return Response(shown.body, 200, NOT_KEPT, media_type="application/json")
 
 
@@ -163,13 +166,13 @@ async def retry(request: Request, job_id: str) -> Response:
     return answer(views.of_accepted(accepted), 202, {"location": f"/v1/jobs/{accepted.job.id}"})
 
 
-async def look(request: Request, job_id: str) -> Look:
+async def look(request: Request, job_id: str) -> JobStatus:
     """All about the job of that id.
 
     Raises:
         Problem: 404.
     """
-    found = await desk_of(request).looks.ask(job_id) if JOB_ID.match(job_id) else None
+    found = await app_state(request).looks.ask(job_id) if JOB_ID.match(job_id) else None
     if found is None:
         raise _unknown()
     return found
@@ -197,15 +200,15 @@ async def cancel_job(request: Request, job_id: str) -> Job:
     job = await _own(request, job_id)
     if job.state in {JobState.SUCCEEDED, JobState.FAILED}:
         raise Problem(WRONG_STATE, f"The job has {job.state} already; there is nothing to cancel.")
-    desk = desk_of(request)
-    cancelled = await asyncio.to_thread(desk.ledger.cancel, job_id)
+    state = app_state(request)
+    cancelled = await asyncio.to_thread(state.ledger.submissions.cancel, job_id)
     if cancelled.state is JobState.RUNNING and cancelled.worker:
-        await asyncio.to_thread(_tell_worker, desk.settings, cancelled.worker, job_id)
+        await asyncio.to_thread(_tell_worker, state.settings, cancelled.worker, job_id)
     return cancelled
 
 
 def _tell_worker(settings: Settings, worker: str, job_id: str) -> None:
-    from tasks.control import cancel_running  # Celery is loaded by the first cancel, not by every start
+    from tasks.queue.control import cancel_running  # Celery is loaded by the first cancel, not by every start
 
     cancel_running(settings, worker, job_id)
 

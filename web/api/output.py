@@ -12,22 +12,14 @@ import anyio
 from starlette.requests import Request
 from starlette.responses import FileResponse, Response
 
-from tasks import links
-from web.api.problems import FORBIDDEN, LINK_EXPIRED, NOT_FOUND, RANGE, UNAVAILABLE, Problem
-from web.desk import FILES, desk_of
-from web.fields import fields
+from tasks.security import links
+from web.request.fields import fields
+from web.request.http import JOB_ID_PATTERN, MEDIA_TYPES
+from web.request.problems import FORBIDDEN, LINK_EXPIRED, NOT_FOUND, RANGE, UNAVAILABLE, Problem
+from web.request.state import FILES, app_state
 
-NAME = re.compile(
-    r"^(?P<id>[a-z0-9]{1,4}_[0-9a-hjkmnp-tv-z]{26})(?:-[2-8])?\.(?P<extension>wav|flac|mp3|opus|mid)$"
-)
+NAME = re.compile(rf"^(?P<id>{JOB_ID_PATTERN})(?:-[2-8])?\.(?P<extension>{'|'.join(MEDIA_TYPES)})$")
 RANGES = re.compile(r"^bytes=\d*-\d*(?:\s*,\s*\d*-\d*){0,15}$")
-TYPES = {
-    "wav": "audio/wav",
-    "flac": "audio/flac",
-    "mp3": "audio/mpeg",
-    "opus": "audio/ogg; codecs=opus",
-    "mid": "audio/midi",
-}
 IMMUTABLE = "public, max-age=31536000, immutable"
 PATIENCE = 10.0  # seconds for a NAS that hangs
 
@@ -44,7 +36,7 @@ def require_link(request: Request, path: str, query: Mapping[str, str]) -> None:
     Raises:
         Problem: 403, or 410 where the link was good once.
     """
-    known = desk_of(request).links
+    known = app_state(request).links
     if not known.are_signed:
         return
     if not links.holds(path, query, known.key):
@@ -62,7 +54,7 @@ async def send(request: Request, name: str) -> Response:
     match = NAME.match(name)
     if match is None:
         raise _nothing()
-    path = desk_of(request).settings.storage_path / name
+    path = app_state(request).settings.storage_path / name
     status = await _status_of(path)
     headers = {"cache-control": _lasting(request), "etag": etag(status)}
     if unchanged(request, headers["etag"]):
@@ -71,7 +63,7 @@ async def send(request: Request, name: str) -> Response:
     return FileResponse(
         path,
         headers=headers,
-        media_type=TYPES[match["extension"]],
+        media_type=MEDIA_TYPES[match["extension"]],
         filename=name,
         content_disposition_type="attachment" if "download" in request.query_params else "inline",
         stat_result=status,
@@ -79,7 +71,7 @@ async def send(request: Request, name: str) -> Response:
 
 
 def _lasting(request: Request) -> str:
-    return IMMUTABLE.replace("public", "private") if desk_of(request).links.are_signed else IMMUTABLE
+    return IMMUTABLE.replace("public", "private") if app_state(request).links.are_signed else IMMUTABLE
 
 
 def _nothing() -> Problem:

@@ -14,8 +14,8 @@ from starlette.responses import Response
 from web.api import views
 from web.api.jobs import answer, find
 from web.api.output import IMMUTABLE
-from web.api.problems import NOT_FOUND, UNAVAILABLE, Problem
-from web.desk import desk_of
+from web.request.problems import NOT_FOUND, UNAVAILABLE, Problem
+from web.request.state import app_state
 
 router = APIRouter(prefix="/v1/jobs", tags=["jobs"])
 
@@ -41,7 +41,7 @@ async def show(request: Request, job_id: str, variation: int) -> Response:
         raise Problem(NOT_FOUND, "There is no such variation, or it is not finished.")
     try:
         async with _turn:
-            peaks = await asyncio.to_thread(_peaks, desk_of(request).settings.storage_path / song["name"])
+            peaks = await asyncio.to_thread(_peaks, app_state(request).settings.storage_path / song["name"])
     except (OSError, RuntimeError) as error:
         raise Problem(
             UNAVAILABLE, "The song's file cannot be read now.", headers={"retry-after": "5"}

@@ -18,14 +18,14 @@ from pydantic import BaseModel, Field
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 
-from tasks.uploads import Uploads
-from web.api.accept import refusals
-from web.api.auth import identify
+from tasks.storage.uploads import Uploads
 from web.api.jobs import answer
-from web.api.problems import BAD_REQUEST, INVALID, MEDIA, TOO_LARGE, UNAVAILABLE, Problem
-from web.client import bucket, through_gateway
-from web.desk import FILES, Desk, desk_of
-from web.session import refuse_foreign_site
+from web.request.auth import identify
+from web.request.client import bucket, through_gateway
+from web.request.problems import BAD_REQUEST, INVALID, MEDIA, TOO_LARGE, UNAVAILABLE, Problem
+from web.request.refusals import refusals
+from web.request.session import refuse_foreign_site
+from web.request.state import FILES, AppState, app_state
 
 router = APIRouter(prefix="/v1/uploads", tags=["jobs"])
 
@@ -50,34 +50,34 @@ async def create(request: Request) -> Response:
     """Upload audio: the body is the file itself, `Content-Type` its type, such as `audio/mpeg`."""
     with refusals(request):
         refuse_foreign_site(request)
-        desk, owner = desk_of(request), await identify(request)
-        if not through_gateway(request.scope, desk.trusted):
-            desk.gate.admit(bucket(owner.address), owner.key_id)
+        state, owner = app_state(request), await identify(request)
+        if not through_gateway(request.scope, state.trusted):
+            state.gate.admit(bucket(owner.address), owner.key_id)
         kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
         if not kind.startswith(("audio/", "video/")) and kind != "application/octet-stream":
             raise Problem(
                 MEDIA, f"Send the audio itself with its type, such as audio/mpeg, not {kind or 'none'}."
             )
-        async with _receive(request, desk) as (path, digest):
-            uploads = Uploads(desk.settings.upload_path)
+        async with _receive(request, state) as (path, digest):
+            uploads = Uploads(state.settings.upload_path)
             seconds, size = await anyio.to_thread.run_sync(_keep, uploads, path, digest, limiter=FILES)
             return answer({"id": digest, "bytes": size, "seconds": seconds}, 201)
 
 
 @contextlib.asynccontextmanager
-async def _receive(request: Request, desk: Desk) -> AsyncIterator[tuple[Path, str]]:
+async def _receive(request: Request, state: AppState) -> AsyncIterator[tuple[Path, str]]:
     """Write the body to a temporary file beside its place.
 
     Raises:
         Problem: 413 beyond TUTTI_MAX_BODY_MEGABYTES; 400 where it breaks off; 503 where it cannot be written.
     """
     try:
-        file = await anyio.to_thread.run_sync(_open, desk.settings.upload_path, limiter=FILES)
+        file = await anyio.to_thread.run_sync(_open, state.settings.upload_path, limiter=FILES)
     except OSError as error:
         raise _no_room() from error
     try:
         with file:
-            digest = await _copy(request, file, desk.settings.max_body_megabytes * 10**6)
+            digest = await _copy(request, file, state.settings.max_body_megabytes * 10**6)
         yield Path(file.name), digest
     finally:
         leftover = partial(Path(file.name).unlink, missing_ok=True)

@@ -7,10 +7,13 @@ import re
 from collections.abc import Callable
 from typing import Any
 
+import orjson
 from pydantic import BaseModel, ConfigDict, Field
 
 from tasks.jobs import Failure, Job, JobRequest, JobState, Lane, Timings
-from tasks.ledger import Accepted, Snapshot
+from tasks.ledger import Accepted, JobStatus, Snapshot
+from web.process.ended import Shown
+from web.request.state import AppState
 
 VARIATION = re.compile(r"-(\d)\.\w+$")
 SHOWN = {
@@ -136,3 +139,13 @@ def of_job(job: Job, snapshot: Snapshot | None = None, link: Callable[[str], str
         "trace_id": job.trace_id,
         "links": links(job.id),
     }
+
+
+def show(state: AppState, look: JobStatus) -> Shown:
+    """What is shown of a job, with its place in the queue if it waits; kept where it has ended."""
+    job = look.job
+    view = of_job(job, None if job.state.final else look.snapshot, state.links.to)
+    shown = Shown(orjson.dumps(view), job.state, job.worker)
+    if job.state.final:
+        state.ended.keep(job.id, shown)
+    return shown

@@ -5,9 +5,9 @@ from __future__ import annotations
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
-from web.api.problems import KINDS, NOT_FOUND, Problem
-from web.desk import desk_of
 from web.pages.render import page
+from web.request.problems import KINDS, NOT_FOUND, Problem
+from web.request.state import app_state
 
 
 async def api(request: Request) -> Response:
@@ -15,7 +15,7 @@ async def api(request: Request) -> Response:
     return page(
         request,
         "docs.html",
-        base=desk_of(request).settings.base_url,
+        base=app_state(request).settings.base_url,
         kinds=sorted(KINDS.values(), key=lambda kind: kind.status),
     )
 

@@ -13,9 +13,9 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from web.api.health import require_admin
-from web.api.problems import NOT_FOUND, UNAVAILABLE, Problem
-from web.desk import desk_of
 from web.pages.render import page
+from web.request.problems import NOT_FOUND, UNAVAILABLE, Problem
+from web.request.state import app_state
 
 FRESH_SECONDS = 60.0
 DRAW_SECONDS = 120.0
@@ -70,17 +70,17 @@ async def show(request: Request) -> Response:
     """All dashboards; only TUTTI_ADMIN_NETWORKS may see them, for they show addresses."""
     from observability.panels import DASHBOARDS
 
-    require_admin(request, desk_of(request))
+    require_admin(request, app_state(request))
     hours, narrow = _hours(request), WIDTHS[1]
     return page(request, "analytics.html", dashboards=DASHBOARDS, hours=hours, spans=HOURS, narrow=narrow)
 
 
 async def panel(request: Request) -> Response:
     """One panel as a picture."""
-    desk = desk_of(request)
-    require_admin(request, desk)
+    state = app_state(request)
+    require_admin(request, state)
     light = "night" if request.query_params.get("light") == "night" else "day"
-    key = (desk.settings.log_path, _hours(request), _width(request), light)
+    key = (state.settings.log_path, _hours(request), _width(request), light)
     drawn = await _drawings.setdefault(key, Drawings(*key)).get()
     svg = drawn.get(request.path_params["panel"])
     if svg is None:

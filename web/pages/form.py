@@ -10,13 +10,13 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
 from tasks.jobs import JOB_ID, LYRICS_MAX, PROMPT_MAX, PROMPT_MIN, Job, JobRequest
-from web import session
-from web.api import body, words
-from web.api.accept import accept, refusals
+from web.api.accept import accept
 from web.api.jobs import find
-from web.api.problems import INVALID, Problem
-from web.desk import desk_of
 from web.pages.render import page
+from web.request import body, session, words
+from web.request.problems import INVALID, Problem
+from web.request.refusals import refusals
+from web.request.state import app_state
 
 EXAMPLES = (
     ("Lo-fi evening", "A calm lo-fi beat with soft electric piano, vinyl crackle and brushed drums, 78 bpm"),
@@ -77,9 +77,9 @@ async def submit(request: Request) -> Response:
 
 async def _read(request: Request) -> dict[str, str]:
     session.refuse_foreign_site(request)
-    seal = desk_of(request).seal
+    signer = app_state(request).signer
     given = await body.read_form(request)
-    session.require_token(session.current(request, seal), given.get("token", ""), seal)
+    session.require_token(session.current(request, signer), given.get("token", ""), signer)
     return given
 
 

@@ -8,24 +8,24 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from tasks.jobs import JOB_ID
-from web import session
 from web.api import views
-from web.api.auth import identify
-from web.api.problems import BAD_REQUEST, Problem
-from web.desk import desk_of
 from web.pages.render import page
+from web.request import session
+from web.request.auth import identify
+from web.request.problems import BAD_REQUEST, Problem
+from web.request.state import app_state
 
 PAGE = 20
 
 
 async def show(request: Request) -> Response:
     """One page of the list."""
-    desk = desk_of(request)
-    session.current_or_new(request, desk.seal)  # never the address's: a list belongs to one browser
+    state = app_state(request)
+    session.current_or_new(request, state.signer)  # never the address's: a list belongs to one browser
     owner = await identify(request)
     cursor = request.query_params.get("cursor")
     if cursor is not None and not JOB_ID.match(cursor):
         raise Problem(BAD_REQUEST, "This page of the list does not exist; begin with the newest.")
-    found = await asyncio.to_thread(desk.ledger.list, owner=owner.id, cursor=cursor, limit=PAGE)
-    files = {job.id: views.outputs(job, desk.links.to) for job in found.jobs}
+    found = await asyncio.to_thread(state.ledger.views.page, owner=owner.id, cursor=cursor, limit=PAGE)
+    files = {job.id: views.outputs(job, state.links.to) for job in found.jobs}
     return page(request, "library.html", found=found, files=files, first=cursor is None)

@@ -9,15 +9,15 @@ from contextlib import contextmanager
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
-from tasks.keys import Key
 from tasks.ledger import LedgerError
-from web import client, session
-from web.api import auth, body
-from web.api.accept import note_refusal, visit_of
-from web.api.auth import key_needed
-from web.api.problems import UNAVAILABLE, Problem
-from web.desk import Desk, desk_of
+from tasks.security.keys import Key
 from web.pages.render import page
+from web.request import auth, body, client, session
+from web.request.auth import key_needed
+from web.request.context import context_of
+from web.request.problems import UNAVAILABLE, Problem
+from web.request.refusals import note_refusal
+from web.request.state import AppState, app_state
 
 
 async def show(request: Request) -> Response:
@@ -27,19 +27,19 @@ async def show(request: Request) -> Response:
 
 async def submit(request: Request) -> Response:
     """Take the key; go where the person wanted to go, or say that it does not hold."""
-    desk = desk_of(request)
+    state = app_state(request)
     with _refusals(request):
-        if not client.through_gateway(request.scope, desk.trusted):
-            desk.logins.admit(client.bucket(visit_of(request).address))
+        if not client.through_gateway(request.scope, state.trusted):
+            state.logins.admit(client.bucket(context_of(request).address))
         given = await _read(request)
-        key = await _find(desk, given.get("key", "").strip())
+        key = await _find(state, given.get("key", "").strip())
     target = _within(given.get("next", "/"))
     if key is None:
-        note_refusal(visit_of(request), "login.refused", key_needed())
+        note_refusal(context_of(request), "login.refused", key_needed())
         fault = "This key does not hold: it may be misspelt, revoked or too old."
         return page(request, "login.html", 401, next=target, fault=fault)
     response = RedirectResponse(target, 303)
-    auth.remember(response, key, desk.seal, secure=session.is_secure(request))
+    auth.remember(response, key, state.signer, secure=session.is_secure(request))
     return response
 
 
@@ -49,14 +49,14 @@ def _refusals(request: Request) -> Iterator[None]:
     try:
         yield
     except Problem as problem:
-        note_refusal(visit_of(request), "login.refused", problem)
+        note_refusal(context_of(request), "login.refused", problem)
         raise
 
 
-async def _find(desk: Desk, shown: str) -> Key | None:
+async def _find(state: AppState, shown: str) -> Key | None:
     """The key, where what is shown is one; it is compared in constant time."""
     try:
-        return await asyncio.to_thread(desk.keyring.check, shown)
+        return await asyncio.to_thread(state.keyring.check, shown)
     except LedgerError as error:
         detail = "Keys cannot be checked now; try again."
         raise Problem(UNAVAILABLE, detail, headers={"retry-after": "5"}) from error
@@ -72,9 +72,9 @@ async def leave(request: Request) -> Response:
 
 async def _read(request: Request) -> dict[str, str]:
     session.refuse_foreign_site(request)
-    seal = desk_of(request).seal
+    signer = app_state(request).signer
     given = await body.read_form(request)
-    session.require_token(session.current(request, seal), given.get("token", ""), seal)
+    session.require_token(session.current(request, signer), given.get("token", ""), signer)
     return given
 
 

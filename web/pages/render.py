@@ -13,19 +13,19 @@ from starlette.responses import HTMLResponse, Response
 from starlette.staticfiles import StaticFiles
 from starlette.types import Scope
 
-from web import session
-from web.desk import desk_of
+from web.request import session
+from web.request.state import app_state
 
 HERE = Path(__file__).parent
 
 
 def page(request: Request, name: str, status: int = 200, **context: Any) -> HTMLResponse:
     """A page, with the session's cookie and the token for its forms."""
-    seal = desk_of(request).seal
-    token = session.form_token(session.current_or_new(request, seal), seal)
+    signer = app_state(request).signer
+    token = session.form_token(session.current_or_new(request, signer), signer)
     text = _templates.get_template(name).render({"path": request.url.path, "token": token} | context)
     response = HTMLResponse(text, status, headers={"cache-control": "no-store"})
-    session.keep(request, response, seal)
+    session.keep(request, response, signer)
     return response
 
 

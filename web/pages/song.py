@@ -6,13 +6,14 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
 from tasks.jobs import ErrorClass, JobState
-from web import session
-from web.api import body, convert, views
-from web.api.accept import accept, refusals
-from web.api.auth import identify
+from web.api import convert, views
+from web.api.accept import accept
 from web.api.jobs import cancel_job, find, look
-from web.desk import desk_of
 from web.pages.render import page
+from web.request import body, session
+from web.request.auth import identify
+from web.request.refusals import refusals
+from web.request.state import app_state
 
 MENDING = {
     ErrorClass.INVALID_REQUEST: "Change the settings and try again.",
@@ -25,10 +26,10 @@ MENDING = {
 
 async def show(request: Request) -> Response:
     """The page of one song, in whatever state it is."""
-    desk = desk_of(request)
+    state = app_state(request)
     found = await look(request, request.path_params["job_id"])
     job = found.job
-    files = views.outputs(job, desk.links.to)
+    files = views.outputs(job, state.links.to)
     return page(
         request,
         "song.html",
@@ -63,6 +64,6 @@ async def again(request: Request) -> Response:
 
 async def _checked(request: Request) -> None:
     session.refuse_foreign_site(request)
-    seal = desk_of(request).seal
+    signer = app_state(request).signer
     given = await body.read_form(request)
-    session.require_token(session.current(request, seal), given.get("token", ""), seal)
+    session.require_token(session.current(request, signer), given.get("token", ""), signer)

@@ -10,8 +10,8 @@ import orjson
 import pytest
 
 from observability.logging import configure
-from tasks.app import make_app
-from tasks.publish import Publisher
+from tasks.queue.application import make_app
+from tasks.queue.publisher import Publisher
 from tasks.settings import Settings
 from tests.servers import valkey
 from tests.servers.valkey import Valkey

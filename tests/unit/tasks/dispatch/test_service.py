@@ -7,10 +7,10 @@ from pathlib import Path
 import httpx
 import pytest
 
-from tasks import links
 from tasks.dispatch.service import Threads, _addresses
 from tasks.ledger import LedgerUnavailable
-from tasks.secret import secret_of
+from tasks.security import links
+from tasks.security.secret import secret_of
 from tasks.settings import Settings
 
 

@@ -1,0 +1,52 @@
+"""One POST that tells another server that a job ended.
+
+The connection goes to the address that was checked, whatever the name says a moment later.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Final
+
+import httpx
+
+from tasks.security.addresses import Allowed, CallbackRefused, HostUnknown, is_public, parse, reachable
+
+AGAIN: Final = frozenset({408, 425, 429})  # refusals that ask to come back later
+PATIENCE: Final = httpx.Timeout(10.0)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Answer:
+    """What became of one POST: `taken` by the receiver, or not; `final` where trying again is of no use."""
+
+    taken: bool
+    final: bool
+    why: str
+
+
+def post(url: str, document: dict[str, Any], *, allowed: Allowed = is_public) -> Answer:
+    """POST `document` as JSON to `url`, once; what is answered beyond the status is not read."""
+    try:
+        status = _post(parse(url), document, allowed)
+    except HostUnknown as error:
+        return Answer(taken=False, final=False, why=str(error))
+    except CallbackRefused as error:
+        return Answer(taken=False, final=True, why=str(error))
+    except httpx.HTTPError as error:
+        return Answer(taken=False, final=False, why=f"no answer: {type(error).__name__}")
+    final = status < 500 and status not in AGAIN
+    return Answer(taken=200 <= status < 300, final=final, why=f"answered {status}")
+
+
+def _post(url: httpx.URL, document: dict[str, Any], allowed: Allowed) -> int:
+    address = reachable(url, allowed)[0]
+    headers = {"Host": url.netloc.decode("ascii"), "User-Agent": "tutti"}
+    by_name = {"sni_hostname": url.host}  # the certificate is checked against the name
+    target = url.copy_with(host=address)
+    # No proxy of the environment and no redirect: either would choose another address than the one checked.
+    with (
+        httpx.Client(timeout=PATIENCE, follow_redirects=False, trust_env=False) as client,
+        client.stream("POST", target, json=document, headers=headers, extensions=by_name) as answer,
+    ):
+        return answer.status_code

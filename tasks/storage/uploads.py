@@ -1,0 +1,80 @@
+"""Uploaded audio: each file is named by the SHA-256 of its bytes, and its time says when it was last used."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import re
+import secrets
+from collections.abc import Collection
+from pathlib import Path
+from typing import Final
+
+from tasks.storage.publish_once import publish_once
+
+NAME: Final = re.compile(r"^[0-9a-f]{64}$")
+ABANDONED: Final = 3600.0  # seconds after which an unfinished upload has lost its sender
+
+
+class Uploads:
+    """The folder of uploads; safe from many processes and machines. Every method may raise OSError."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    def keep(self, received: Path, digest: str) -> None:
+        """Put a received file in its place; where it is there already, that counts as a use of it."""
+        while not self.use(digest):
+            publish_once(received, self.folder / digest)
+
+    def use(self, digest: str) -> bool:
+        """Note that an upload is wanted, so that it does not expire now; False where it is not here."""
+        try:
+            os.utime(self.folder / digest)
+        except FileNotFoundError:
+            return False
+        return True
+
+    def expire(self, older_than: float, needed: Collection[str]) -> int:
+        """Delete what is not needed and was last used `older_than` seconds ago or before; their number."""
+        if not self.folder.is_dir():
+            return 0
+        now = self._now()
+        number = 0
+        for path in self.folder.iterdir():
+            if path.suffix == ".tmp" and path.name.startswith("."):
+                _delete(path, now - ABANDONED)
+            elif NAME.match(path.name) and path.name not in needed:
+                number += _delete(path, now - older_than)
+        return number
+
+    def used_share(self) -> float:
+        """Share of the folder's disk that is taken, 0..1."""
+        if not self.folder.is_dir():
+            return 0.0
+        disk = os.statvfs(self.folder)
+        return 1.0 - disk.f_bavail / max(1, disk.f_blocks)
+
+    def _now(self) -> float:
+        """What time it is by the clock that stamps these files: a NAS has its own."""
+        clock = self.folder / f".clock-{secrets.token_hex(6)}.tmp"
+        clock.touch()
+        try:
+            return clock.stat().st_mtime
+        finally:
+            clock.unlink()
+
+
+def _delete(path: Path, before: float) -> bool:
+    """Delete a file last used before a time; it is put aside first, so that a use in between is seen."""
+    aside = path.with_name(f".{secrets.token_hex(6)}.tmp")
+    with contextlib.suppress(FileNotFoundError):
+        if path.stat().st_mtime > before:
+            return False
+        path.rename(aside)
+        if aside.stat().st_mtime > before:
+            with contextlib.suppress(FileExistsError):
+                os.link(aside, path)
+        aside.unlink()
+        return not path.exists()
+    return False

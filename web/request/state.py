@@ -1,0 +1,66 @@
+"""What every handler needs at hand."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+import anyio
+from starlette.requests import Request
+
+from tasks.ledger import Accepted, JobStatus, Ledger, NewJob
+from tasks.security.keys import Keyring
+from tasks.security.links import Links
+from tasks.security.signer import Signer
+from tasks.settings import Settings
+from web.process.batcher import Batcher
+from web.process.ended import Ended
+from web.process.queue_router import QueueRouter
+from web.process.watcher import Watcher
+from web.request.client import Networks
+from web.request.limits import RateLimiter
+
+if TYPE_CHECKING:  # it brings numpy, which starting need not wait for
+    from tasks.storage.songs import Storage
+
+FILES = anyio.CapacityLimiter(16)
+"""Threads that may wait for the NAS. They are kept apart, so that a NAS that hangs stops nothing else."""
+
+
+@dataclass
+class Pulse:
+    """The last look at whether jobs can be taken; see `web.api.health`."""
+
+    at: float = float("-inf")
+    reason: str | None = None
+    queued: int = 0
+    lock: asyncio.Lock = field(default_factory=asyncio.Lock)
+
+
+@dataclass(frozen=True, kw_only=True)
+class AppState:
+    """One web process's settings, ledger, watcher of jobs, rate limits and signatures."""
+
+    settings: Settings
+    ledger: Ledger
+    intake: Batcher[NewJob, Accepted]
+    looks: Batcher[str, JobStatus | None]
+    ended: Ended = field(default_factory=Ended)
+    storage: Storage
+    watcher: Watcher
+    route: QueueRouter
+    keyring: Keyring
+    gate: RateLimiter
+    logins: RateLimiter
+    signer: Signer
+    links: Links
+    trusted: Networks
+    admins: Networks
+    pulse: Pulse = field(default_factory=Pulse)
+
+
+def app_state(request: Request) -> AppState:
+    """The state of the application that answers this request."""
+    state: AppState = request.app.state.tutti
+    return state
