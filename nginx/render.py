@@ -13,6 +13,7 @@ import jinja2
 
 from nginx.node import Backends
 from nginx.problem import PROBLEMS
+from tasks import http
 from tasks.settings import Settings
 
 JOB_ID = "[a-z0-9]{1,4}_[0-9a-hjkmnp-tv-z]{26}"
@@ -33,19 +34,21 @@ class Door:
         location: As an nginx location names it.
         pattern: The same as a regular expression.
         waits: The answer comes only when the song is finished.
+        uploads: The body is audio; it may be large, and an address may send only a few at once.
         page: It belongs to the pages, where a browser's session takes the place of a key.
     """
 
     location: str
     pattern: str
     waits: bool = False
+    uploads: bool = False
     page: bool = False
 
 
 DOORS = (
     Door("= /v1/jobs", "/v1/jobs"),
     Door("~ ^/v1/jobs/[^/]+/retry$", "/v1/jobs/[^/]+/retry"),
-    Door("= /v1/uploads", "/v1/uploads"),
+    Door("= /v1/uploads", "/v1/uploads", uploads=True),
     Door("= /generate", "/generate", waits=True),
     Door("= /release_task", "/release_task"),
     Door("= /songs", "/songs", page=True),
@@ -63,6 +66,7 @@ API_PREFIXES = (
     "/readyz",
     "/metrics",
 )
+UPLOADS_AT_ONCE = 4  # of one address
 CSP = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; media-src 'self' blob:; "
     "connect-src 'self'; font-src 'self'; form-action 'self'; frame-ancestors 'none'; base-uri 'none'"
@@ -205,6 +209,13 @@ def render(settings: Settings, backends: Backends, machine: Machine, *, secret: 
             audio_types=AUDIO_TYPES,
             doors=DOORS,
             api_prefixes=API_PREFIXES,
+            body_max=http.JSON_MAX,
+            upload_max=http.upload_max(settings),
+            flower_max=http.FLOWER_MAX,
+            uploads_at_once=UPLOADS_AT_ONCE,
+            shared=http.shared_cache_may_keep(settings),
+            names=None if settings.host_names is None else sorted(map(re.escape, settings.host_names)),
+            own_name=_bare(listen(settings.own_host, settings.port)),
             csp=CSP,
             security_headers=SECURITY_HEADERS,
             wait_seconds=math.ceil(settings.deadline_seconds) + 120,

@@ -128,7 +128,7 @@ def _clean_text(text: str) -> str:
 
 
 def _known_key(text: str) -> str:
-    if not KEY_SCALE.match(text):
+    if not KEY_SCALE.fullmatch(text):
         raise ValueError("is a note and optionally a mode, such as 'A minor', 'F# major' or 'Bb'")
     return text.replace("♯", "#").replace("♭", "b")
 

@@ -31,6 +31,7 @@ from web.process.batcher import Batcher
 from web.process.queue_router import QueueRouter
 from web.process.watcher import Watcher
 from web.request.client import networks
+from web.request.hosts import Hosts
 from web.request.limits import RateLimiter
 from web.request.signer import Signer
 from web.request.state import AppState
@@ -80,7 +81,7 @@ def create_app(settings: Settings, *, address: str | None = None) -> FastAPI:
     app.add_middleware(Fast)
     if settings.keys_required:
         app.add_middleware(guard.Guard)
-    app.add_middleware(Edge, trusted=networks(settings.trusted_proxies))
+    app.add_middleware(Edge, hosts=Hosts(settings.host_names), trusted=networks(settings.trusted_proxies))
     return app
 
 

@@ -99,7 +99,8 @@ def run(settings: Settings) -> int:
 
 
 def _courier(settings: Settings, ledger: Ledger, database: Database) -> Callable[[], float]:
-    deliver = functools.partial(post, allowed=allowing(settings.callback_networks))
+    allowed = allowing(settings.callback_networks)
+    deliver = functools.partial(post, allowed=allowed, at=settings.callback_ports)
     table = CallbackTable(database, ledger.now)
     return CallbackSender(ledger, table, _addresses(settings), settings.callback_hours, deliver).turn
 

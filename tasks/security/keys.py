@@ -116,7 +116,7 @@ class Keyring:
 
     def check(self, token: str) -> Key | None:
         """Give the key that this text is, or None where it is not a valid one. May ask the ledger."""
-        match = TOKEN.match(token)
+        match = TOKEN.fullmatch(token)
         if match is None:
             return None
         key = self._remembered(digest(token), lambda: self._verify(match["id"], match["secret"]))

@@ -270,7 +270,8 @@ def test_nobody_listens_for_a_client_that_has_gone(tmp_path):
 
         scope = {
             "type": "http", "http_version": "1.1", "method": "GET", "path": path, "raw_path": path.encode(),
-            "query_string": b"", "root_path": "", "scheme": "http", "headers": [], "server": ("tutti", 80),
+            "query_string": b"", "root_path": "", "scheme": "http", "headers": [(b"host", b"tutti.test")],
+            "server": ("tutti", 80),
             "client": ("127.0.0.1", 1),
         }  # fmt: skip
         answering = asyncio.create_task(web.app(scope, receive, send))

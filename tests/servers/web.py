@@ -58,7 +58,7 @@ class Web:
 @asynccontextmanager
 async def running(data: Path, **values: Any) -> AsyncIterator[Web]:
     """The application on a folder, with its lifespan."""
-    settings = Settings(data=data, **{"rate_limit": "off", **values})
+    settings = Settings(data=data, **{"rate_limit": "off", "hosts": "tutti.test", **values})
     app = create_app(settings)
     async with app.router.lifespan_context(app):
         transport = httpx.ASGITransport(app, client=("127.0.0.1", 4321))

@@ -77,7 +77,7 @@ async def accept(request: Request, wanted: JobRequest, body: bytes | None = None
 
 def _idempotency_key(request: Request) -> str | None:
     key = fields(request.scope).get("idempotency-key")
-    if key is not None and not IDEMPOTENCY_KEY.match(key):
+    if key is not None and not IDEMPOTENCY_KEY.fullmatch(key):
         raise Problem(BAD_REQUEST, "Idempotency-Key has to be 1 to 255 visible ASCII characters.")
     return key
 
@@ -91,9 +91,9 @@ async def _check(state: AppState, wanted: JobRequest) -> None:
     if wanted.callback_url is not None:
         from tasks.security.addresses import CallbackRefused, allowing, check_url
 
-        allowed = allowing(state.settings.callback_networks)
+        allowed, at = allowing(state.settings.callback_networks), state.settings.callback_ports
         try:
-            await asyncio.to_thread(check_url, wanted.callback_url, allowed=allowed)
+            await asyncio.to_thread(check_url, wanted.callback_url, allowed=allowed, at=at)
         except CallbackRefused as error:
             raise _field("callback_url", str(error).removeprefix("callback_url: ")) from error
 

@@ -9,7 +9,6 @@ Errors are problem documents; they carry `detail`, which those clients read.
 from __future__ import annotations
 
 import asyncio
-import json
 import re
 import time
 from collections.abc import Callable, Mapping
@@ -107,13 +106,13 @@ async def query_result(request: Request) -> Response:
     refuse_foreign_site(request)
     listed = (await _fields(request)).get("task_id_list", [])
     try:
-        ids = json.loads(listed) if isinstance(listed, str) else listed
-    except ValueError:
+        ids = orjson.loads(listed) if isinstance(listed, str) else listed
+    except orjson.JSONDecodeError:
         ids = None
     if not isinstance(ids, list) or len(ids) > AT_ONCE or not all(isinstance(item, str) for item in ids):
         raise Problem(BAD_REQUEST, f"task_id_list has to be a list of at most {AT_ONCE} task ids.")
     state = app_state(request)
-    known = [task_id for task_id in ids if JOB_ID.match(task_id)]
+    known = [task_id for task_id in ids if JOB_ID.fullmatch(task_id)]
     looks = await asyncio.gather(*(state.looks.ask(task_id) for task_id in known))
     jobs = {look.job.id: look.job for look in looks if look}
     return wrapped([_result(task_id, jobs.get(task_id), state.links.to) for task_id in ids])
@@ -180,6 +179,9 @@ def translate(given: Mapping[str, Any]) -> JobRequest:
     ours: dict[str, Any] = dict(THEIR_DEFAULTS)
     for name, theirs in NAMES.items():
         value = next((given[key] for key in theirs if given.get(key) not in (None, "")), None)
+        if isinstance(value, list | dict):
+            wrong = "has to be text or a number"
+            raise Problem(INVALID, f"{name} {wrong}.", errors=[{"field": name, "detail": wrong}])
         if value is not None:
             ours[name] = value
     if _truth(given.get("use_random_seed", True)) or str(ours.get("seed", -1)).startswith("-"):
@@ -195,7 +197,7 @@ def translate(given: Mapping[str, Any]) -> JobRequest:
 
 
 def _truth(value: Any) -> bool:
-    return str(value).lower() not in {"false", "0", "no", ""}
+    return isinstance(value, list | dict) or str(value).lower() not in {"false", "0", "no", ""}
 
 
 def _key(value: Any) -> Any:

@@ -110,7 +110,7 @@ async def index(
 ) -> Response:
     """Your jobs, newest first: your key's, your session's or your address's."""
     app, owner = app_state(request), await identify(request)
-    if cursor is not None and not JOB_ID.match(cursor):
+    if cursor is not None and not JOB_ID.fullmatch(cursor):
         raise Problem(INVALID, "cursor is not one of ours; begin again without it.")
     page = await asyncio.to_thread(app.ledger.list, owner=owner.id, state=state, cursor=cursor, limit=limit)
     found = [views.of_job(job, link=app.links.to) for job in page.jobs]
@@ -170,7 +170,7 @@ async def look(request: Request, job_id: str) -> Look:
     Raises:
         Problem: 404.
     """
-    found = await app_state(request).looks.ask(job_id) if JOB_ID.match(job_id) else None
+    found = await app_state(request).looks.ask(job_id) if JOB_ID.fullmatch(job_id) else None
     if found is None:
         raise _unknown()
     return found

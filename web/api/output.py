@@ -20,7 +20,7 @@ from web.request.state import FILES, app_state
 NAME = re.compile(
     r"^(?P<id>[a-z0-9]{1,4}_[0-9a-hjkmnp-tv-z]{26})(?:-[2-8])?\.(?P<extension>wav|flac|mp3|opus|mid)$"
 )
-RANGES = re.compile(r"^bytes=\d*-\d*(?:\s*,\s*\d*-\d*){0,15}$")
+RANGES = re.compile(r"bytes=\d{0,18}-\d{0,18}(?:\s*,\s*\d{0,18}-\d{0,18}){0,15}", re.ASCII)
 TYPES = {
     "wav": "audio/wav",
     "flac": "audio/flac",
@@ -34,7 +34,7 @@ PATIENCE = 10.0  # seconds for a NAS that hangs
 
 async def serve(request: Request) -> Response:
     """The file that the path names."""
-    require_link(request, request.url.path, request.query_params)
+    require_link(request, request.scope["path"], request.query_params)
     return await send(request, request.path_params["name"])
 
 
@@ -59,7 +59,7 @@ async def send(request: Request, name: str) -> Response:
     Raises:
         Problem: 404 for whatever is not a published file's name; 503 where the storage does not answer.
     """
-    match = NAME.match(name)
+    match = NAME.fullmatch(name)
     if match is None:
         raise _nothing()
     path = app_state(request).settings.storage_path / name
@@ -125,7 +125,7 @@ def _check_range(request: Request, size: int) -> None:
     if ranges is None or "if-range" in request.headers:
         return
     parts = [part.strip().partition("-") for part in ranges.removeprefix("bytes=").split(",")]
-    if not RANGES.match(ranges) or not any(_within(start, end, size) for start, _, end in parts):
+    if not RANGES.fullmatch(ranges) or not any(_within(start, end, size) for start, _, end in parts):
         detail = f"The file has {size:,} bytes; ask for some of them, such as bytes=0-1023."
         raise Problem(RANGE, detail, headers={"content-range": f"bytes */{size}"})
 

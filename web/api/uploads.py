@@ -18,6 +18,7 @@ from pydantic import BaseModel, Field
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 
+from tasks.http import upload_max
 from tasks.storage.uploads import Uploads
 from web.api.jobs import answer
 from web.request.auth import identify
@@ -77,7 +78,7 @@ async def _receive(request: Request, state: AppState) -> AsyncIterator[tuple[Pat
         raise _no_room() from error
     try:
         with file:
-            digest = await _copy(request, file, state.settings.max_body_megabytes * 10**6)
+            digest = await _copy(request, file, upload_max(state.settings))
         yield Path(file.name), digest
     finally:
         leftover = partial(Path(file.name).unlink, missing_ok=True)

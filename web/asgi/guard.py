@@ -47,7 +47,7 @@ def _is_open(path: str) -> bool:
 
 
 async def _check(request: Request) -> None:
-    if request.method == "POST" and request.url.path.startswith(JOBS_ENTER):
+    if request.method == "POST" and request.scope["path"].startswith(JOBS_ENTER):
         with refusals(request):
             await _require(request)
     else:
@@ -64,7 +64,7 @@ async def _require(request: Request) -> None:
 def _refusal(request: Request, problem: Problem) -> Response:
     """The problem; a person who lacks a key is asked for it."""
     if problem.kind.status == 401 and request.method in {"GET", "HEAD"} and errors.is_person(request):
-        return RedirectResponse(f"/login?next={quote(request.url.path)}", 303)
+        return RedirectResponse(f"/login?next={quote(request.scope['path'])}", 303)
     return errors.answer(request, problem)
 
 

@@ -21,6 +21,7 @@ COOKIE = "tutti_lane"
 TOKEN = "X-Session-Token"  # noqa: S105 - a header's name
 AUDIENCE = "tutti-affinity"
 HOUR, MINUTE = 3_600, 60
+TOKEN_MAX = 512  # characters; ours have some 200, and the parts of a token are JSON of any depth
 
 
 def wanted(request: Request, address: str) -> Lane:
@@ -60,12 +61,12 @@ def preferred_node(request: Request) -> str | None:
     """The node that the client names, or that its token of an earlier answer names."""
     headers = fields(request.scope)
     named = headers.get("x-preferred-node", "") or _of_token(request, headers.get(TOKEN.lower(), ""))
-    return named if NODE_NAME.match(named) else None
+    return named if NODE_NAME.fullmatch(named) else None
 
 
 def _of_token(request: Request, shown: str) -> str:
     """The token's node; a token that does not hold is no reason to refuse music."""
-    if not shown:
+    if not 0 < len(shown) <= TOKEN_MAX:
         return ""
     try:
         secret = app_state(request).signer.secret
