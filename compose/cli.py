@@ -33,16 +33,25 @@ def main() -> None:
             typer.echo(f"TUTTI_{name}: {problem['msg']} (it is {problem['input']!r})", err=True)
         sys.exit(2)
     except Exception as error:
-        if not _ledger_is_away(error):
+        hint = next((hint for place, name, hint in FORESEEN if _is(error, place, name)), None)
+        if hint is None:
             raise
-        typer.echo(f"{error} (TUTTI_LEDGER_URL, TUTTI_DATA)", err=True)
+        typer.echo(f"{error}{hint}", err=True)
         sys.exit(1)
 
 
-def _ledger_is_away(error: Exception) -> bool:
-    """Whether the ledger says so; where nobody has loaded it, it cannot have said anything."""
-    errors = sys.modules.get("tasks.ledger.errors")
-    return errors is not None and isinstance(error, errors.LedgerUnavailable)
+FORESEEN = (
+    ("tasks.ledger.errors", "LedgerUnavailable", " (TUTTI_LEDGER_URL, TUTTI_DATA)"),
+    ("tasks.security.folders", "FolderRefused", ""),
+    ("nginx.process", "GatewayError", ""),
+)
+"""What ends a command with a sentence rather than a traceback: its module, its name, and a hint."""
+
+
+def _is(error: Exception, place: str, name: str) -> bool:
+    """Whether it is that error; where nobody has loaded its module, it cannot be."""
+    module = sys.modules.get(place)
+    return module is not None and isinstance(error, getattr(module, name))
 
 
 if __name__ == "__main__":

@@ -179,6 +179,10 @@ class Settings(BaseSettings):
     admin_networks: str = Field(
         "127.0.0.0/8, ::1", description="Networks that may open /flower, /metrics and the gateway's status."
     )
+    local_admins: bool = Field(
+        False,
+        description="Whether every account of this machine counts to ADMIN_NETWORKS, not Tutti's own alone.",
+    )
     connection_limit: int = Field(256, ge=0, description="Open requests an address may have; 0: any number.")
     upstream_timeout: int = Field(
         300,

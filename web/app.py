@@ -72,12 +72,14 @@ def create_app(settings: Settings, *, address: str | None = None) -> FastAPI:
     ):
         app.include_router(router)
     app.add_route("/output/{name}", output.serve, methods=["GET"], include_in_schema=False)
+    app.add_route("/-/shared/{name}", output.hand_over, methods=["GET"], include_in_schema=False)
     app.add_route("/flower", flower.proxy, methods=flower.METHODS, include_in_schema=False)
     app.add_route("/flower/{path:path}", flower.proxy, methods=flower.METHODS, include_in_schema=False)
     pages.install(app)
     errors.install(app)
     schema.install(app)
     app.add_route("/auth/key_valid", guard.key_valid, methods=["GET"], include_in_schema=False)
+    app.add_route("/auth/keeper", health.keeper, methods=["GET"], include_in_schema=False)
     app.add_middleware(Fast)
     if settings.keys_required:
         app.add_middleware(guard.Guard)

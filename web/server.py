@@ -14,6 +14,7 @@ import uvicorn
 from fastapi import FastAPI
 
 from observability.logging import configure, get_logger
+from tasks.security.folders import claim
 from tasks.settings import LOCAL, Settings
 from web.app import create_app
 from web.asgi.connection import Door, guarded
@@ -37,7 +38,7 @@ def run(settings: Settings, *, uds: Path | None = None) -> int:
     Returns:
         The exit code.
     """
-    settings.log_path.mkdir(parents=True, exist_ok=True)
+    claim(settings)
     configure(service="tutti-web", path=settings.log_path / "web.jsonl", level=settings.log_level)
     if uds is None:
         _warn_if_alone(settings)
@@ -87,7 +88,6 @@ def _door(settings: Settings) -> Door:
 def _configuration(settings: Settings, uds: Path | None) -> uvicorn.Config:
     address = f"unix:{uds}" if uds else settings.advertised
     if uds is not None:
-        uds.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         uds.unlink(missing_ok=True)
     return uvicorn.Config(
         create_app(settings, address=address),

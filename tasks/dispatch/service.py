@@ -26,6 +26,7 @@ from tasks.ledger.sql.database import Database
 from tasks.queue.application import make_app
 from tasks.queue.publisher import Publisher
 from tasks.security.addresses import allowing
+from tasks.security.folders import claim
 from tasks.security.links import Links
 from tasks.security.secret import secret_of
 from tasks.settings import Settings
@@ -76,6 +77,7 @@ def run(settings: Settings) -> int:
     Returns:
         The exit code.
     """
+    claim(settings)
     configure(service="tutti-dispatch", path=settings.log_path / "worker.jsonl", level=settings.log_level)
     threads = Threads()
     for number in (signal.SIGTERM, signal.SIGINT):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import os
 import re
 import secrets
@@ -13,6 +14,7 @@ from typing import Final
 from tasks.storage.publish_once import publish_once
 
 NAME: Final = re.compile(r"^[0-9a-f]{64}$")
+OWNERS: Final = ".owners"  # the folder of empty files that say who sent what: DIGEST.HASH-OF-OWNER
 ABANDONED: Final = 3600.0  # seconds after which an unfinished upload has lost its sender
 
 
@@ -22,13 +24,30 @@ class Uploads:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
 
-    def keep(self, received: Path, digest: str) -> None:
-        """Put a received file in its place; where it is there already, that counts as a use of it."""
+    def keep(self, received: Path, digest: str, owner: str | None = None) -> None:
+        """Put a received file in its place; where it is there already, that counts as a use of it.
+
+        Args:
+            received: the file, of whatever name in the same folder.
+            digest: the SHA-256 of its bytes.
+            owner: who sent it and may use it from now on, beside those who sent the same before.
+        """
+        if owner is not None:
+            self._owners.mkdir(exist_ok=True)
+            (self._owners / _mark(digest, owner)).touch()
         while not self.use(digest):
             publish_once(received, self.folder / digest)
 
-    def use(self, digest: str) -> bool:
-        """Note that an upload is wanted, so that it does not expire now; False where it is not here."""
+    def use(self, digest: str, owners: Collection[str] | None = None) -> bool:
+        """Note that an upload is wanted, so that it does not expire now; False where it is not here.
+
+        Args:
+            digest: its id.
+            owners: the names of who wants it. One who never sent it is told what is told of no upload at all:
+                the hash of a file is known to many, and whether it was uploaded is not theirs to learn.
+        """
+        if owners is not None and not any((self._owners / _mark(digest, one)).exists() for one in owners):
+            return False
         try:
             os.utime(self.folder / digest)
         except FileNotFoundError:
@@ -46,7 +65,20 @@ class Uploads:
                 _delete(path, now - ABANDONED)
             elif NAME.match(path.name) and path.name not in needed:
                 number += _delete(path, now - older_than)
+        self._forget_owners(now - ABANDONED)
         return number
+
+    @property
+    def _owners(self) -> Path:
+        return self.folder / OWNERS
+
+    def _forget_owners(self, before: float) -> None:
+        """Delete the marks of uploads that are gone."""
+        if not self._owners.is_dir():
+            return
+        for mark in self._owners.iterdir():
+            if not (self.folder / mark.name.partition(".")[0]).exists():
+                _delete(mark, before)
 
     def used_share(self) -> float:
         """Share of the folder's disk that is taken, 0..1."""
@@ -63,6 +95,10 @@ class Uploads:
             return clock.stat().st_mtime
         finally:
             clock.unlink()
+
+
+def _mark(digest: str, owner: str) -> str:
+    return f"{digest}.{hashlib.blake2b(owner.encode(), digest_size=16).hexdigest()}"
 
 
 def _delete(path: Path, before: float) -> bool:

@@ -61,7 +61,9 @@ async def create(request: Request) -> Response:
             )
         async with _receive(request, state) as (path, digest):
             uploads = Uploads(state.settings.upload_path)
-            seconds, size = await anyio.to_thread.run_sync(_keep, uploads, path, digest, limiter=FILES)
+            seconds, size = await anyio.to_thread.run_sync(
+                _keep, uploads, path, digest, owner.id, limiter=FILES
+            )
             return answer({"id": digest, "bytes": size, "seconds": seconds}, 201)
 
 
@@ -135,9 +137,9 @@ def _length(path: Path) -> float | None:
     return seconds
 
 
-def _keep(uploads: Uploads, path: Path, digest: str) -> tuple[float | None, int]:
+def _keep(uploads: Uploads, path: Path, digest: str, owner: str) -> tuple[float | None, int]:
     """Put the file in its place; its seconds and bytes."""
     seconds = _length(path)
     size = path.stat().st_size
-    uploads.keep(path, digest)
+    uploads.keep(path, digest, owner)
     return seconds, size

@@ -7,6 +7,7 @@ that does not take its answer; it reads heads of any size and lets any number of
 from __future__ import annotations
 
 import asyncio
+import itertools
 import resource
 from collections import Counter
 from collections.abc import Callable
@@ -15,6 +16,7 @@ from enum import Enum
 from typing import Any
 
 from web.asgi.cork import CorkedProtocol
+from web.request import neighbour
 from web.request.client import Networks, bucket, within
 
 HEAD_MAX = 64 * 1024  # bytes of a request's line and headers
@@ -24,6 +26,7 @@ SPARE_FILES = 256  # descriptors for all else: the ledger, songs, the log
 TOO_SLOW = (408, b"Request Timeout")
 TOO_LARGE = (431, b"Request Header Fields Too Large")
 TOO_MANY = (429, b"Too Many Requests")
+_numbers = itertools.count()
 AGAIN = b"retry-after: 2\r\n"
 
 
@@ -91,10 +94,12 @@ class _Guarded(CorkedProtocol):
     _sending: asyncio.TimerHandle | None = None
     _reading_head = True
     _body_open = False
+    _number = ""
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Begin with a connection."""
         super().connection_made(transport)
+        self._number = f"{next(_numbers):x}"
         self._name, self._welcome = self.door.enter(self.client[0] if self.client else None)
         if self._welcome is Welcome.DROPPED:
             self.transport.abort()
@@ -123,6 +128,7 @@ class _Guarded(CorkedProtocol):
         self._reading_head, self._head, self._body_open = False, 0, True
         self._stop_waiting()
         if self._welcome is Welcome.LET_IN:
+            self.scope["state"][neighbour.CONNECTION] = self._number
             super().on_headers_complete()
         else:
             self._refuse(TOO_MANY)

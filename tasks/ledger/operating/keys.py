@@ -9,9 +9,11 @@ from typing import Any
 import sqlalchemy as sa
 
 from tasks.ledger.errors import LedgerError
-from tasks.ledger.operating.tables import api_keys
-from tasks.ledger.sql.database import Database
+from tasks.ledger.operating.tables import api_keys, ended_logins
+from tasks.ledger.sql.database import Database, insert
 from tasks.security.keys import Key, Quota, Scope, new_token, scopes_of
+
+NAME_MAX = 100
 
 
 class UnknownKey(LedgerError):
@@ -47,7 +49,12 @@ class Keys:
 
         Returns:
             The key as it is kept, and the text to hand over, which is kept nowhere.
+
+        Raises:
+            ValueError: The name is not one line of text.
         """
+        if not (name.strip() and name.isprintable() and len(name) <= NAME_MAX):
+            raise ValueError(f"a key's name is one line of at most {NAME_MAX} printable characters")
         key_id, digest, token = new_token()
         now = self._now()
         key = Key(
@@ -88,6 +95,19 @@ class Keys:
         if key is None:
             raise UnknownKey(f"there is no key {key_id!r}; `tutti keys list` shows them")
         return key
+
+    def end_login(self, login_id: str, until: float) -> None:
+        """Note that a browser's login has ended before its cookie does, at `until`."""
+        with self._database.write() as connection:
+            connection.execute(sa.delete(ended_logins).where(ended_logins.c.until < self._now()))
+            statement = insert(connection, ended_logins).values(id=login_id, until=until)
+            connection.execute(statement.on_conflict_do_nothing())
+
+    def has_ended(self, login_id: str) -> bool:
+        """Whether a browser's login has ended."""
+        with self._database.read() as connection:
+            statement = sa.select(ended_logins.c.id).where(ended_logins.c.id == login_id)
+            return connection.execute(statement).first() is not None
 
 
 def _row(key: Key) -> dict[str, Any]:

@@ -24,6 +24,14 @@ api_keys = sa.Table(
     sa.Column("revoked_at", sa.Double),
 )
 
+# Browsers that were logged out while their cookie would still hold; gone when it would not.
+ended_logins = sa.Table(
+    "ended_logins",
+    metadata,
+    sa.Column("id", sa.Text, primary_key=True),
+    sa.Column("until", sa.Double, nullable=False),
+)
+
 canaries = sa.Table(
     "canaries",
     metadata,
