@@ -74,6 +74,14 @@ async def policy(request: Request) -> Response:
     )
 
 
+async def large(request: Request) -> Response:
+    async def stream():  # type: ignore[no-untyped-def]
+        for _ in range(int(request.query_params["bytes"]) // 100_000):
+            yield b"x" * 100_000
+
+    return StreamingResponse(stream(), media_type="audio/wav")
+
+
 async def anything(request: Request) -> Response:
     return JSONResponse(seen(request))
 
@@ -87,6 +95,7 @@ app = Starlette(
         Route("/fail", fail),
         Route("/", page),
         Route("/policy", policy),
+        Route("/large", large),
         Route("/{rest:path}", anything, methods=["GET", "HEAD", "PUT", "DELETE", "POST"]),
     ]
 )
