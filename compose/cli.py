@@ -33,25 +33,27 @@ def main() -> None:
             typer.echo(f"TUTTI_{name}: {problem['msg']} (it is {problem['input']!r})", err=True)
         sys.exit(2)
     except Exception as error:
-        hint = next((hint for place, name, hint in FORESEEN if _is(error, place, name)), None)
-        if hint is None:
+        named = _to_look_at(error)
+        if named is None:
             raise
-        typer.echo(f"{error}{hint}", err=True)
+        typer.echo(f"{error}{named and f' ({named})'}", err=True)
         sys.exit(1)
 
 
-FORESEEN = (
-    ("tasks.ledger.errors", "LedgerUnavailable", " (TUTTI_LEDGER_URL, TUTTI_DATA)"),
+# module, error, and the settings to look at; what nobody has loaded cannot have raised anything
+KNOWN = (
+    ("tasks.ledger.errors", "LedgerUnavailable", "TUTTI_LEDGER_URL, TUTTI_DATA"),
+    ("observability.metrics", "CannotServe", "TUTTI_METRICS_HOST, TUTTI_..._METRICS_PORT"),
     ("tasks.security.folders", "FolderRefused", ""),
     ("nginx.process", "GatewayError", ""),
 )
-"""What ends a command with a sentence rather than a traceback: its module, its name, and a hint."""
 
 
-def _is(error: Exception, place: str, name: str) -> bool:
-    """Whether it is that error; where nobody has loaded its module, it cannot be."""
-    module = sys.modules.get(place)
-    return module is not None and isinstance(error, getattr(module, name))
+def _to_look_at(error: Exception) -> str | None:
+    for module, name, named in KNOWN:
+        if module in sys.modules and isinstance(error, getattr(sys.modules[module], name)):
+            return named
+    return None
 
 
 if __name__ == "__main__":

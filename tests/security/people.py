@@ -72,9 +72,9 @@ def finish(ledger: Ledger, job_id: str, folder: Path | None = None, sound: bytes
     song = ledgers.song(job_id)
     if folder is not None:
         (folder / song.name).write_bytes(sound)
-    job = ledger.claim(job_id, "gpu0@a", epoch)
+    job = ledger.workers.claim(job_id, "gpu0@a", epoch)
     assert job is not None
-    assert ledger.finish(job_id, job.attempt, "gpu0@a", epoch, [song])
+    assert ledger.workers.finish(job_id, job.attempt, "gpu0@a", epoch, [song])
     return song
 
 

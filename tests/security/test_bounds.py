@@ -108,9 +108,9 @@ def test_an_address_has_so_many_connections_and_others_have_theirs(tmp_path: Pat
 
 
 def httpx_from(port: int, source: str) -> int:
-    with httpx.Client(transport=httpx.HTTPTransport(local_address=source)) as client:
-        with contextlib.suppress(httpx.TransportError):
-            return client.get(f"http://127.0.0.1:{port}/livez").status_code
+    transport = httpx.HTTPTransport(local_address=source)
+    with contextlib.suppress(httpx.TransportError), httpx.Client(transport=transport) as client:
+        return client.get(f"http://127.0.0.1:{port}/livez").status_code
     return 0
 
 
@@ -203,7 +203,7 @@ def test_large_bodies_are_refused_alike_each_time(front: Front, path: str) -> No
 @pytest.mark.parametrize("extra", [-1, 0, 1, 4_000])
 def test_gateway_and_app_agree_to_the_byte(front: Front, extra: int) -> None:
     """Where the gateway lets through what the app refuses, the app hangs up on it."""
-    from tasks.http import JSON_MAX
+    from web.request.http import JSON_MAX
 
     sizes = {
         "/v1/jobs": (JSON_MAX, "application/json"),

@@ -24,11 +24,7 @@ def bearer(token: str) -> dict[str, str]:
 
 
 def key(web: Web, *scopes: str) -> str:
-    from tasks.ledger.operating.keys import Keys
-
-    store = web.state.keyring._store
-    assert isinstance(store, Keys)
-    return store.add("somebody", scopes)[1]  # type: ignore[arg-type]
+    return web.ledger.keys.add("somebody", scopes)[1]  # type: ignore[arg-type]
 
 
 def test_without_a_key_nothing_opens_but_what_is_listed(tmp_path: Path) -> None:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import ipaddress
+import os
 import socket
+import sqlite3
 import subprocess
 import sys
 import threading
@@ -15,6 +17,7 @@ import httpx
 import pytest
 from playwright.sync_api import Error, sync_playwright
 
+from tasks.ledger import Ledger
 from tasks.security.addresses import CallbackRefused, allowing, check_url
 from tests.browser.test_form import ARGUMENTS
 from tests.needs import program
@@ -258,22 +261,16 @@ def test_only_some_ports_are_called() -> None:
 
 def test_names_of_keys_leave_a_terminal_alone(tmp_path: Path) -> None:
     """A name once cleared the screen of whoever listed the keys, or wrote a key's row anew."""
-    import os
-
-    from tasks.ledger.operating.keys import Keys
-    from tasks.ledger.operating.tables import api_keys, opened
-
     url = f"sqlite:///{tmp_path / 'ledger.db'}"
-    database = opened(url)
-    for bad in ("a\x1b[2Jb", "a\nb", "a\x9b1mb", "\u202eevil", "", " ", "x" * 101, "\x07"):
-        with pytest.raises(ValueError, match="printable"):
-            Keys(database).add(bad)
-    Keys(database).add("[red]Ada[/red] [link=http://evil.example]x[/link]")
-    made, _ = Keys(database).add("old")
-    with database.write() as connection:  # as an older Tutti let in
-        connection.execute(
-            api_keys.update().where(api_keys.c.id == made.id).values(name="a\x1b[2J\x9b1mb\u202e")
-        )
+    with Ledger(url) as ledger:
+        for bad in ("a\x1b[2Jb", "a\nb", "a\x9b1mb", "\u202eevil", "", " ", "x" * 101, "\x07"):
+            with pytest.raises(ValueError, match="printable"):
+                ledger.keys.add(bad)
+        ledger.keys.add("[red]Ada[/red] [link=http://evil.example]x[/link]")
+        made, _ = ledger.keys.add("old")
+    with sqlite3.connect(tmp_path / "ledger.db") as database:  # as an older Tutti let in
+        odd = "a\x1b[2J\x9b1mb\u202e"
+        database.execute("UPDATE api_keys SET name = ? WHERE id = ?", (odd, made.id))
     environment = {**os.environ, "TUTTI_LEDGER_URL": url, "COLUMNS": "200", "FORCE_COLOR": "1"}
     for words in (["list"], ["revoke", made.id]):
         done = subprocess.run(

@@ -11,7 +11,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from observability.logging import configure
-from tests.security import fuzz
+from tests.security import fuzz, odd
 from tests.security.people import Route, routes
 from tests.servers.web import GOOD, Web, in_app
 
@@ -19,28 +19,47 @@ DEEP = "[" * 30_000
 JSON = {"content-type": "application/json"}
 FORM = {"content-type": "application/x-www-form-urlencoded"}
 TOKEN = base64.urlsafe_b64encode(DEEP.encode()).decode()
+DEEPER = b"[" * 900 + b"]" * 900
 KNOWN: dict[str, tuple[str, str, dict[str, Any]]] = {
     "30,000 brackets as a list of tasks": ("POST", "/query_result", {"json": {"task_id_list": DEEP}}),
     "a lone surrogate as a task": ("POST", "/query_result", {"json": {"task_id_list": '["\\ud800"]'}}),
-    "nested seeds": ("POST", "/release_task", {"content": b'{"prompt":"a calm song","seed":' + b"[" * 900 + b"]" * 900 + b"}", "headers": JSON}),
-    "a nested answer to yes or no": ("POST", "/release_task", {"content": b'{"prompt":"a calm song","use_random_seed":' + b"[" * 900 + b"]" * 900 + b"}", "headers": JSON}),
-    "a nested metre": ("POST", "/release_task", {"json": {"prompt": "a calm song", "time_signature": {"a": [1]}}}),
+    "nested seeds": (
+        "POST", "/release_task",
+        {"content": b'{"prompt":"a calm song","seed":' + DEEPER + b"}", "headers": JSON},
+    ),
+    "a nested answer to yes or no": (
+        "POST", "/release_task",
+        {"content": b'{"prompt":"a calm song","use_random_seed":' + DEEPER + b"}", "headers": JSON},
+    ),
+    "a nested metre": (
+        "POST", "/release_task", {"json": {"prompt": "a calm song", "time_signature": {"a": [1]}}},
+    ),
     "hours=²": ("GET", "/analytics?hours=²", {}),
     "5,000 digits of hours": ("GET", "/analytics?hours=" + "9" * 5_000, {}),
     "width=²": ("GET", "/analytics/none.svg?width=²", {}),
     "an Origin that is no address": ("POST", "/v1/jobs", {"json": GOOD, "headers": {"origin": "http://["}}),
     "a Host that is no address": ("GET", "/songs", {"headers": {"host": "["}}),
-    "a token of 30,000 brackets": ("POST", "/v1/jobs", {"json": GOOD, "headers": {"x-session-token": f"{TOKEN}.{TOKEN}.x"}}),
-    "5,000 digits of a variation": ("GET", "/v1/jobs/a_00000000000000000000000000/peaks/" + "9" * 5_000, {}),
-    "an odd length of a body": ("POST", "/v1/jobs", {"content": b"{}", "headers": [(b"content-type", b"application/json"), (b"content-length", b"\xb2")]}),
+    "a token of 30,000 brackets": (
+        "POST", "/v1/jobs", {"json": GOOD, "headers": {"x-session-token": f"{TOKEN}.{TOKEN}.x"}},
+    ),
+    "5,000 digits of a variation": (
+        "GET", "/v1/jobs/a_00000000000000000000000000/peaks/" + "9" * 5_000, {},
+    ),
+    "an odd length of a body": (
+        "POST", "/v1/jobs",
+        {"content": b"{}", "headers": [(b"content-type", b"application/json"), (b"content-length", b"\xb2")]},
+    ),
     "Latin-1 on the way to Flower": ("GET", "/flower/", {"headers": [(b"x-odd", b"\xff\xfe")]}),
-    "an address too long for Flower": ("GET", "/flower/" + "a" * 70_000, {}),
-    "a form of a thousand fields": ("POST", "/release_task", {"content": b"a=1&" * 1_000, "headers": FORM}),
+    "an address too long for Flower": ("GET", "/flower/" + "a" * 60_000, {}),
+    "a form of a thousand fields": (
+        "POST", "/release_task", {"content": b"a=1&" * 1_000, "headers": FORM},
+    ),
     "a line feed behind an id": ("GET", "/v1/jobs/a_00000000000000000000000000%0a", {}),
 }  # fmt: skip
 RANGES = (
-    "bytes=" + "9" * 5_000 + "-", "bytes=-" + "9" * 5_000, "bytes=²-", "bytes=0-²", "bytes=" + "0-," * 40, "bytes=",
-    "bytes=--1", "\xff", "bytes=0-0," * 15 + "0-0", "BYTES=0-1", "bytes = 0-1", "bytes=1-0", "bytes=0-" + "9" * 19,
+    "bytes=" + "9" * 5_000 + "-", "bytes=-" + "9" * 5_000, "bytes=²-", "bytes=0-²", "bytes=" + "0-," * 40,
+    "bytes=", "bytes=--1", "\xff", "bytes=0-0," * 15 + "0-0", "BYTES=0-1", "bytes = 0-1", "bytes=1-0",
+    "bytes=0-" + "9" * 19,
 )  # fmt: skip
 
 
@@ -55,7 +74,9 @@ def test_what_once_broke_is_answered(name: str, tmp_path: Path) -> None:
     assert _errors(tmp_path, scenario) == ""
 
 
-@pytest.mark.parametrize("more", [{}, {"if-range": "ETAG"}, {"if-range": '"other"'}], ids=["alone", "same", "other"])
+@pytest.mark.parametrize(
+    "more", [{}, {"if-range": "ETAG"}, {"if-range": '"other"'}], ids=["alone", "same", "other"]
+)
 def test_no_range_ends_in_a_traceback(more: dict[str, str], tmp_path: Path) -> None:
     async def scenario(web: Web) -> None:
         name = f"{await web.submit()}.wav"
@@ -87,7 +108,7 @@ def test_every_route_answers_whatever_it_is_sent(tmp_path: Path) -> None:
 
     async def scenario(web: Web) -> None:
         for route in routes(web.app):
-            for request in fuzz.requests(route, seed=7, number=12):
+            for request in odd.requests(route, seed=7, number=12):
                 answer = await web.client.request(route.method, **request)
                 assert answer.status_code < 500 or _foreseen(route, answer.status_code), (str(route), request)
 

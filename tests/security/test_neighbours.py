@@ -60,7 +60,7 @@ def test_no_socket_of_ours_answers_a_neighbour(tutti: Tutti, other: Neighbour) -
 
 
 def test_file_modes_after_a_start(tutti: Tutti) -> None:
-    """Folders lead through for nginx's account alone; of files only songs may be read, behind such a folder."""
+    """Folders lead through for nginx's account alone; of files only songs may be read, behind them."""
     assert stat.S_IMODE(tutti.data.stat().st_mode) & 0o027 == 0
     for path in tutti.data.rglob("*"):
         found = path.lstat()

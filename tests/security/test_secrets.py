@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from tasks.ledger import Ledger
+from tasks.security.keys import Keyring, Login
 from tests.security.people import finish
 from tests.security.test_callers import _wav, bearer, key
 from tests.servers.web import GOOD, Web, in_app
@@ -79,17 +81,14 @@ def test_a_cookie_that_was_copied_is_of_no_use_after_logout(tmp_path: Path) -> N
 
 
 def test_another_process_learns_of_a_logout_from_the_ledger(tmp_path: Path) -> None:
-    from tasks.ledger.operating.keys import Keys
-    from tasks.ledger.operating.tables import opened
-    from tasks.security.keys import Keyring, Login
-
     url = f"sqlite:///{tmp_path / 'ledger.db'}"
-    here, there = (Keyring(Keys(opened(url))) for _ in range(2))
-    made, _ = Keys(opened(url)).add("Ada")
-    login = Login(id="1", key_id=made.id, until=time.time() + 60)
-    assert here.of_login(login) == made
-    here.end(login)
-    assert here.of_login(login) is there.of_login(login) is None
+    with Ledger(url) as one, Ledger(url) as another:
+        here, there = Keyring(one.keys), Keyring(another.keys)
+        made, _ = one.keys.add("Ada")
+        login = Login(id="1", key_id=made.id, until=time.time() + 60)
+        assert here.of_login(login) == made
+        here.end(login)
+        assert here.of_login(login) is there.of_login(login) is None
 
 
 @pytest.mark.parametrize(

@@ -10,12 +10,17 @@ import pytest
 
 from tests.servers.front import Front, standing_front
 
-SECOND = b"POST /v1/jobs HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: 44\r\n\r\n"
+KIND = b"Host: localhost\r\nContent-Type: application/json\r\n"
+SECOND = b"POST /v1/jobs HTTP/1.1\r\n" + KIND + b"Content-Length: 44\r\n\r\n"
 SECOND += b'{"prompt": "a smuggled song", "duration": 5}'
-HEAD = b"POST /query_result HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
+HEAD = b"POST /query_result HTTP/1.1\r\n" + KIND
+FIVE = b"Content-Length: 5\r\n\r\n0\r\n\r\n" + SECOND
+CHUNKED = b"Transfer-Encoding: chunked\r\n\r\n"
 TRIALS = {
     "length and chunks": HEAD + b"Content-Length: 6\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n" + SECOND,
-    "chunks and length": HEAD + b"Transfer-Encoding: chunked\r\nContent-Length: 200\r\n\r\n0\r\n\r\n" + SECOND,
+    "chunks and length": HEAD
+    + b"Transfer-Encoding: chunked\r\nContent-Length: 200\r\n\r\n0\r\n\r\n"
+    + SECOND,
     "two lengths": HEAD + b"Content-Length: 2\r\nContent-Length: 200\r\n\r\n{}" + SECOND,
     "a list of lengths": HEAD + b"Content-Length: 2, 200\r\n\r\n{}" + SECOND,
     "a signed length": HEAD + b"Content-Length: +2\r\n\r\n{}" + SECOND,
@@ -23,13 +28,17 @@ TRIALS = {
     "an odd digit": HEAD + b"Content-Length: \xb2\r\n\r\n{}" + SECOND,
     "another coding": HEAD + b"Transfer-Encoding: xchunked\r\n\r\n0\r\n\r\n" + SECOND,
     "a coding twice": HEAD + b"Transfer-Encoding: chunked, identity\r\n\r\n0\r\n\r\n" + SECOND,
-    "a space before the colon": HEAD + b"Transfer-Encoding : chunked\r\nContent-Length: 5\r\n\r\n0\r\n\r\n" + SECOND,
-    "a tab in the coding": HEAD + b"Transfer-Encoding:\tchunked\r\nContent-Length: 5\r\n\r\n0\r\n\r\n" + SECOND,
-    "a folded line": HEAD + b"Transfer-Encoding:\r\n chunked\r\nContent-Length: 5\r\n\r\n0\r\n\r\n" + SECOND,
+    "a space before the colon": HEAD
+    + b"Transfer-Encoding : chunked\r\nContent-Length: 5\r\n\r\n0\r\n\r\n"
+    + SECOND,
+    "a tab in the coding": HEAD
+    + b"Transfer-Encoding:\tchunked\r\nContent-Length: 5\r\n\r\n0\r\n\r\n"
+    + SECOND,
+    "a folded line": HEAD + b"Transfer-Encoding:\r\n chunked\r\n" + FIVE,
     "bare line feeds": HEAD.replace(b"\r\n", b"\n") + b"Content-Length: 2\n\n{}" + SECOND,
     "a bare carriage return": HEAD + b"X: a\rContent-Length: 2\r\n\r\n{}" + SECOND,
     "a zero in a header": HEAD + b"X: a\x00b\r\nContent-Length: 2\r\n\r\n{}" + SECOND,
-    "a huge chunk": HEAD + b"Transfer-Encoding: chunked\r\n\r\nffffffffffffffff1\r\n{}\r\n0\r\n\r\n" + SECOND,
+    "a huge chunk": HEAD + CHUNKED + b"ffffffffffffffff1\r\n{}\r\n0\r\n\r\n" + SECOND,
     "a negative chunk": HEAD + b"Transfer-Encoding: chunked\r\n\r\n-1\r\n{}\r\n0\r\n\r\n" + SECOND,
     "a chunk with a stray end": HEAD + b"Transfer-Encoding: chunked\r\n\r\n2\r\n{}XX0\r\n\r\n" + SECOND,
     "version 0.9": b"POST /query_result\r\n" + SECOND,

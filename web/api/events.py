@@ -15,7 +15,7 @@ from sse_starlette import ServerSentEvent
 from starlette.responses import StreamingResponse
 from starlette.types import Receive, Scope, Send
 
-from tasks.ledger import Look, Snapshot
+from tasks.ledger import JobStatus, Snapshot
 from web.api import views
 from web.process.watcher import Watch
 from web.request.state import AppState
@@ -40,7 +40,9 @@ class EventStream(StreamingResponse):
 
     media_type = "text/event-stream"
 
-    def __init__(self, state: AppState, look: Look, seen: str | None = None, *, linked: bool = True) -> None:
+    def __init__(
+        self, state: AppState, look: JobStatus, seen: str | None = None, *, linked: bool = True
+    ) -> None:
         headers = {"cache-control": "no-store", "x-accel-buffering": "no"}
         super().__init__(iter(()), headers=headers)
         self._desk, self._look, self._seen, self._linked = state, look, seen, linked

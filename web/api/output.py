@@ -12,26 +12,17 @@ import anyio
 from starlette.requests import Request
 from starlette.responses import FileResponse, Response
 
-from tasks.http import shared_cache_may_keep
 from tasks.jobs import Job
 from tasks.security import links
 from web.request import client
 from web.request.auth import gets_links
 from web.request.fields import fields
+from web.request.http import JOB_ID_PATTERN, MEDIA_TYPES, shared_cache_may_keep
 from web.request.problems import FORBIDDEN, LINK_EXPIRED, NOT_FOUND, RANGE, UNAVAILABLE, Problem
 from web.request.state import FILES, app_state
 
-NAME = re.compile(
-    r"^(?P<id>[a-z0-9]{1,4}_[0-9a-hjkmnp-tv-z]{26})(?:-[2-8])?\.(?P<extension>wav|flac|mp3|opus|mid)$"
-)
+NAME = re.compile(rf"(?P<id>{JOB_ID_PATTERN})(?:-[2-8])?\.(?P<extension>{'|'.join(MEDIA_TYPES)})")
 RANGES = re.compile(r"bytes=\d{0,18}-\d{0,18}(?:\s*,\s*\d{0,18}-\d{0,18}){0,15}", re.ASCII)
-TYPES = {
-    "wav": "audio/wav",
-    "flac": "audio/flac",
-    "mp3": "audio/mpeg",
-    "opus": "audio/ogg; codecs=opus",
-    "mid": "audio/midi",
-}
 IMMUTABLE = "max-age=31536000, immutable"
 PATIENCE = 10.0  # seconds for a NAS that hangs
 
@@ -92,7 +83,7 @@ async def send(request: Request, name: str) -> Response:
     return FileResponse(
         path,
         headers=headers,
-        media_type=TYPES[match["extension"]],
+        media_type=MEDIA_TYPES[match["extension"]],
         filename=name,
         content_disposition_type="attachment" if "download" in request.query_params else "inline",
         stat_result=status,
@@ -131,7 +122,7 @@ async def hand_over(request: Request) -> Response:
     saved = "attachment" if "download" in request.query_params else "inline"
     headers = {
         "x-accel-redirect": f"/-/song/{await _shared(request, match['id'], name)}",
-        "content-type": TYPES[match["extension"]],
+        "content-type": MEDIA_TYPES[match["extension"]],
         "content-disposition": f'{saved}; filename="{name}"',
         "cache-control": lasting(request),
     }

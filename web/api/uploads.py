@@ -18,11 +18,11 @@ from pydantic import BaseModel, Field
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 
-from tasks.http import upload_max
 from tasks.storage.uploads import Uploads
 from web.api.jobs import answer
 from web.request.auth import identify
 from web.request.client import bucket, through_gateway
+from web.request.http import upload_max
 from web.request.problems import BAD_REQUEST, INVALID, MEDIA, TOO_LARGE, UNAVAILABLE, Problem
 from web.request.refusals import refusals
 from web.request.session import refuse_foreign_site

@@ -11,7 +11,7 @@ import orjson
 from pydantic import BaseModel, ConfigDict, Field
 
 from tasks.jobs import Failure, Job, JobRequest, JobState, Lane, Timings
-from tasks.ledger import Accepted, Look, Snapshot
+from tasks.ledger import Accepted, JobStatus, Snapshot
 from web.process.ended import Shown
 from web.request.state import AppState
 
@@ -154,7 +154,7 @@ def of_job(job: Job, snapshot: Snapshot | None = None, link: Link = _plain) -> d
     }
 
 
-def show(state: AppState, look: Look, *, linked: bool = True) -> Shown:
+def show(state: AppState, look: JobStatus, *, linked: bool = True) -> Shown:
     """What is shown of a job, with its place in the queue if it waits; kept where it has ended.
 
     Args:

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 
-from tasks.http import FLOWER_MAX
 from web.api.health import require_admin
 from web.request import body
+from web.request.http import FLOWER_MAX
 from web.request.problems import BAD_REQUEST, UNAVAILABLE, Problem
 from web.request.session import refuse_foreign_site
 from web.request.state import app_state

@@ -7,8 +7,8 @@ from urllib.parse import parse_qsl
 
 from starlette.requests import ClientDisconnect, Request
 
-from tasks.http import JSON_MAX
 from web.request.fields import fields, whole_number
+from web.request.http import JSON_MAX
 from web.request.problems import BAD_REQUEST, MEDIA, TOO_LARGE, Problem
 
 PATIENCE = 30.0  # seconds for a whole body; nginx cuts slow clients earlier

@@ -11,7 +11,7 @@ from tasks.engines.sketch.form import Part, lay_out
 from tasks.engines.sketch.genres import GENRES, Genre
 from tasks.engines.sketch.reading import Wish, read
 from tasks.engines.sketch.reading.instruments import BY_NAME
-from tasks.engines.sketch.reading.words import MOODS
+from tasks.engines.sketch.reading.moods import MOODS
 from tasks.engines.sketch.tempo import Timing
 from tasks.engines.sketch.theory import MODES, Key, Mode
 from tasks.jobs import JobRequest
