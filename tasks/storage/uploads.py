@@ -14,7 +14,7 @@ from typing import Final
 from tasks.storage.publish_once import publish_once
 
 NAME: Final = re.compile(r"^[0-9a-f]{64}$")
-OWNERS: Final = ".owners"  # the folder of empty files that say who sent what: DIGEST.HASH-OF-OWNER
+OWNERS: Final = ".owners"  # below it each owner has a folder with an empty file for each upload of theirs
 ABANDONED: Final = 3600.0  # seconds after which an unfinished upload has lost its sender
 
 
@@ -33,8 +33,9 @@ class Uploads:
             owner: who sent it and may use it from now on, beside those who sent the same before.
         """
         if owner is not None:
-            self._owners.mkdir(exist_ok=True)
-            (self._owners / _mark(digest, owner)).touch()
+            mark = self._marks(owner) / digest
+            mark.parent.mkdir(parents=True, exist_ok=True)
+            mark.touch()
         while not self.use(digest):
             publish_once(received, self.folder / digest)
 
@@ -46,7 +47,7 @@ class Uploads:
             owners: the names of who wants it. One who never sent it is told what is told of no upload at all:
                 the hash of a file is known to many, and whether it was uploaded is not theirs to learn.
         """
-        if owners is not None and not any((self._owners / _mark(digest, one)).exists() for one in owners):
+        if owners is not None and not any((self._marks(one) / digest).exists() for one in owners):
             return False
         try:
             os.utime(self.folder / digest)
@@ -68,17 +69,17 @@ class Uploads:
         self._forget_owners(now - ABANDONED)
         return number
 
-    @property
-    def _owners(self) -> Path:
-        return self.folder / OWNERS
+    def _marks(self, owner: str) -> Path:
+        return self.folder / OWNERS / hashlib.blake2b(owner.encode(), digest_size=16).hexdigest()
 
     def _forget_owners(self, before: float) -> None:
-        """Delete the marks of uploads that are gone."""
-        if not self._owners.is_dir():
-            return
-        for mark in self._owners.iterdir():
-            if not (self.folder / mark.name.partition(".")[0]).exists():
+        """Delete the marks of uploads that are gone, and the folders of owners without any."""
+        for mark in self.folder.glob(f"{OWNERS}/*/*"):
+            if not (self.folder / mark.name).exists():
                 _delete(mark, before)
+        for folder in self.folder.glob(f"{OWNERS}/*"):
+            with contextlib.suppress(OSError):  # it holds marks
+                folder.rmdir()
 
     def used_share(self) -> float:
         """Share of the folder's disk that is taken, 0..1."""
@@ -95,10 +96,6 @@ class Uploads:
             return clock.stat().st_mtime
         finally:
             clock.unlink()
-
-
-def _mark(digest: str, owner: str) -> str:
-    return f"{digest}.{hashlib.blake2b(owner.encode(), digest_size=16).hexdigest()}"
 
 
 def _delete(path: Path, before: float) -> bool:

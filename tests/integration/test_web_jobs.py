@@ -430,7 +430,7 @@ def test_an_upload_is_kept_by_its_hash_and_can_be_worked_on(tmp_path):
         assert {answer.status_code for answer in taken} == {201}
         upload = taken[0].json()
         assert (upload, upload["seconds"]) == (taken[1].json(), 3.0)
-        assert [path.name for path in web.settings.upload_path.iterdir()] == [upload["id"]]
+        assert [path.name for path in web.settings.upload_path.glob("[!.]*")] == [upload["id"]]
         answer = await web.client.post("/v1/jobs", json=cover | {"source_audio": upload["id"]})
         assert answer.status_code == 202
 

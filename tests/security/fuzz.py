@@ -108,7 +108,7 @@ def _headers(text: str) -> None:
     from web.request.problems import Problem
 
     raw = text.encode("latin-1", "replace")
-    names = (b"host", b"x-real-ip", b"x-forwarded-for", b"x-tutti-peer", b"cookie", b"forwarded")
+    names = (b"host", b"x-real-ip", b"x-forwarded-for", b"x-tutti-connection", b"cookie", b"forwarded")
     scope = {
         "type": "http",
         "path": "/",

@@ -19,7 +19,7 @@ ODD = (
 NAMES = (
     "range", "if-range", "if-none-match", "cookie", "origin", "x-forwarded-for", "x-real-ip",
     "x-request-id", "traceparent", "idempotency-key", "x-preferred-node", "x-session-token",
-    "x-tutti-lane", "x-tutti-peer", "last-event-id", "accept", "authorization", "x-api-key",
+    "x-tutti-lane", "x-tutti-connection", "last-event-id", "accept", "authorization", "x-api-key",
     "content-type", "sec-fetch-site", "user-agent", "referer",
 )  # fmt: skip
 FIELDS = (
