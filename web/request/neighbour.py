@@ -21,10 +21,9 @@ from web.request.client import Networks
 from web.request.fields import fields, state_of, whole_number
 
 TABLES = (Path("/proc/net/tcp"), Path("/proc/net/tcp6"))
-HEADER = (
-    "x-tutti-peer"  # our gateway's: the client's port, the port it came to, and a number of its connection
-)
-CONNECTION = "connection"  # our server's, in the request's state: a number of the connection
+# Our gateway's: the client's port, the port it came to, and a number of its connection.
+HEADER = "x-tutti-connection"
+CONNECTION = "connection"  # the same number in the request's state, where nothing stands in front
 NOBODY_KNOWN = -1
 CONNECTIONS = 4096  # remembered
 
