@@ -34,7 +34,7 @@ from tests.security.odd import ODD
 
 @dataclass(frozen=True)
 class Target:
-    """One parser: what it is fed with, and a check of what comes of that, which raises where it should not."""
+    """One parser: what it is fed with, and a check of what comes of that, which raises if it should not."""
 
     name: str
     strategy: st.SearchStrategy[Any]
