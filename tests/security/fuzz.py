@@ -198,7 +198,7 @@ def _pickles() -> list[bytes]:
     from tasks.worker.messages import Left
 
     return [
-        pickle.dumps(one) for one in (_Evil(), [_Evil()], {"a": _Evil()}, Left(run=1), 1, None, (1, 2), "x")
+        pickle.dumps(one) for one in (_Evil(), [_Evil()], {"a": _Evil()}, Left(order=1), 1, None, (1, 2), "x")
     ]
 
 

@@ -76,7 +76,7 @@ def test_another_persons_job_is_looked_at_and_no_more(tmp_path: Path, ended: boo
         async with web.another(**bearer(key(web, "jobs"))) as ada:
             job_id = (await ada.post("/v1/jobs", json=GOOD)).json()["id"]
             if ended:
-                web.ledger.cancel(job_id)
+                web.ledger.submissions.cancel(job_id)
             async with web.another(**bearer(key(web, "jobs"))) as bob:
                 assert (await bob.get(f"/v1/jobs/{job_id}")).status_code == 200
                 for action in ("cancel", "retry"):
@@ -138,7 +138,7 @@ def test_another_sites_page_makes_nothing_happen(tmp_path: Path) -> None:
         for route in posts:
             for headers in FOREIGN:
                 assert await _forged(web, route, job_id, headers) == 403, (str(route), headers)
-        assert [(job.id, job.state) for job in web.ledger.list().jobs] == [(job_id, "queued")]
+        assert [(job.id, job.state) for job in web.ledger.views.list().jobs] == [(job_id, "queued")]
 
     in_app(tmp_path, scenario)
 

@@ -27,20 +27,20 @@ def test_a_callbacks_address_is_shown_to_nobody_and_taken_over_by_nobody(tmp_pat
             for caller in (web.client, stranger):
                 for path in (f"/v1/jobs/{job_id}", "/v1/jobs", f"/songs/{job_id}", f"/?from={job_id}"):
                     assert "geheim" not in (await caller.get(path, headers=HTML)).text, path
-            web.ledger.cancel(job_id)
+            web.ledger.submissions.cancel(job_id)
             assert "geheim" not in (await stranger.get(f"/v1/jobs/{job_id}/events")).text
             page = await stranger.get(f"/songs/{job_id}", headers=HTML)
             token = re.search(r'name="token" value="([^"]+)"', page.text)
             assert token is not None
             again = await stranger.post(f"/songs/{job_id}/again", data={"token": token[1]})
-            made = web.ledger.get(again.headers["location"].removeprefix("/songs/"))
+            made = web.ledger.views.get(again.headers["location"].removeprefix("/songs/"))
             assert made is not None
             assert made.request.callback_url is None, (
                 "a stranger's song is not told to the first one's server"
             )
-        assert web.ledger.get(job_id).request.callback_url == CALLBACK, "it is kept"
+        assert web.ledger.views.get(job_id).request.callback_url == CALLBACK, "it is kept"
         retried = (await web.client.post(f"/v1/jobs/{job_id}/retry")).json()["id"]
-        assert web.ledger.get(retried).request.callback_url == CALLBACK
+        assert web.ledger.views.get(retried).request.callback_url == CALLBACK
 
     in_app(tmp_path, scenario)
 
