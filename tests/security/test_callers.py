@@ -138,7 +138,7 @@ def test_another_sites_page_makes_nothing_happen(tmp_path: Path) -> None:
         for route in posts:
             for headers in FOREIGN:
                 assert await _forged(web, route, job_id, headers) == 403, (str(route), headers)
-        assert [(job.id, job.state) for job in web.ledger.views.list().jobs] == [(job_id, "queued")]
+        assert [(job.id, job.state) for job in web.ledger.views.page().jobs] == [(job_id, "queued")]
 
     in_app(tmp_path, scenario)
 
