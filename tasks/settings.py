@@ -200,7 +200,9 @@ class Settings(BaseSettings):
     )
     max_body_megabytes: int = Field(64, ge=1, description="Largest request body, uploads of audio included.")
     gateway_user: str | None = Field(
-        None, description="Account of nginx's workers where root starts the gateway; default: root."
+        None,
+        description="Account of nginx's workers where root starts the gateway; default: www-data or nobody "
+        "where it can reach DATA, else root.",
     )
     tls_certificate: Path | None = Field(None, description="PEM chain; with TLS_KEY it turns HTTPS on.")
     tls_key: Path | None = Field(None, description="PEM private key of TLS_CERTIFICATE.")

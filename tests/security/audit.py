@@ -76,8 +76,8 @@ def modes() -> bool:
 def loose(data: Path) -> Iterator[tuple[Path, int]]:
     """What below DATA is more open than it has to be, with its mode.
 
-    DATA itself lets nobody in but nginx's group, who may go through and not look around. Behind it songs may be
-    read, for their folder may be a NAS, and sockets connected to.
+    DATA itself lets nobody in but nginx's group, who may go through and not look around. Behind it songs may
+    be read, for their folder may be a NAS, and sockets connected to.
     """
     for path in (data, *sorted(data.rglob("*"))):
         mode = path.lstat().st_mode
