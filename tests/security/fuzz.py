@@ -289,7 +289,7 @@ def main() -> int:
 
 def _run(target: Target, examples: dict[str, int]) -> bool:
     @settings(
-        max_examples=500, deadline=None, database=None, suppress_health_check=list(HealthCheck),
+        max_examples=200, deadline=None, database=None, suppress_health_check=list(HealthCheck),
         phases=[Phase.generate, Phase.shrink],
     )  # fmt: skip
     @given(target.strategy)
