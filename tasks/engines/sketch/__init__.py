@@ -8,9 +8,9 @@ from pathlib import Path
 from tasks.engines.engine import Audio, Progress, Song
 from tasks.engines.sketch.compose import compose, write_out
 from tasks.engines.sketch.midi import to_midi
-from tasks.engines.sketch.plan import describe, make_plan
+from tasks.engines.sketch.music.score import Score
+from tasks.engines.sketch.planning.plan import describe, make_plan
 from tasks.engines.sketch.reading.language import languages
-from tasks.engines.sketch.score import Score
 from tasks.engines.sketch.sound.font import Font, default_font
 from tasks.engines.sketch.sound.player import play
 from tasks.engines.sketch.sound.tone import RATE

@@ -11,9 +11,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cache
 
+from tasks.engines.sketch.music.theory import pitch_class
 from tasks.engines.sketch.reading.language import languages
 from tasks.engines.sketch.reading.mention import Mention
-from tasks.engines.sketch.theory import pitch_class
 
 SIGNS = {"#": "#", "sharp": "#", "♯": "#", "升": "#", "b": "b", "flat": "b", "♭": "b", "降": "b"}
 LEAD = (

@@ -15,9 +15,9 @@ from typing import Annotated, Any, Self
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from tasks.engines.sketch.genres import GENRES
+from tasks.engines.sketch.music.theory import MODES
 from tasks.engines.sketch.reading.instruments import BY_NAME
 from tasks.engines.sketch.reading.moods import MOODS
-from tasks.engines.sketch.theory import MODES
 
 FOLDER = Path(__file__).parent / "languages"
 METRES = ("2/4", "3/4", "4/4", "6/8")

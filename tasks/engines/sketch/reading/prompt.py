@@ -7,13 +7,13 @@ import unicodedata
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from tasks.engines.sketch.music.theory import MODES, pitch_class
 from tasks.engines.sketch.reading.denial import Denials
 from tasks.engines.sketch.reading.keys import SIGNS, KeyWish, keys
 from tasks.engines.sketch.reading.lyrics import Sung, read_form
 from tasks.engines.sketch.reading.mention import Kind, Mention
 from tasks.engines.sketch.reading.tempi import tempi
 from tasks.engines.sketch.reading.vocabulary import KANA, mentions, nothing, scan, weak_genres
-from tasks.engines.sketch.theory import MODES, pitch_class
 from tasks.jobs import JobRequest
 
 METRE = re.compile(r"(?<![\d/])(2/4|3/4|4/4|6/8|12/8|2/2|3/8)(?![\d/])")

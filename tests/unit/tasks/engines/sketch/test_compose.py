@@ -9,12 +9,12 @@ from hypothesis import strategies as st
 
 from tasks.engines.sketch.compose import compose
 from tasks.engines.sketch.genres import GENRES
-from tasks.engines.sketch.harmony import harmonise, voicings
 from tasks.engines.sketch.midi import to_midi
-from tasks.engines.sketch.plan import make_plan
+from tasks.engines.sketch.music.score import Score
+from tasks.engines.sketch.music.theory import MODES, Key, chord, pitch_class
+from tasks.engines.sketch.planning.harmony import harmonise, voicings
+from tasks.engines.sketch.planning.plan import make_plan
 from tasks.engines.sketch.reading.vocabulary import words_for
-from tasks.engines.sketch.score import Score
-from tasks.engines.sketch.theory import MODES, Key, chord, pitch_class
 from tasks.jobs import SEED_MAX, JobRequest
 from tests.unit.tasks.engines.sketch import measures
 

@@ -9,8 +9,8 @@ import pytest
 
 from tasks.engines.sketch.compose import compose
 from tasks.engines.sketch.genres import GENRES
+from tasks.engines.sketch.music.score import Note, Score, Section, Track
 from tasks.engines.sketch.reading.vocabulary import words_for
-from tasks.engines.sketch.score import Note, Score, Section, Track
 from tasks.jobs import JobRequest
 from tests.unit.tasks.engines.sketch import measures
 

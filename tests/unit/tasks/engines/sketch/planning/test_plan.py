@@ -2,9 +2,9 @@ from __future__ import annotations
 
 import pytest
 
-from tasks.engines.sketch.form import lay_out, share
 from tasks.engines.sketch.genres import GENRES
-from tasks.engines.sketch.plan import Plan, describe, make_plan
+from tasks.engines.sketch.planning.form import lay_out, share
+from tasks.engines.sketch.planning.plan import Plan, describe, make_plan
 from tasks.engines.sketch.reading.lyrics import Sung, read_form
 from tasks.engines.sketch.reading.vocabulary import words_for
 from tasks.jobs import JobRequest

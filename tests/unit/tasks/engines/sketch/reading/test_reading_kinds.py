@@ -5,11 +5,11 @@ from __future__ import annotations
 
 import pytest
 
+from tasks.engines.sketch.music.theory import pitch_class
 from tasks.engines.sketch.reading import Wish, read
 from tasks.engines.sketch.reading.instruments import BY_NAME
 from tasks.engines.sketch.reading.mention import Kind
 from tasks.engines.sketch.reading.vocabulary import words_for
-from tasks.engines.sketch.theory import pitch_class
 from tasks.jobs import JobRequest
 
 ONES = [
