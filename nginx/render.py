@@ -17,10 +17,14 @@ from tasks.settings import Settings
 from web.request.http import (
     API_PREFIXES,
     CONTENT_SECURITY_POLICY,
+    FLOWER_MAX,
     JOB_ID_PATTERN,
+    JSON_MAX,
     KEY_IN_BODY,
     MEDIA_TYPES,
     SECURITY_HEADERS,
+    shared_cache_may_keep,
+    upload_max,
 )
 
 
@@ -32,27 +36,32 @@ class Door:
         location: As an nginx location names it.
         pattern: The same as a regular expression.
         waits: The answer comes only when the song is finished.
+        uploads: The body is audio; it may be large, and an address may send only a few at once.
         page: It belongs to the pages, where a browser's session takes the place of a key.
+        large: The body may hold audio beside other fields.
         key_in_body: The body may show the key, which only the web app reads.
     """
 
     location: str
     pattern: str
     waits: bool = False
+    uploads: bool = False
     page: bool = False
+    large: bool = False
     key_in_body: bool = False
 
 
 DOORS = (
     Door("= /v1/jobs", "/v1/jobs"),
     Door("~ ^/v1/jobs/[^/]+/retry$", "/v1/jobs/[^/]+/retry"),
-    Door("= /v1/uploads", "/v1/uploads"),
+    Door("= /v1/uploads", "/v1/uploads", uploads=True),
     Door("= /generate", "/generate", waits=True),
-    Door("= /v1/chat/completions", "/v1/chat/completions", waits=True),
-    Door("= /release_task", "/release_task", key_in_body=True),
+    Door("= /v1/chat/completions", "/v1/chat/completions", waits=True, large=True),
+    Door("= /release_task", "/release_task", large=True, key_in_body=True),
     Door("= /songs", "/songs", page=True),
     Door("~ ^/songs/[^/]+/again$", "/songs/[^/]+/again", page=True),
 )
+UPLOADS_AT_ONCE = 4  # of one address
 
 
 @dataclass(frozen=True)
@@ -185,6 +194,13 @@ def render(settings: Settings, backends: Backends, machine: Machine, *, secret: 
             doors=DOORS,
             key_in_body=sorted(KEY_IN_BODY - {door.pattern for door in DOORS}),
             api_prefixes=API_PREFIXES,
+            body_max=JSON_MAX,
+            upload_max=upload_max(settings),
+            flower_max=FLOWER_MAX,
+            uploads_at_once=UPLOADS_AT_ONCE,
+            shared=shared_cache_may_keep(settings),
+            names=None if settings.host_names is None else sorted(map(re.escape, settings.host_names)),
+            own_name=_bare(listen(settings.own_host, settings.port)),
             csp=CONTENT_SECURITY_POLICY,
             security_headers=SECURITY_HEADERS,
             wait_seconds=math.ceil(settings.deadline_seconds) + 120,

@@ -21,7 +21,18 @@ from tasks.security.secret import secret_of
 from tasks.security.signer import Signer
 from tasks.settings import Settings
 from web import pages
-from web.api import convert, generate, health, jobs, output, peaks, presence, schema, uploads
+from web.api import (
+    convert,
+    generate,
+    health,
+    jobs,
+    metrics,
+    output,
+    peaks,
+    presence,
+    schema,
+    uploads,
+)
 from web.api.acestep import ROUTERS as ACESTEP
 from web.asgi import guard
 from web.asgi.edge import Edge
@@ -31,6 +42,7 @@ from web.process.batcher import Batcher
 from web.process.queue_router import QueueRouter
 from web.process.watcher import Watcher
 from web.request.client import networks
+from web.request.hosts import Hosts
 from web.request.limits import RateLimiter
 from web.request.state import AppState
 
@@ -67,15 +79,18 @@ def create_app(settings: Settings, *, address: str | None = None) -> FastAPI:
         generate.router,
         *ACESTEP,
         health.router,
+        metrics.router,
     ):
         app.include_router(router)
     app.add_route("/output/{name}", output.serve, methods=["GET"], include_in_schema=False)
+    app.add_route("/-/shared/{name}", output.hand_over, methods=["GET"], include_in_schema=False)
     app.add_route("/flower", flower.proxy, methods=flower.METHODS, include_in_schema=False)
     app.add_route("/flower/{path:path}", flower.proxy, methods=flower.METHODS, include_in_schema=False)
     pages.install(app)
     errors.install(app)
     schema.install(app)
     app.add_route("/auth/key_valid", guard.key_valid, methods=["GET"], include_in_schema=False)
+    app.add_route("/auth/keeper", health.keeper, methods=["GET"], include_in_schema=False)
     app.add_middleware(ShortWay)
     if settings.keys_required:
         app.add_middleware(guard.Guard)
@@ -87,7 +102,7 @@ def create_app(settings: Settings, *, address: str | None = None) -> FastAPI:
             allow_headers=["authorization", "content-type", "idempotency-key", "last-event-id", "x-api-key"],
             expose_headers=["etag", "idempotency-replayed", "location", "retry-after", "x-trace-id"],
         )
-    app.add_middleware(Edge, trusted=networks(settings.trusted_proxies))
+    app.add_middleware(Edge, hosts=Hosts(settings.host_names), trusted=networks(settings.trusted_proxies))
     return app
 
 

@@ -13,7 +13,15 @@ from typing import Any, Final
 import httpx
 import orjson
 
-from tasks.security.addresses import Allowed, CallbackRefused, HostUnknown, is_public, parse, reachable
+from tasks.security.addresses import (
+    Allowed,
+    CallbackRefused,
+    HostUnknown,
+    check_port,
+    is_public,
+    parse,
+    reachable,
+)
 from tasks.security.webhooks import signed
 
 AGAIN: Final = frozenset({408, 425, 429})  # refusals that ask to come back later
@@ -30,7 +38,12 @@ class Answer:
 
 
 def post(
-    url: str, document: dict[str, Any], *, secrets: Sequence[str] = (), allowed: Allowed = is_public
+    url: str,
+    document: dict[str, Any],
+    *,
+    secrets: Sequence[str] = (),
+    allowed: Allowed = is_public,
+    at: str | None = None,
 ) -> Answer:
     """POST `document` as JSON to `url`, once; what is answered beyond the status is not read.
 
@@ -38,10 +51,13 @@ def post(
         url: where to.
         document: what; its `id` names the message.
         secrets: those that sign it.
-        allowed: addresses that may be reached.
+        allowed: which addresses may be reached.
+        at: which ports, such as '80, 443'; None for any.
     """
     try:
-        status = _post(parse(url), document, secrets, allowed)
+        parsed = parse(url)
+        check_port(parsed, at)
+        status = _post(parsed, document, secrets, allowed)
     except HostUnknown as error:
         return Answer(taken=False, final=False, why=str(error))
     except CallbackRefused as error:

@@ -29,7 +29,8 @@ JOB: Final[Mapping[str, Any]] = {
 }  # fmt: skip
 ITEM: Final = {
     "file": f"/v1/audio?path=%2Foutput%2F{EXAMPLE_ID}.mp3", "wave": "", "status": 1,
-    "create_time": 1769000000,    "prompt": "upbeat pop song", "lyrics": "", "seed_value": "7", "progress": 1.0, "stage": "succeeded",
+    "create_time": 1769000000, "prompt": "upbeat pop song", "lyrics": "", "seed_value": "7", "progress": 1.0,
+    "stage": "succeeded",
 }  # fmt: skip
 MODEL: Final = {
     "name": "acestep-v15-turbo", "is_default": True, "is_loaded": True,

@@ -110,7 +110,9 @@ class Output(BaseModel):
     model_config = ConfigDict(
         extra="allow",
     )
-    url: str
+    url: str | None
+    """Null where links are signed and the job is another's."""
+
     name: str
     format: str
     seconds: float

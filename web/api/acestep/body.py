@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import os
+import shutil
 import tempfile
 from collections.abc import Mapping
 from pathlib import Path
@@ -23,33 +24,39 @@ from web.api.acestep.fields import FILES, Given
 from web.api.uploads import keep, no_room
 from web.request import body
 from web.request.auth import identify, show_key
+from web.request.http import JSON_MAX, upload_max
 from web.request.problems import BAD_REQUEST, INVALID, INVALID_JSON, MEDIA, TOO_LARGE, Problem
 from web.request.session import refuse_foreign_site
 from web.request.state import FILES as THREADS
-from web.request.state import AppState, app_state
+from web.request.state import app_state
 
 FORM = "application/x-www-form-urlencoded"
 FIELDS_MAX, FILES_MAX = 200, 4
+BLOCK = 1 << 20
 PATIENCE = 300.0  # seconds for a whole body with audio
 
 
-async def read(request: Request, limit: int = body.JSON_LIMIT) -> Given:
+async def read(request: Request, limit: int = JSON_MAX) -> Given:
     """The fields of a request, of whoever may ask.
 
     Raises:
         Problem: 400, 401, 403, 413, 415 or 422.
     """
     refuse_foreign_site(request)
-    given = await _fields(request, limit)
-    token = given.body.get("ai_token")
-    if token:
-        await show_key(request, str(token))
-    else:
-        await identify(request)
-    return given
+    fields, files = await _fields(request, limit)
+    try:
+        token = fields.get("ai_token")
+        if token:
+            await show_key(request, str(token))
+        owner = await identify(request)
+        kept = {role: await keep_audio(request, file, owner.id) for role, file in files.items()}
+    finally:
+        for file in files.values():
+            file.close()
+    return Given(fields, kept)
 
 
-async def _fields(request: Request, limit: int) -> Given:
+async def _fields(request: Request, limit: int) -> tuple[Mapping[str, Any], Mapping[str, IO[bytes]]]:
     kind = body.media_type(request)
     if kind == "multipart/form-data":
         return await _multipart(request)
@@ -58,8 +65,8 @@ async def _fields(request: Request, limit: int) -> Given:
         if kind != FORM and not _looks_like_json(raw):
             raise Problem(MEDIA, f"Send JSON, an urlencoded form or multipart/form-data, not {kind}.")
         if kind == FORM and not _looks_like_json(raw):
-            return Given(_form(raw))
-    return Given(_object(raw))
+            return _form(raw), {}
+    return _object(raw), {}
 
 
 def _looks_like_json(raw: bytes) -> bool:
@@ -84,17 +91,17 @@ def _form(raw: bytes) -> Mapping[str, Any]:
         raise Problem(BAD_REQUEST, "The form has too many fields.") from error
 
 
-async def _multipart(request: Request) -> Given:
-    """A form with files; they land in the store of uploads, with its limits."""
+async def _multipart(request: Request) -> tuple[Mapping[str, Any], Mapping[str, IO[bytes]]]:
+    """A form with files, which are kept only once it is known who sends them."""
     state = app_state(request)
-    limit = state.settings.max_body_megabytes * 10**6
+    limit = upload_max(state.settings)
     bounded = Request(request.scope, _bounded(request, limit))
     found: dict[str, Any] = {}
-    files: dict[str, str] = {}
+    files: dict[str, IO[bytes]] = {}
     try:
         async with (
             asyncio.timeout(PATIENCE),
-            bounded.form(max_files=FILES_MAX, max_fields=FIELDS_MAX, max_part_size=body.JSON_LIMIT) as form,
+            bounded.form(max_files=FILES_MAX, max_fields=FIELDS_MAX, max_part_size=JSON_MAX) as form,
         ):
             for name, value in form.multi_items():
                 if not isinstance(value, UploadFile):
@@ -105,12 +112,12 @@ async def _multipart(request: Request) -> Given:
                         INVALID, f"{name[:40]} is no file of this API; there are: {known}.", errors=[]
                     )
                 elif value.size:
-                    files[FILES[name]] = await _kept(value, state)
+                    files[FILES[name]] = await anyio.to_thread.run_sync(_copied, value.file, limiter=THREADS)
     except MultiPartException as error:
         raise Problem(BAD_REQUEST, f"The form cannot be read: {error.message}") from error
     except TimeoutError as error:
         raise Problem(BAD_REQUEST, "The body did not arrive in full.") from error
-    return Given(found, files)
+    return found, files
 
 
 def _bounded(request: Request, limit: int) -> Any:
@@ -129,16 +136,26 @@ def _bounded(request: Request, limit: int) -> Any:
     return receive
 
 
-async def _kept(file: UploadFile, state: AppState) -> str:
-    return await anyio.to_thread.run_sync(keep_audio, file.file, state.settings.upload_path, limiter=THREADS)
+def _copied(file: IO[bytes]) -> IO[bytes]:
+    """The file beside the form, which closes its own."""
+    copy = tempfile.TemporaryFile()  # noqa: SIM115  the reader closes it
+    file.seek(0)
+    shutil.copyfileobj(file, copy, BLOCK)
+    copy.seek(0)
+    return copy
 
 
-def keep_audio(source: IO[bytes], folder: Path) -> str:
-    """Put audio into the store of uploads; its id.
+async def keep_audio(request: Request, source: IO[bytes], owner: str) -> str:
+    """Put audio into the store of uploads for its sender; its id.
 
     Raises:
         Problem: 422 where it is too long, 503 where it cannot be kept.
     """
+    folder = app_state(request).settings.upload_path
+    return await anyio.to_thread.run_sync(_keep, source, folder, owner, limiter=THREADS)
+
+
+def _keep(source: IO[bytes], folder: Path, owner: str) -> str:
     digest = hashlib.sha256()
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -146,11 +163,10 @@ def keep_audio(source: IO[bytes], folder: Path) -> str:
         path = Path(name)
         try:
             with os.fdopen(handle, "wb") as target:
-                source.seek(0)
-                while block := source.read(1 << 20):
+                while block := source.read(BLOCK):
                     digest.update(block)
                     target.write(block)
-            keep(Uploads(folder), path, digest.hexdigest())
+            keep(Uploads(folder), path, digest.hexdigest(), owner)
         finally:
             path.unlink(missing_ok=True)
     except OSError as error:

@@ -13,7 +13,6 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
-import anyio
 from fastapi import APIRouter
 from pydantic import BaseModel
 from starlette.requests import Request
@@ -25,9 +24,11 @@ from web.api.acestep.body import keep_audio
 from web.api.acestep.fields import TRUE, Given, as_object
 from web.api.acestep.tasks import release
 from web.api.acestep.translate import refused
+from web.request.auth import identify
+from web.request.http import upload_max
 from web.request.problems import INVALID, Problem
 from web.request.refusals import refusals
-from web.request.state import FILES, app_state
+from web.request.state import app_state
 
 router = APIRouter(tags=["ACE-Step's own API"], route_class=Route)
 
@@ -85,7 +86,7 @@ async def chat_completions(request: Request) -> Response:
     """Ask for a song in a chat and wait for it. With `stream` true, chunks come until it is finished."""
     state = app_state(request)
     with refusals(request) as lengths:
-        given = await body.read(request, limit=state.settings.max_body_megabytes * 10**6)
+        given = await body.read(request, limit=upload_max(state.settings))
         wanted = await _wanted(request, given.body)
         accepted = await release(request, wanted, lengths)
     if str(given.body.get("stream", "")).lower() in TRUE:
@@ -149,11 +150,11 @@ async def _sounds(request: Request, parts: Sequence[Mapping[str, Any]], task: st
     roles = ("source_audio", "reference_audio") if task in WITH_SOURCE else ("reference_audio",)
     if len(parts) > len(roles):
         raise refused("messages", f"hold {len(parts)} pieces of audio; {task} takes {len(roles)}")
-    folder = app_state(request).settings.upload_path
+    owner = await identify(request)
     found: dict[str, str] = {}
     for role, part in zip(roles, parts, strict=False):
         raw = _decoded(str(part.get("data") or ""))
-        found[role] = await anyio.to_thread.run_sync(keep_audio, io.BytesIO(raw), folder, limiter=FILES)
+        found[role] = await keep_audio(request, io.BytesIO(raw), owner.id)
     return found
 
 

@@ -115,7 +115,7 @@ def words(job: Job, notes: Sequence[str]) -> str:
 async def _audio(request: Request, job: Job) -> list[dict[str, Any]]:
     """The first song as a data URL."""
     song = songs(job, str)[0]
-    place = app_state(request).settings.storage_path / song["name"]
+    place = app_state(request).settings.storage_path / (job.stored_as(song["name"]) or song["name"])
     try:
         raw = await anyio.to_thread.run_sync(place.read_bytes, limiter=FILES)
     except OSError as error:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 from urllib.parse import quote
 
@@ -21,7 +20,7 @@ STATUS = {
 ABSENT = "N/A"
 
 
-def result(task_id: str, job: Job | None, link: Callable[[str], str], model: str) -> dict[str, Any]:
+def result(task_id: str, job: Job | None, link: views.Link, model: str) -> dict[str, Any]:
     """One task; of one that is not known they say that it is waiting, with an empty result."""
     if job is None:
         told = "There is no task of this id, or it has expired."
@@ -37,7 +36,7 @@ def result(task_id: str, job: Job | None, link: Callable[[str], str], model: str
     }
 
 
-def songs(job: Job, link: Callable[[str], str]) -> list[dict[str, Any]]:
+def songs(job: Job, link: views.Link) -> list[dict[str, Any]]:
     """The job's audio, without the score."""
     return [item for item in views.outputs(job, link) if item["format"] != "mid"]
 
@@ -50,7 +49,7 @@ def file_of(output: dict[str, Any]) -> str:
 def _item(job: Job, output: dict[str, Any] | None, model: str) -> dict[str, Any]:
     wanted = job.request
     return {
-        "file": file_of(output) if output else "",
+        "file": file_of(output) if output and output["url"] else "",
         "wave": "",
         "status": STATUS[job.state],
         "create_time": int(job.created_at.timestamp()),

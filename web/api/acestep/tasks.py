@@ -21,6 +21,7 @@ from web.api.acestep.fields import Given
 from web.api.acestep.results import result
 from web.api.acestep.translate import refused, translate
 from web.api.output import require_link, send
+from web.request.auth import gets_links
 from web.request.problems import BAD_REQUEST, NOT_FOUND, Problem
 from web.request.refusals import refusals
 from web.request.state import AppState, app_state
@@ -69,11 +70,16 @@ async def query_result(request: Request) -> Response:
     """How tasks stand: status 0 is waiting or running, 1 finished, 2 failed."""
     given = await body.read(request)
     state, ids = app_state(request), _ids(given.body.get("task_id_list", given.body.get("task_ids", [])))
-    known = [task_id for task_id in ids if JOB_ID.match(task_id)]
+    known = [task_id for task_id in ids if JOB_ID.fullmatch(task_id)]
     looks = await asyncio.gather(*(state.looks.ask(task_id) for task_id in known))
     jobs = {look.job.id: look.job for look in looks if look}
     name = support.names_of(support.served(state), state.settings)[0]
-    return wrapped([result(task_id, jobs.get(task_id), state.links.to, name) for task_id in ids])
+    results = []
+    for task_id in ids:
+        job = jobs.get(task_id)
+        linked = job is not None and await gets_links(request, job)
+        results.append(result(task_id, job, state.links.to if linked else views.no_link, name))
+    return wrapped(results)
 
 
 def _ids(listed: Any) -> list[str]:
