@@ -15,7 +15,7 @@ from typing import Any, Self, Unpack
 import httpx
 
 from tutti_client import files, wire
-from tutti_client.errors import Corrupt, JobCancelled, JobFailed, StillRunning, Unreachable
+from tutti_client.errors import BadAnswer, Corrupt, JobCancelled, JobFailed, StillRunning, Unreachable
 from tutti_client.fields import JobFields
 from tutti_client.models import Accepted, Job, Output, Page, Upload
 from tutti_client.version import AGENT
@@ -267,6 +267,8 @@ class Tutti:
 
     def _append(self, partial: files.Partial) -> httpx.Response:
         """Ask once for what is missing and write what comes."""
+        if partial.output.url is None:
+            raise BadAnswer(f"the server gives no link to {partial.output.name}: it is another key's")
         address = self._address(partial.output.url)
         headers = self._headers(partial.headers(), address)
         with self._http.stream("GET", address, headers=headers) as answer:

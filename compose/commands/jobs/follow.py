@@ -123,5 +123,5 @@ def tell(job: Job, *, as_json: bool, files: Sequence[Path] = ()) -> None:
         share = f" {job.progress:.0%}" if job.state == "running" else ""
         typer.echo(f"{job.id}  {job.state}{share}{why}")
         return
-    for place in [str(path) for path in files] or [output.url for output in job.outputs]:
+    for place in [str(path) for path in files] or [output.url or output.name for output in job.outputs]:
         typer.echo(f"{job.id}  {place}")
