@@ -79,7 +79,8 @@ def listen(
     """Receive callbacks here and print each, with whether its signature holds. For trying."""
     receiver = _Receiver(port, secret)
     where = f"http://127.0.0.1:{receiver.server_port}/"
-    typer.echo(f"Listening at {where} (a server needs TUTTI_CALLBACK_NETWORKS=127.0.0.1)", err=True)
+    needs = f"TUTTI_CALLBACK_NETWORKS=127.0.0.1 and TUTTI_CALLBACK_PORTS={receiver.server_port}"
+    typer.echo(f"Listening at {where} (the dispatcher needs {needs})", err=True)
     with receiver:
         while not count or receiver.received < count:
             receiver.handle_request()

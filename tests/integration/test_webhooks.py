@@ -60,7 +60,9 @@ def receiver() -> Iterator[Receiver]:
 
 @pytest.fixture
 def system(tmp_path: Path) -> Iterator[System]:
-    with workers.running(tmp_path / "cell", callback_networks="127.0.0.0/8") as started:
+    with workers.running(
+        tmp_path / "cell", callback_networks="127.0.0.0/8", callback_ports="1-65535"
+    ) as started:
         yield started
 
 
