@@ -187,14 +187,22 @@ class Settings(BaseSettings):
     elasticsearch_url: str | None = Field(None, description="Where `tutti ship` and `tutti observe` go.")
     elasticsearch_api_key: SecretStr | None = None
     kibana_url: str | None = Field(None, description="Where `tutti observe setup` imports the dashboards.")
+    metrics_host: str = Field(
+        "127.0.0.1",
+        description="Address at which workers, the dispatcher and the shipper answer /metrics, to anybody: "
+        "let only Prometheus reach it.",
+    )
     worker_metrics_port: int | None = Field(
         None,
         ge=1,
         le=65535,
-        description="Port of loopback for the worker's /metrics; TUTTI_DEVICE is added to it.",
+        description="Port of the worker's /metrics, to which TUTTI_DEVICE is added; none by default.",
+    )
+    dispatch_metrics_port: int | None = Field(
+        None, ge=1, le=65535, description="Port of the dispatcher's /metrics; none by default."
     )
     shipper_metrics_port: int | None = Field(
-        None, ge=1, le=65535, description="Port of the shipper's own /metrics on loopback; none by default."
+        None, ge=1, le=65535, description="Port of the shipper's /metrics; none by default."
     )
 
     @property
@@ -249,6 +257,12 @@ class Settings(BaseSettings):
         if self.broker_url:
             return self.broker_url.get_secret_value()
         return f"redis+socket://{self.run_path / 'broker.sock'}"
+
+    @property
+    def counts_for_all(self) -> bool:
+        """Whether the web app's /metrics tells of all parts: they are here, and show none themselves."""
+        own = (self.worker_metrics_port, self.dispatch_metrics_port)
+        return self.ledger.startswith("sqlite") and own == (None, None)
 
     @property
     def keys_required(self) -> bool:

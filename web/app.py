@@ -20,7 +20,19 @@ from tasks.security.secret import secret_of
 from tasks.security.signer import Signer
 from tasks.settings import Settings
 from web import pages
-from web.api import acestep, convert, generate, health, jobs, output, peaks, presence, schema, uploads
+from web.api import (
+    acestep,
+    convert,
+    generate,
+    health,
+    jobs,
+    metrics,
+    output,
+    peaks,
+    presence,
+    schema,
+    uploads,
+)
 from web.asgi import guard
 from web.asgi.edge import Edge
 from web.asgi.short_way import ShortWay
@@ -65,6 +77,7 @@ def create_app(settings: Settings, *, address: str | None = None) -> FastAPI:
         generate.router,
         acestep.router,
         health.router,
+        metrics.router,
     ):
         app.include_router(router)
     app.add_route("/output/{name}", output.serve, methods=["GET"], include_in_schema=False)

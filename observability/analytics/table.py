@@ -41,6 +41,7 @@ COLUMNS = {
     "memory": "tutti.gpu.memory",
     "temperature": "tutti.gpu.temperature",
     "cause": 'tutti.error."class"',
+    "ours": "tutti.error.ours",
     "reason": "tutti.reason",
     "hit": "tutti.cache.hit",
     "saved": "tutti.cache.saved_seconds",

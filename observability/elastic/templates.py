@@ -69,7 +69,7 @@ TUTTI = _object(
     storage=_object(free_bytes=LONG, total_bytes=LONG, used_ratio=DOUBLE),
     cache=_object(hit=BOOLEAN, saved_seconds=DOUBLE),
     upstream=_object(address=KEYWORD, status=KEYWORD, seconds=KEYWORD),
-    error={"properties": {"class": KEYWORD}},
+    error={"properties": {"class": KEYWORD, "ours": BOOLEAN}},
     reason=KEYWORD,
     timings=_object(**dict.fromkeys(STAGES, DOUBLE)),
     certificate=_object(days_left=DOUBLE),

@@ -8,7 +8,7 @@ from observability.panels.query import (
     FINISHED,
     MADE,
     OWN_KQL,
-    USERS_OWN,
+    OWN_SQL,
     Json,
     action_kql,
     by,
@@ -24,7 +24,6 @@ COLOR: Json = {
     "scale": {"domain": ["stable", "canary"], "range": ["#4c78a8", "#f58518"]},
 }
 LANES = Values("lane", "lane", "tutti.lane", size=5)
-OWN_SQL = ", ".join(f"'{name}'" for name in USERS_OWN)
 
 
 def failed_share() -> Measure:
@@ -50,7 +49,7 @@ ERRORS = Panel(
     sql=f"""
         select time, lane, count(*) as jobs, count(*) filter (where action = 'job.failed') as failed
         from lines where action in ('job.succeeded', 'job.failed') and lane is not null
-        and coalesce(cause, '') not in ({OWN_SQL}) group by all order by all
+        and not ({OWN_SQL}) group by all order by all
     """,  # noqa: S608 - constants of this module
     view={
         "encoding": {

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from observability.panels.canary import OWN_SQL, failed_share
+from observability.panels.canary import failed_share
 from observability.panels.lens import Lens, Measure, Time, Values
 from observability.panels.panel import Panel, figure
-from observability.panels.query import BAR, FINISHED, OWN_KQL, action_kql
+from observability.panels.query import BAR, FINISHED, OWN_KQL, OWN_SQL, action_kql
 
 CAUSES = Values("cause", "error class", "tutti.error.class")
 FAILED = Measure(name="jobs", label="failed jobs")
@@ -17,7 +17,7 @@ SHARE = Panel(
     kibana=Lens(kind="figure", only=f"{action_kql(*FINISHED)} and not {OWN_KQL}", measures=(failed_share(),)),
     sql=f"""
         select count(*) filter (where action = 'job.failed') / count(*)::double as share
-        from lines where action in ('job.succeeded', 'job.failed') and coalesce(cause, '') not in ({OWN_SQL})
+        from lines where action in ('job.succeeded', 'job.failed') and not ({OWN_SQL})
         having count(*) > 0
     """,  # noqa: S608 - constants of the package
     view=figure("share", ".1%"),

@@ -15,7 +15,7 @@ MUST, FILTER, MUST_NOT = (f"%dashboard_context-{clause}_clause%" for clause in (
 TIME = {"%timefilter%": True}
 
 FINISHED = ("job.succeeded", "job.failed")
-USERS_OWN = ("invalid_request", "cancelled_by_user")  # failures that are no fault of the service
+OWN_SQL = "not coalesce(ours, true)"  # failures that are no fault of the service
 BAR: Json = {"type": "bar", "tooltip": True, "width": {"expr": "max(1, width / 90)"}}  # some 50 steps of time
 LENGTHS = ((0, 30, "under 30 s"), (30, 90, "30-90 s"), (90, 180, "90-180 s"), (180, 601, "180 s and more"))
 LENGTH_NAMES = [name for _, _, name in LENGTHS]
@@ -43,7 +43,7 @@ def _any_of(field: str, values: tuple[str, ...]) -> str:
 
 HIT_KQL = "tutti.cache.hit : true"
 MADE_KQL = f"{action_kql('job.succeeded')} and not {HIT_KQL}"
-OWN_KQL = _any_of("tutti.error.class", USERS_OWN)
+OWN_KQL = "tutti.error.ours : false"
 
 
 def lines(*filters: Json, without: tuple[Json, ...] = ()) -> Json:

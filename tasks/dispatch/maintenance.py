@@ -7,8 +7,8 @@ from collections.abc import Callable, Sequence
 
 from observability.logging import get_logger
 from observability.tracing import trace_id
-from tasks.dispatch.ends import tell_ends
 from tasks.dispatch.fleet import Fleet
+from tasks.ends import log_end
 from tasks.ledger import Freed, Ledger, WorkerView
 
 log = get_logger()
@@ -29,7 +29,7 @@ class Maintenance:
         _tell_freed(self._ledger.dispatch.expire_workers())
         self._ledger.dispatch.expire_deadlines()
         self._ledger.dispatch.release_orphans()
-        tell_ends(self._ledger)
+        _log_ends(self._ledger)
         self.fleet = self.fleet.next(workers, self._clock())
         self._leave_versions()
         return self._leave_machines()
@@ -60,3 +60,11 @@ def _tell_freed(freed: Sequence[Freed]) -> None:
         fields = {"job": {"id": job.job_id}, "attempt": job.attempt, "reason": "worker_lost"}
         trace = {"id": trace_id(job.traceparent)} if job.traceparent else {}
         log.warning("job.requeued", trace=trace, tutti=fields)
+
+
+def _log_ends(ledger: Ledger) -> None:
+    """Log what nobody else does; if this process dies in between some are logged twice, none is missing."""
+    while jobs := ledger.ends.unlogged():
+        for job in jobs:
+            log_end(job, made_by=ledger.views.get(str(job.extra.get("cache_of"))) if job.cache_hit else None)
+        ledger.ends.logged([job.id for job in jobs])

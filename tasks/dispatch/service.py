@@ -8,6 +8,7 @@ import threading
 from collections.abc import Callable
 from typing import Final
 
+from observability import metrics
 from observability.logging import configure, get_logger
 from tasks.dispatch import canary
 from tasks.dispatch.callbacks import CallbackSender
@@ -72,9 +73,11 @@ def run(settings: Settings) -> int:
     threads = Threads()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: threads.ended.set())
+    stop_serving = _serve_metrics(settings)
     ledger = Ledger.of(settings)
     publisher = Publisher(make_app(settings, PATIENCE), settings.broker)
     dispatcher = Dispatcher(ledger, publisher)
+    metrics.dispatcher_leads.set_function(lambda: dispatcher.leads)
     threads.start("retention", _while_leading(dispatcher, _retention(settings, ledger, dispatcher)))
     threads.start("courier", _while_leading(dispatcher, _courier(settings, ledger)))
     lanes = ledger.canaries
@@ -86,7 +89,15 @@ def run(settings: Settings) -> int:
         publisher.close()
     _leave(dispatcher)
     ledger.close()
+    stop_serving()
     return int(threads.broke)
+
+
+def _serve_metrics(settings: Settings) -> Callable[[], None]:
+    if settings.dispatch_metrics_port is None:
+        return lambda: None
+    stop, _ = metrics.serve(settings.dispatch_metrics_port, settings.metrics_host, metrics.DISPATCH)
+    return stop
 
 
 def _courier(settings: Settings, ledger: Ledger) -> Callable[[], float]:

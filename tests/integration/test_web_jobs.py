@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+from types import SimpleNamespace
 
 import httpx
 import pytest
@@ -295,7 +296,7 @@ def test_a_thousand_listeners_share_one_question(tmp_path):
             asked.append(len(ids))
             return ask(ids)
 
-        web.state.watcher._ledger = type("Counting", (), {"watch": staticmethod(counted)})()
+        web.state.watcher._ledger = SimpleNamespace(views=SimpleNamespace(snapshots=counted))
         listening = [asyncio.create_task(events_of(web, job_id)) for _ in range(1_000)]
         while web.state.watcher.watched < 1_000:
             await asyncio.sleep(0.01)

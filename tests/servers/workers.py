@@ -55,8 +55,9 @@ class Part:
     @property
     def child(self) -> psutil.Process:
         """A worker's engine process."""
-        eventually(lambda: psutil.Process(self.process.pid).children())
-        return psutil.Process(self.process.pid).children()[0]
+        found: list[psutil.Process] = []
+        eventually(lambda: found or found.extend(self.engines) or found)
+        return found[0]
 
     @property
     def has_child(self) -> bool:

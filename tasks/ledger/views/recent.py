@@ -9,7 +9,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from tasks.jobs import JobState
+from tasks.jobs import ErrorClass, JobState
 from tasks.ledger.sql.schema import jobs, live
 
 MOST = 2_000  # the latest jobs of a state say enough
@@ -22,7 +22,7 @@ class Ended:
     lane: str
     worker: str | None
     failed: bool
-    error_class: str | None
+    error_class: ErrorClass | None
     finished_at: float
     run_seconds: float | None
     audio_seconds: float
@@ -61,7 +61,7 @@ def _ended(row: Any) -> Ended:
         lane=row.lane,
         worker=row.worker,
         failed=row.state == JobState.FAILED,
-        error_class=row.error_class,
+        error_class=ErrorClass(row.error_class) if row.error_class else None,
         finished_at=row.finished_at,
         run_seconds=row.finished_at - row.started_at if made else None,
         audio_seconds=float(wanted.get("duration", 60.0)) * int(wanted.get("variations", 1)),

@@ -4,10 +4,10 @@ import pytest
 
 from tasks.engines.sketch.genres import GENRES
 from tasks.engines.sketch.genres.progressions import PROGRESSIONS
-from tasks.engines.sketch.names import GENERAL_MIDI
+from tasks.engines.sketch.music.names import GENERAL_MIDI
+from tasks.engines.sketch.music.theory import MODES, Key, chord, climb, local_scale, nearest
 from tasks.engines.sketch.parts.kits import KITS
 from tasks.engines.sketch.parts.patterns import ARP, BASS, COMP
-from tasks.engines.sketch.theory import MODES, Key, chord, climb, local_scale, nearest
 
 C, A_MINOR = Key(0, MODES["major"]), Key(9, MODES["minor"])
 

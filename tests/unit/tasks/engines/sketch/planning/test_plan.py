@@ -2,10 +2,11 @@ from __future__ import annotations
 
 import pytest
 
-from tasks.engines.sketch.form import lay_out, share
 from tasks.engines.sketch.genres import GENRES
-from tasks.engines.sketch.plan import Plan, describe, make_plan
+from tasks.engines.sketch.planning.form import lay_out, share
+from tasks.engines.sketch.planning.plan import Plan, describe, make_plan
 from tasks.engines.sketch.reading.lyrics import Sung, read_form
+from tasks.engines.sketch.reading.vocabulary import words_for
 from tasks.jobs import JobRequest
 
 DURATIONS = (5.0, 7.3, 30.0, 60.0, 179.9, 600.0)
@@ -76,7 +77,7 @@ def test_choruses_are_stronger_than_verses_and_the_last_is_the_strongest() -> No
 @pytest.mark.parametrize("seconds", DURATIONS)
 @pytest.mark.parametrize("genre", GENRES)
 def test_the_last_chord_has_time_to_ring_but_no_silence(seconds: float, genre: str) -> None:
-    timing = plan(f"{GENRES[genre].words[0]} music", duration=seconds).timing
+    timing = plan(f"{words_for('genre', genre)[0]} music", duration=seconds).timing
     ring = seconds - timing.last_beat * timing.beat
     assert 1.2 < ring < 6.5
     assert timing.last_beat == timing.bars * timing.beats_per_bar
@@ -92,7 +93,7 @@ def test_a_tempo_asked_for_is_kept(bpm: int, seconds: float) -> None:
 def test_an_open_tempo_is_near_the_genres_own() -> None:
     for name, genre in GENRES.items():
         for seed in range(5):
-            bpm = plan(f"{genre.words[0]} music", seed).timing.bpm
+            bpm = plan(f"{words_for('genre', genre.name)[0]} music", seed).timing.bpm
             assert genre.bpm[0] * 0.9 <= bpm <= genre.bpm[1] * 1.1, name
 
 

@@ -4,8 +4,8 @@
 
 from __future__ import annotations
 
-from tasks.engines.sketch.chance import Chance
-from tasks.engines.sketch.plan import Plan
+from tasks.engines.sketch.music.chance import Chance
+from tasks.engines.sketch.planning.plan import Plan
 
 ADJECTIVES = {
     "calm": ("Quiet", "Still"), "gentle": ("Soft", "Gentle"), "happy": ("Bright", "Sunny"), "sad": ("Lonely", "Fading"),

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from tasks.engines.sketch.chance import Chance
 from tasks.engines.sketch.genres import Genre, Player, Role
+from tasks.engines.sketch.music.chance import Chance
 from tasks.engines.sketch.reading import Wish
 from tasks.engines.sketch.reading.instruments import BY_NAME, FAMILIES, Instrument, family
 

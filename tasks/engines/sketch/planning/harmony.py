@@ -6,11 +6,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import cycle, islice
 
-from tasks.engines.sketch.chance import Chance
-from tasks.engines.sketch.form import Part
 from tasks.engines.sketch.genres.progressions import progression_lines
-from tasks.engines.sketch.plan import Plan
-from tasks.engines.sketch.theory import Chord, chord, local_scale, nearest
+from tasks.engines.sketch.music.chance import Chance
+from tasks.engines.sketch.music.theory import Chord, chord, local_scale, nearest
+from tasks.engines.sketch.planning.form import Part
+from tasks.engines.sketch.planning.plan import Plan
 
 POWER = (0, 7, 12)
 

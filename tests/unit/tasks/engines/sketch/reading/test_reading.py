@@ -3,8 +3,8 @@ from __future__ import annotations
 
 import pytest
 
+from tasks.engines.sketch.music.theory import MODES, pitch_class
 from tasks.engines.sketch.reading import Wish, read
-from tasks.engines.sketch.theory import MODES, pitch_class
 from tasks.jobs import JobRequest
 
 

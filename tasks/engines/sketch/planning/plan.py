@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from tasks.engines.sketch import tempo
-from tasks.engines.sketch.cast import Seat, choose
-from tasks.engines.sketch.chance import Chance
-from tasks.engines.sketch.form import Part, lay_out
 from tasks.engines.sketch.genres import GENRES, Genre
+from tasks.engines.sketch.music import tempo
+from tasks.engines.sketch.music.chance import Chance
+from tasks.engines.sketch.music.tempo import Timing
+from tasks.engines.sketch.music.theory import MODES, Key, Mode
+from tasks.engines.sketch.planning.cast import Seat, choose
+from tasks.engines.sketch.planning.form import Part, lay_out
 from tasks.engines.sketch.reading import Wish, read
 from tasks.engines.sketch.reading.instruments import BY_NAME
-from tasks.engines.sketch.reading.words import MOODS
-from tasks.engines.sketch.tempo import Timing
-from tasks.engines.sketch.theory import MODES, Key, Mode
+from tasks.engines.sketch.reading.moods import MOODS
 from tasks.jobs import JobRequest
 
 BEATS = {"2/4": 2, "3/4": 3, "4/4": 4, "6/8": 2}

@@ -7,7 +7,7 @@ import sys
 
 import pytest
 
-from tasks.engines.sketch.chance import Chance
+from tasks.engines.sketch.music.chance import Chance
 
 PROGRAM = """
 import hashlib
