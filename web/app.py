@@ -41,6 +41,7 @@ from web.process.batcher import Batcher
 from web.process.queue_router import QueueRouter
 from web.process.watcher import Watcher
 from web.request.client import networks
+from web.request.hosts import Hosts
 from web.request.limits import RateLimiter
 from web.request.state import AppState
 
@@ -81,16 +82,18 @@ def create_app(settings: Settings, *, address: str | None = None) -> FastAPI:
     ):
         app.include_router(router)
     app.add_route("/output/{name}", output.serve, methods=["GET"], include_in_schema=False)
+    app.add_route("/-/shared/{name}", output.hand_over, methods=["GET"], include_in_schema=False)
     app.add_route("/flower", flower.proxy, methods=flower.METHODS, include_in_schema=False)
     app.add_route("/flower/{path:path}", flower.proxy, methods=flower.METHODS, include_in_schema=False)
     pages.install(app)
     errors.install(app)
     schema.install(app)
     app.add_route("/auth/key_valid", guard.key_valid, methods=["GET"], include_in_schema=False)
+    app.add_route("/auth/keeper", health.keeper, methods=["GET"], include_in_schema=False)
     app.add_middleware(ShortWay)
     if settings.keys_required:
         app.add_middleware(guard.Guard)
-    app.add_middleware(Edge, trusted=networks(settings.trusted_proxies))
+    app.add_middleware(Edge, hosts=Hosts(settings.host_names), trusted=networks(settings.trusted_proxies))
     return app
 
 
