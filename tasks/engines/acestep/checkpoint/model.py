@@ -1,4 +1,4 @@
-"""The parts of one ACE-Step 1.5 checkpoint, loaded by diffusers."""
+"""One ACE-Step 1.5 checkpoint on its device, whatever layout it came in."""
 
 from __future__ import annotations
 
@@ -9,7 +9,11 @@ import torch
 from diffusers import AceStepPipeline
 from torch import Tensor, nn
 
+from tasks.engines.acestep.checkpoint.assemble import assemble
+from tasks.engines.acestep.checkpoint.shapes import dit_config
+from tasks.engines.acestep.checkpoint.tensors import MappedTensors
 from tasks.engines.acestep.options import Options
+from tasks.engines.models import Checkpoint, Variant, find, recognise
 
 FP8_CAPABILITY = (8, 9)
 
@@ -26,11 +30,13 @@ class Model:
     device: torch.device
     dtype: torch.dtype
     fp8: bool
+    variant: Variant
+    checkpoint: Checkpoint | None = None
 
     @property
     def turbo(self) -> bool:
         """Whether guidance is distilled into the weights, so that none must be added."""
-        return bool(self.pipe.is_turbo)
+        return self.variant.turbo
 
     @property
     def sample_rate(self) -> int:
@@ -74,18 +80,41 @@ def choose_numbers(device: torch.device, precision: str) -> tuple[torch.dtype, b
 
 
 def load(options: Options) -> Model:
-    """Load a folder in diffusers' layout, or a hub id, onto its device."""
+    """Load a checkpoint of any layout onto its device.
+
+    Raises:
+        ModelMissing: There is none, or it is incomplete.
+        ValueError: It is not ACE-Step 1.5.
+
+    """
     device = choose_device(options.device)
     dtype, fp8 = choose_numbers(device, options.precision)
-    pipe = AceStepPipeline.from_pretrained(options.model, dtype=dtype)
-    return adopt(pipe.to(device), fp8=fp8)
+    found = find(options.model)
+    config = found.config() or dit_config(MappedTensors(found.dit), {})
+    variant = recognise(found.name, config)
+    pipe = read_pipe(found, device, dtype, turbo=variant.turbo)
+    return adopt(pipe, fp8=fp8, variant=variant, checkpoint=found)
 
 
-def adopt(pipe: Any, *, fp8: bool = False) -> Model:
+def read_pipe(found: Checkpoint, device: torch.device, dtype: torch.dtype, *, turbo: bool) -> Any:
+    """The checkpoint's modules on the device."""
+    if found.layout == "diffusers":
+        pipe = AceStepPipeline.from_pretrained(
+            found.folder, dtype=dtype, use_safetensors=True, local_files_only=True
+        )
+        return pipe.to(device)
+    return assemble(found, device, dtype, turbo=turbo)
+
+
+def adopt(
+    pipe: Any, *, fp8: bool = False, variant: Variant | None = None, checkpoint: Checkpoint | None = None
+) -> Model:
     """Take a pipeline that is already built, on the device and in the numbers it has."""
     pipe.set_progress_bar_config(disable=True)
     for part in pipe.components.values():
         if isinstance(part, nn.Module):
             part.eval().requires_grad_(requires_grad=False)
     transformer = pipe.transformer
-    return Model(pipe, transformer.device, transformer.dtype, fp8)
+    if variant is None:
+        variant = recognise("", dict(transformer.config))
+    return Model(pipe, transformer.device, transformer.dtype, fp8, variant, checkpoint)
