@@ -11,7 +11,7 @@ from nginx.certificate import Reminder
 from nginx.node import Backends, WebNode, parse_nodes
 from nginx.process import GatewayError, Nginx, available, machine
 from nginx.render import render
-from observability.logging import configure, get_logger
+from observability.logging import configure, get_logger, warn_of_loss
 from observability.rotation import Bounds, rotate
 from tasks.settings import Settings
 
@@ -125,7 +125,7 @@ class Gateway:
 
     def _rotate(self) -> None:
         """Rename log files that have grown; nginx writes on into new ones."""
-        renamed = [rotate(self._settings.log_path / name, Bounds()) for name in LOGS]
+        renamed = [rotate(self._settings.log_path / name, Bounds(), on_loss=warn_of_loss) for name in LOGS]
         if any(renamed):
             self._nginx.reopen_logs()
 

@@ -14,15 +14,13 @@ import jinja2
 from nginx.node import Backends
 from nginx.problem import PROBLEMS
 from tasks.settings import Settings
-
-JOB_ID = "[a-z0-9]{1,4}_[0-9a-hjkmnp-tv-z]{26}"
-AUDIO_TYPES = {
-    "wav": "audio/wav",
-    "flac": "audio/flac",
-    "mp3": "audio/mpeg",
-    "opus": '"audio/ogg; codecs=opus"',
-    "mid": "audio/midi",
-}
+from web.http import (
+    API_PREFIXES,
+    CONTENT_SECURITY_POLICY,
+    JOB_ID_PATTERN,
+    MEDIA_TYPES,
+    SECURITY_HEADERS,
+)
 
 
 @dataclass(frozen=True)
@@ -51,29 +49,6 @@ DOORS = (
     Door("= /songs", "/songs", page=True),
     Door("~ ^/songs/[^/]+/again$", "/songs/[^/]+/again", page=True),
 )
-API_PREFIXES = (
-    "/v1/",
-    "/generate",
-    "/release_task",
-    "/query_result",
-    "/output/",
-    "/auth/",
-    "/health",
-    "/livez",
-    "/readyz",
-    "/metrics",
-)
-CSP = (
-    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; media-src 'self' blob:; "
-    "connect-src 'self'; font-src 'self'; form-action 'self'; frame-ancestors 'none'; base-uri 'none'"
-)
-SECURITY_HEADERS = {
-    "X-Content-Type-Options": "nosniff",
-    "X-Frame-Options": "DENY",
-    "Referrer-Policy": "same-origin",
-    "Permissions-Policy": "camera=(), microphone=(), geolocation=()",
-    "Cross-Origin-Opener-Policy": "same-origin",
-}
 
 
 @dataclass(frozen=True)
@@ -201,11 +176,11 @@ def render(settings: Settings, backends: Backends, machine: Machine, *, secret: 
             trusted=networks(settings.trusted_proxies),
             admins=networks(settings.admin_networks),
             problems=PROBLEMS,
-            job_id=JOB_ID,
-            audio_types=AUDIO_TYPES,
+            job_id=JOB_ID_PATTERN,
+            media_types=MEDIA_TYPES,
             doors=DOORS,
             api_prefixes=API_PREFIXES,
-            csp=CSP,
+            csp=CONTENT_SECURITY_POLICY,
             security_headers=SECURITY_HEADERS,
             wait_seconds=math.ceil(settings.deadline_seconds) + 120,
         )

@@ -6,10 +6,11 @@ import contextlib
 import os
 import threading
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 from observability.rotation import Bounds, rotate
-from observability.unshipped import Loss, warn
+from observability.unshipped import Loss
 
 LOOK_SECONDS = 0.5  # how often a writer looks whether its file was renamed or has outgrown its bounds
 FLAGS = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC
@@ -24,12 +25,16 @@ class LineFile:
     Args:
         path: The file; its folder is made if it is missing.
         bounds: When this writer itself rotates it; None leaves that to others.
+        on_loss: Told of each rotated file that had to be deleted before it was shipped.
 
     """
 
-    def __init__(self, path: Path, bounds: Bounds | None = None) -> None:
+    def __init__(
+        self, path: Path, bounds: Bounds | None = None, on_loss: Callable[[Loss], None] = lambda _: None
+    ) -> None:
         self.path = path
         self.bounds = bounds
+        self._on_loss = on_loss
         self.dropped = 0
         self._file = -1
         self._inode = 0
@@ -65,7 +70,7 @@ class LineFile:
             if self._file < 0 or self._renamed():
                 self._open()
         for loss in losses:  # not before the lock is free, because the warning is a line in this very file
-            warn(loss)
+            self._on_loss(loss)
 
     def _renamed(self) -> bool:
         try:

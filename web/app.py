@@ -20,6 +20,7 @@ from tasks.queue.names import model_queue
 from tasks.security.keys import Keyring
 from tasks.security.links import Links
 from tasks.security.secret import secret_of
+from tasks.security.signer import Signer
 from tasks.settings import Settings
 from web import pages
 from web.api import acestep, convert, generate, health, jobs, output, peaks, presence, schema, uploads
@@ -32,7 +33,6 @@ from web.process.queue_router import QueueRouter
 from web.process.watcher import Watcher
 from web.request.client import networks
 from web.request.limits import RateLimiter
-from web.request.signer import Signer
 from web.request.state import AppState
 
 if TYPE_CHECKING:

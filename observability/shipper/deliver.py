@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-import random
 import secrets
 import threading
 from collections.abc import Callable
@@ -14,14 +13,16 @@ from elastic_transport import TransportError
 from elasticsearch import ApiError, Elasticsearch
 
 from observability import metrics
+from observability.back_off import BackOff
 from observability.lines import LineFile
 from observability.logging import get_logger
 from observability.rotation import Bounds
 from observability.shipper import bulk, guard
-from observability.shipper.batch import Batch, Line
 from observability.shipper.lane import Slots, Stopping
+from observability.shipper.line import Line
+from observability.shipper.source import Batch
 
-FIRST_PAUSE, LONGEST_PAUSE = 0.1, 30.0
+BETWEEN_TRIES = BackOff(first=0.1, longest=30.0, spread=0.5)
 COMPLAIN_AFTER = 3  # refusals in a row until a line is logged
 TOO_LARGE, MALFORMED = 413, 400
 SHRINK = {400, 413, 429, 503}
@@ -154,8 +155,7 @@ class Delivery:
                 tutti={"shipper": {"stream": batch.source.lane.stream, "attempts": refusals}},
                 message=_advice(reason),
             )
-        pause = min(LONGEST_PAUSE, FIRST_PAUSE * 2 ** min(refusals, 10)) * random.uniform(0.5, 1)  # noqa: S311
-        if self._stopping.wait(pause):
+        if self._stopping.wait(BETWEEN_TRIES.pause(refusals + 1)):
             raise Stopping
 
 

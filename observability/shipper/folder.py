@@ -7,9 +7,10 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
+from observability.logging import warn_of_loss
 from observability.shipper.lane import Lane
 from observability.shipper.source import Source
-from observability.unshipped import Loss, warn
+from observability.unshipped import Loss
 
 UNSEEN_MAX = 200
 HELD_MAX = 1 << 30  # bytes not shipped of deleted files, which take disk as long as they are open
@@ -95,7 +96,7 @@ class Folder:
         for source in reversed(gone):
             held += source.behind if source.deleted else 0
             if source.deleted and source.behind and held > HELD_MAX:
-                warn(Loss(source.path, source.behind))
+                warn_of_loss(Loss(source.path, source.behind))
                 self._close(source)
             elif source.idle and not source.behind and (source.deleted or source.silent):
                 self._close(source)

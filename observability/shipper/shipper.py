@@ -17,12 +17,12 @@ from elasticsearch import ApiError, Elasticsearch
 
 from observability import metrics
 from observability.shipper import guard
-from observability.shipper.batch import Batch, Pending
 from observability.shipper.checkpoint import Checkpoint
 from observability.shipper.deliver import DeadLetters, Delivery
 from observability.shipper.folder import Folder
 from observability.shipper.lane import IN_FLIGHT, Lane, Stopping
-from observability.shipper.source import Source
+from observability.shipper.line import Pending
+from observability.shipper.source import Batch, Source
 
 AHEAD = 1  # batches ready, with their place reserved, for when a bulk returns
 RESERVE = 16 << 20  # bytes reserved with one write of the checkpoint, which waits for the disk

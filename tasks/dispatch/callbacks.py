@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import contextlib
 import queue
-import random
 import threading
 import time
 from collections import Counter
 from collections.abc import Callable
 from typing import Any, Final
 
+from observability.back_off import BackOff
 from observability.logging import get_logger
 from tasks.dispatch.delivery import Answer
 from tasks.jobs import Job
@@ -28,7 +28,7 @@ PER_OWNER: Final = 2  # of them, so that one owner's slow receiver leaves room f
 PAUSE: Final = 0.2
 TROUBLE_PAUSE: Final = 0.5
 CALM: Final = 20.0  # times as long as a look took is paused, so that many open promises cost little
-FIRST_PAUSE, LONGEST_PAUSE = 2.0, 3600.0  # seconds between two tries, doubled each time
+BETWEEN_TRIES: Final = BackOff(first=2.0, longest=3600.0, spread=0.5)
 
 Post = Callable[[str, dict[str, Any]], Answer]
 
@@ -124,8 +124,7 @@ class CallbackSender:
             log.warning("callback.failed", event={"outcome": "failure"}, message=answer.why, **told)
 
     def _postpone(self, owed: Owed, why: str) -> None:
-        pause = min(LONGEST_PAUSE, FIRST_PAUSE * 2.0 ** min(owed.tries, 20))
-        pause *= random.uniform(0.5, 1.0)  # noqa: S311 - spread, not secrecy
+        pause = BETWEEN_TRIES.pause(owed.tries + 1)
         self._table.postpone(owed.job_id, pause)
         message = f"{why}; once more in {pause:.0f} s"
         log.warning("callback.postponed", tutti=_fields(owed), message=message)

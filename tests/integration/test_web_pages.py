@@ -8,7 +8,7 @@ import httpx
 import pytest
 
 from tests.servers.web import Web, in_app
-from web.request.context import SECURITY_HEADERS
+from web.http import CONTENT_SECURITY_POLICY, SECURITY_HEADERS
 
 HTML = {"accept": "text/html,application/xhtml+xml"}
 
@@ -172,6 +172,7 @@ def test_every_answer_carries_the_security_headers(path, tmp_path):
         answer = await web.client.get(path)
         for name, value in SECURITY_HEADERS.items():
             assert answer.headers[name] == value
+        assert answer.headers["content-security-policy"] == CONTENT_SECURITY_POLICY
         assert "'unsafe" not in answer.headers["content-security-policy"]
 
     in_app(tmp_path, scenario)

@@ -17,7 +17,8 @@ from starlette.responses import FileResponse, Response
 from tasks.jobs import AudioFormat, Job
 from web.api import views
 from web.api.jobs import find
-from web.api.output import IMMUTABLE, TYPES, send
+from web.api.output import IMMUTABLE, send
+from web.http import MEDIA_TYPES
 from web.request.problems import NOT_FOUND, UNAVAILABLE, Problem
 from web.request.state import FILES, app_state
 
@@ -41,7 +42,7 @@ async def show(request: Request, job_id: str, variation: int, extension: AudioFo
     return FileResponse(
         path,
         headers={"cache-control": IMMUTABLE},
-        media_type=TYPES[extension],
+        media_type=MEDIA_TYPES[extension],
         filename=f"{Path(song['name']).stem}.{extension}",
         background=BackgroundTask(os.unlink, path),
     )

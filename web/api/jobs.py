@@ -131,7 +131,7 @@ async def show(request: Request, job_id: str) -> Response:
 def _same_node(state: AppState, name: str | None) -> dict[str, str]:
     """What sends the client's next jobs to the node that made this one, whose model is warm."""
     node = next((worker.node for worker in state.route.workers if worker.id == name), None) if name else None
-    return {lane.TOKEN: lane.token(node, state.signer.secret)} if node else {}
+    return {lane.TOKEN: lane.token(node, state.signer)} if node else {}
 
 
 @router.get(

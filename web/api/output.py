@@ -13,21 +13,13 @@ from starlette.requests import Request
 from starlette.responses import FileResponse, Response
 
 from tasks.security import links
+from web.http import JOB_ID_PATTERN, MEDIA_TYPES
 from web.request.fields import fields
 from web.request.problems import FORBIDDEN, LINK_EXPIRED, NOT_FOUND, RANGE, UNAVAILABLE, Problem
 from web.request.state import FILES, app_state
 
-NAME = re.compile(
-    r"^(?P<id>[a-z0-9]{1,4}_[0-9a-hjkmnp-tv-z]{26})(?:-[2-8])?\.(?P<extension>wav|flac|mp3|opus|mid)$"
-)
+NAME = re.compile(rf"^(?P<id>{JOB_ID_PATTERN})(?:-[2-8])?\.(?P<extension>{'|'.join(MEDIA_TYPES)})$")
 RANGES = re.compile(r"^bytes=\d*-\d*(?:\s*,\s*\d*-\d*){0,15}$")
-TYPES = {
-    "wav": "audio/wav",
-    "flac": "audio/flac",
-    "mp3": "audio/mpeg",
-    "opus": "audio/ogg; codecs=opus",
-    "mid": "audio/midi",
-}
 IMMUTABLE = "public, max-age=31536000, immutable"
 PATIENCE = 10.0  # seconds for a NAS that hangs
 
@@ -71,7 +63,7 @@ async def send(request: Request, name: str) -> Response:
     return FileResponse(
         path,
         headers=headers,
-        media_type=TYPES[match["extension"]],
+        media_type=MEDIA_TYPES[match["extension"]],
         filename=name,
         content_disposition_type="attachment" if "download" in request.query_params else "inline",
         stat_result=status,

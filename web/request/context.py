@@ -6,7 +6,6 @@ import random
 import re
 import time
 import traceback
-from collections.abc import Mapping
 from functools import lru_cache
 from typing import Any
 
@@ -16,6 +15,7 @@ from starlette.types import Message, Scope, Send
 from observability import metrics
 from observability.logging import get_logger
 from observability.tracing import accept_or_new
+from web.http import CONTENT_SECURITY_POLICY, SECURITY_HEADERS
 from web.request.client import Networks, address
 from web.request.fields import fields, state_of
 from web.request.problems import INTERNAL, Problem
@@ -23,19 +23,10 @@ from web.request.problems import INTERNAL, Problem
 log = get_logger()
 
 REQUEST_ID = re.compile(r"^[A-Za-z0-9_-]{8,64}$")
-CONTENT_SECURITY_POLICY = (
-    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; media-src 'self' blob:; "
-    "connect-src 'self'; font-src 'self'; form-action 'self'; frame-ancestors 'none'; base-uri 'none'"
-)
-SECURITY_HEADERS: Mapping[str, str] = {
-    "content-security-policy": CONTENT_SECURITY_POLICY,
-    "x-content-type-options": "nosniff",
-    "x-frame-options": "DENY",
-    "referrer-policy": "same-origin",
-    "permissions-policy": "camera=(), microphone=(), geolocation=()",
-    "cross-origin-opener-policy": "same-origin",
-}
-_RAW_SECURITY = [(name.encode(), value.encode()) for name, value in SECURITY_HEADERS.items()]
+_RAW_SECURITY = [
+    (name.encode(), value.encode())
+    for name, value in {"content-security-policy": CONTENT_SECURITY_POLICY, **SECURITY_HEADERS}.items()
+]
 _SECURITY_NAMES = frozenset(name for name, _ in _RAW_SECURITY)
 LABELS = 4096
 

@@ -8,9 +8,9 @@ from urllib.parse import urlsplit
 from starlette.requests import Request
 from starlette.responses import Response
 
+from tasks.security.signer import Signer
 from web.request.fields import cookies, fields
 from web.request.problems import FORBIDDEN, Problem
-from web.request.signer import Signer
 
 COOKIE = "tutti_session"
 YEAR = 365 * 86_400

@@ -12,6 +12,7 @@ from starlette.requests import Request
 from tasks.ledger import Accepted, Ledger, Look, NewJob
 from tasks.security.keys import Keyring
 from tasks.security.links import Links
+from tasks.security.signer import Signer
 from tasks.settings import Settings
 from web.process.batcher import Batcher
 from web.process.ended import Ended
@@ -19,7 +20,6 @@ from web.process.queue_router import QueueRouter
 from web.process.watcher import Watcher
 from web.request.client import Networks
 from web.request.limits import RateLimiter
-from web.request.signer import Signer
 
 if TYPE_CHECKING:  # it brings numpy, which starting need not wait for
     from tasks.storage.songs import Storage

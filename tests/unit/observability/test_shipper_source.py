@@ -5,8 +5,8 @@ import time
 
 import pytest
 
-from observability.shipper.batch import BLOCK, LINE_MAX
 from observability.shipper.lane import Lane
+from observability.shipper.line import BLOCK, LINE_MAX
 from observability.shipper.source import SILENT_SECONDS, Source
 
 

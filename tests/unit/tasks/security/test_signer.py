@@ -6,8 +6,8 @@ import pytest
 from pydantic import SecretStr
 
 from tasks.security.secret import secret_of
+from tasks.security.signer import Signer
 from tasks.settings import Settings
-from web.request.signer import Signer
 
 SIGNER = Signer(b"s" * 32)
 

@@ -1,6 +1,7 @@
-"""Signing: the anonymous session's cookie and the tokens against forged forms.
+"""Signing: cookies, tokens of sessions, and the tokens against forged forms.
 
-One value in one cookie needs no library: it is HMAC-SHA256 of the standard library.
+It is HMAC-SHA256 of the standard library, for a library's own form of a signature would end every session
+that browsers hold. Links to songs have a form of their own (`links`), because nginx checks them by itself.
 """
 
 from __future__ import annotations
