@@ -23,13 +23,14 @@ from tasks.engines.acestep.adapters.merged import Adapters
 from tasks.engines.acestep.build import Built, Weights, build
 from tasks.engines.acestep.checkpoint.model import Model, load
 from tasks.engines.acestep.conditioning.conditioner import Words, tokenise
-from tasks.engines.acestep.denoising.guidance import Guidance
 from tasks.engines.acestep.denoising.out_of_memory import split_on_out_of_memory
 from tasks.engines.acestep.denoising.pack import tokens_of
-from tasks.engines.acestep.denoising.state import SongState, mark, seconds
+from tasks.engines.acestep.denoising.sampler import Sampler
+from tasks.engines.acestep.denoising.state import Aside, SongState, mark, seconds
 from tasks.engines.acestep.denoising.step_policy import due
 from tasks.engines.acestep.options import Options
 from tasks.engines.acestep.plan.plan import Plan, make_plan
+from tasks.engines.acestep.plan.prompt import TEXT_LONGEST
 from tasks.engines.acestep.start import log_start, use_cache
 from tasks.engines.engine import Audio, EngineOutOfMemory, Song
 from tasks.jobs import JobError, JobRequest
@@ -122,11 +123,11 @@ class AceStepEngine:
         waiting = [state for state in states if state.audio is None]
         tokens = plan.passes * math.ceil(plan.latents / patch)
         tokens += sum(tokens_of(state, patch) for state in waiting)
-        pledged = sum(built.pool.blocks(state.words.rows) for state in waiting if state.key_start is None)
+        pledged = sum(self._pledged(state) for state in waiting)
         return (
             len(waiting) < self.options.places
             and (tokens <= built.capacity.tokens or not waiting)
-            and pledged + built.pool.blocks(words.rows) <= built.pool.room()
+            and pledged + self._key_rows(plan, words) <= built.pool.room()
         )
 
     def admit(self, song: Song) -> SongState:
@@ -146,8 +147,18 @@ class AceStepEngine:
             )
         if plan.lora is not None:
             lora.find(self.options.loras, plan.lora)
-        guidance = None if plan.guidance is None else Guidance(plan.guidance)
-        return SongState(song, plan, words, self._noise(plan), guidance)
+        model = built.model
+        aside = Aside(tokenise(plan, model.pipe.tokenizer, aside=True)) if plan.turns_aside else None
+        sampler = Sampler(plan, turbo=model.turbo)
+        return SongState(song, plan, words, self._noise(plan), sampler, aside=aside)
+
+    def _key_rows(self, plan: Plan, words: Words) -> int:
+        """Rows of the key pool that a song takes at most."""
+        blocks = self.built.pool.blocks
+        return blocks(words.rows) + (blocks(words.rows + TEXT_LONGEST) if plan.turns_aside else 0)
+
+    def _pledged(self, state: SongState) -> int:
+        return self._key_rows(state.plan, state.words) if state.key_start is None else 0
 
     def _plan(self, song: Song) -> tuple[Plan, Words]:
         key = (song.job_id, song.variation)
@@ -158,17 +169,23 @@ class AceStepEngine:
                 self._planned.popitem(last=False)
         return self._planned[key]
 
-    def _noise(self, plan: Plan) -> Callable[[], Tensor]:
-        """What the song starts from; drawn on the CPU, so that every device starts from the same."""
+    def _noise(self, plan: Plan) -> Callable[[], tuple[Tensor, Tensor | None]]:
+        """What the song starts from, and what a retake mixes in; drawn on the CPU, the same anywhere."""
         dit = self.built.weights.dit
 
-        def draw() -> Tensor:
-            generator = torch.Generator("cpu").manual_seed(plan.seed)
+        def draw(seed: int) -> Tensor:
+            generator = torch.Generator("cpu").manual_seed(seed)
             size, pinned = (1, plan.latents, dit.channels), dit.device.type == "cuda"
             return torch.randn(size, generator=generator, dtype=dit.dtype, pin_memory=pinned)[0]
 
-        drawn = self._drawers.submit(draw)
-        return lambda: drawn.result().to(dit.device, non_blocking=True)
+        seeds = [plan.seed] if plan.retake is None else [plan.seed, plan.retake[0]]
+        drawn = [self._drawers.submit(draw, seed) for seed in seeds]
+
+        def wait() -> tuple[Tensor, Tensor | None]:
+            first, *other = [noise.result().to(dit.device, non_blocking=True) for noise in drawn]
+            return first, other[0] if other else None
+
+        return wait
 
     # --- taking steps
 
@@ -186,6 +203,7 @@ class AceStepEngine:
         running = [state for state in states if state.audio is None]
         going = [state for state in running if not state.denoised]
         split_on_out_of_memory([state for state in going if state.key_start is None], self._condition)
+        self._turn_aside(going)
         stepping = due(going, self.built.weights.dit.patch, time.monotonic())
         for name, group in _by_adapter(stepping).items():
             weights = self._weights(name)
@@ -205,6 +223,16 @@ class AceStepEngine:
             if state.key_start is not None:
                 self.built.pool.give(state.key_start)
                 state.key_start = None
+            if state.aside is not None and state.aside.key_start is not None:
+                self.built.pool.give(state.aside.key_start)
+                state.aside.key_start = None
+
+    def _turn_aside(self, states: Sequence[SongState]) -> None:
+        """Let covers that have followed their source long enough go on with the words alone."""
+        for state in states:
+            if (left := state.turn_aside()) is not None:
+                self.built.pool.give(left)
+                self.built.pack.refresh()
 
     def _hold_back(self) -> None:
         """Wait until the device is no more than `AHEAD` steps behind."""
@@ -221,14 +249,32 @@ class AceStepEngine:
         """Encode the songs that are new, all in one go, and put their keys into the pool."""
         built = self.built
         new = [state for state in states if state.key_start is None]
+        asides = [state for state in new if state.aside is not None]
         for state in new:
             state.marks["start"] = mark(built.model.device)
-        conditions = built.conditioner.encode([s.plan for s in new], [s.words for s in new])
-        for state, condition in zip(new, conditions, strict=True):
+        words = [s.words for s in new] + [s.aside.words for s in asides if s.aside is not None]
+        conditions = built.conditioner.encode([s.plan for s in [*new, *asides]], words)
+        for state, condition in zip(new, conditions, strict=False):
             if state.context is None:
-                state.context = built.conditioner.context(state.plan)
+                state.sampler.clean = built.conditioner.clean(state.plan)
+                state.context = built.conditioner.context(state.plan, state.sampler.clean)
             state.key_start = self._write_keys(state, condition)
             state.marks["conditioned"] = mark(built.model.device)
+        for state, condition in zip(asides, conditions[len(new) :], strict=True):
+            self._prepare_aside(state, condition)
+
+    def _prepare_aside(self, state: SongState, condition: Tensor) -> None:
+        """Keep what a song hears after its source; one that is there already, and came back, reads it now."""
+        aside, pool = state.aside, self.built.pool
+        if aside is None:
+            return
+        start = self._write_keys(state, condition)
+        if aside.followed:
+            if state.key_start is not None:
+                pool.give(state.key_start)
+            state.key_start = start
+            return
+        aside.key_start, aside.context = start, self.built.conditioner.context_aside(state.plan)
 
     def _write_keys(self, state: SongState, condition: Tensor) -> int:
         pool = self.built.pool
@@ -271,7 +317,7 @@ class AceStepEngine:
         for state in waiting:
             state.marks["denoised"] = mark(built.model.device)
         self._let_go(waiting)
-        for number, wave in built.decoder([state.latents for state in waiting]):
+        for number, wave in built.decoder([state.sampler.finish(state.latents) for state in waiting]):
             state = waiting[number]
             state.audio = built.finisher(wave, state.plan.frames)
             state.marks["decoded"] = mark(built.model.device)

@@ -117,4 +117,19 @@ def adopt(
     transformer = pipe.transformer
     if variant is None:
         variant = recognise("", dict(transformer.config))
+    if variant.size == "XL":
+        _lead_with_token(pipe.condition_encoder.timbre_encoder)
     return Model(pipe, transformer.device, transformer.dtype, fp8, variant, checkpoint)
+
+
+def _lead_with_token(timbre_encoder: Any) -> None:
+    """Let the timbre encoder's own token come first, whose place is read out; XL was trained so, 2B was not.
+
+    diffusers leaves it out of both.
+    """
+    token = timbre_encoder.special_token
+
+    def lead(_module: nn.Module, _given: Any, rows: Tensor) -> Tensor:
+        return torch.cat([token.to(rows.dtype).expand(rows.shape[0], 1, -1), rows], dim=1)
+
+    timbre_encoder.embed_tokens.register_forward_hook(lead)
