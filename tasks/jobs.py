@@ -332,6 +332,7 @@ class Output(BaseModel):
     bytes: int
     sha256: str
     seed: int | None = None
+    notes: list[str] = Field(default_factory=list, description="What was shortened to make it, if anything.")
 
 
 class Timings(BaseModel):

@@ -65,11 +65,27 @@ def assemble(found: Checkpoint, device: torch.device, dtype: torch.dtype, *, tur
     )
 
 
+def assemble_transformer(
+    found: Checkpoint, device: torch.device, dtype: torch.dtype, *, turbo: bool
+) -> nn.Module:
+    """The diffusion transformer alone."""
+    tensors = MappedTensors(found.dit)
+    config = dit_config(tensors, found.config()) | {"is_turbo": turbo}
+    part: nn.Module = _dit_parts(tensors, config, device, dtype, only="transformer")["transformer"]
+    return part.eval().requires_grad_(requires_grad=False)
+
+
 def _dit_parts(
-    tensors: MappedTensors, config: Mapping[str, Any], device: torch.device, dtype: torch.dtype
+    tensors: MappedTensors,
+    config: Mapping[str, Any],
+    device: torch.device,
+    dtype: torch.dtype,
+    only: str | None = None,
 ) -> dict[str, Any]:
     parts = {}
     for part, names in sort_by_part(tensors).items():
+        if only not in {None, part}:
+            continue
         if not names and part.startswith("audio_"):
             continue  # a checkpoint cut down to what text to music needs
         module = hollow(PARTS[part], _config_of(part, config))

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import torch
-from diffusers import AceStepPipeline
+from diffusers import AceStepPipeline, AceStepTransformer1DModel
 from torch import Tensor, nn
 
-from tasks.engines.acestep.checkpoint.assemble import assemble
+from tasks.engines.acestep.checkpoint.assemble import assemble, assemble_transformer
 from tasks.engines.acestep.checkpoint.shapes import dit_config
 from tasks.engines.acestep.checkpoint.tensors import MappedTensors
 from tasks.engines.acestep.options import Options
@@ -23,7 +24,8 @@ class Model:
     """One checkpoint on one device.
 
     `pipe` is diffusers' own pipeline: its methods word the prompts and prepare source and reference audio, so
-    that we ask the network exactly what diffusers would.
+    that we ask the network exactly what diffusers would. `shapes` are those of the transformer's matrices,
+    which adapters may change.
     """
 
     pipe: Any
@@ -31,6 +33,7 @@ class Model:
     dtype: torch.dtype
     fp8: bool
     variant: Variant
+    shapes: Mapping[str, tuple[int, ...]]
     checkpoint: Checkpoint | None = None
 
     @property
@@ -119,7 +122,31 @@ def adopt(
         variant = recognise("", dict(transformer.config))
     if variant.size == "XL":
         _lead_with_token(pipe.condition_encoder.timbre_encoder)
-    return Model(pipe, transformer.device, transformer.dtype, fp8, variant, checkpoint)
+    return Model(
+        pipe, transformer.device, transformer.dtype, fp8, variant, _matrices(transformer), checkpoint
+    )
+
+
+def read_transformer(model: Model) -> Any:
+    """The checkpoint's transformer once more, on the model's device.
+
+    Raises:
+        ValueError: The model was not read from a checkpoint.
+
+    """
+    found = model.checkpoint
+    if found is None:
+        raise ValueError("this model has no checkpoint to read its weights from again")
+    if found.layout == "diffusers":
+        folder = found.folder / "transformer"
+        read = AceStepTransformer1DModel.from_pretrained(folder, dtype=model.dtype, use_safetensors=True)
+        return read.to(model.device).eval().requires_grad_(requires_grad=False)
+    return assemble_transformer(found, model.device, model.dtype, turbo=model.turbo)
+
+
+def _matrices(transformer: nn.Module) -> dict[str, tuple[int, ...]]:
+    parts = transformer.named_modules()
+    return {name: tuple(part.weight.shape) for name, part in parts if isinstance(part, nn.Linear)}
 
 
 def _lead_with_token(timbre_encoder: Any) -> None:

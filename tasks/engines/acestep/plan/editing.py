@@ -40,6 +40,10 @@ class Edit:
     explicit: bool
     silent: bool
 
+    def all_of(self, frames: int) -> bool:
+        """Whether the window is the whole song."""
+        return self.first == 0 and self.last >= frames
+
     def inside(self, latents: int) -> Tensor:
         """Whether each latent is in the window, bool [latents, 1]."""
         found = torch.zeros(latents, 1, dtype=torch.bool)

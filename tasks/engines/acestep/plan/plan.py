@@ -71,11 +71,6 @@ class Plan:
         return 1 if self.sampling.guidance is None else 2
 
     @property
-    def lora(self) -> str | None:
-        """The adapter."""
-        return self.adapters[0][0] if self.adapters else None
-
-    @property
     def turns_aside(self) -> bool:
         """Whether the words alone are followed from some step on."""
         return self.followed < self.sampling.count

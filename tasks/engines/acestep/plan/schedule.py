@@ -46,8 +46,9 @@ class Step(NamedTuple):
 
 @lru_cache(maxsize=256)
 def times_of(count: int, shift: float, dtype: torch.dtype) -> tuple[float, ...]:
-    """The times of so many steps and the closing 0, rounded as upstream rounds them."""
-    times = torch.linspace(1.0, 0.0, count + 1, dtype=dtype)
+    """The times of so many steps and the closing 0, shifted in the network's numbers as upstream does it."""
+    # spread in float32: a CPU's own bfloat16 steps are further from the mark than a GPU's
+    times = torch.linspace(1.0, 0.0, count + 1, dtype=torch.float32).to(dtype)
     if shift != 1.0:
         times = shift * times / (1 + (shift - 1) * times)
     return (*times[:-1].tolist(), 0.0)

@@ -13,7 +13,7 @@ from peft.utils import get_peft_model_state_dict
 from safetensors.torch import save_file
 
 from tasks.engines.acestep import AceStepEngine, Options
-from tasks.engines.acestep.adapters import lora
+from tasks.engines.acestep.adapters import merged
 from tasks.engines.acestep.checkpoint import model
 from tasks.engines.acestep.decoding.decoder import FULL_SCALE, PEAK
 from tasks.engines.engine import Engine, EngineOutOfMemory
@@ -173,7 +173,7 @@ def test_an_adapter_sounds_as_in_diffusers_and_only_in_its_own_song(engine, adap
 
 
 def test_adapters_leave_when_others_come(engine, adapter, folder, monkeypatch):
-    monkeypatch.setattr(lora, "KEPT", 1)
+    monkeypatch.setattr(merged, "KEPT", 1)
     source = folder / "lora" / "choir" / "choir.safetensors"
     (folder / "lora" / "band.safetensors").write_bytes(source.read_bytes())
     alone(engine, song(1, lora="band", steps=1))

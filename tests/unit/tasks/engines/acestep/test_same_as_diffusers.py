@@ -1,6 +1,7 @@
-"""One song alone is what diffusers' pipeline makes of the same request and seed, where it does what upstream does.
+"""One song alone is what diffusers' pipeline makes of the same request and seed.
 
-It has no wavelet correction, so that is off here; `test_upstream` holds against upstream itself.
+That is where it does what upstream does. It has no wavelet correction, so that is off here; `test_upstream`
+holds against upstream itself.
 """
 
 from __future__ import annotations
