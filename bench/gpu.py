@@ -141,17 +141,16 @@ def mixed(engine: AceStepEngine, label: str, arrivals: int) -> None:
 
 def corrected(engine: AceStepEngine, label: str, share: float) -> None:
     """What corrections cost: plain songs, corrected ones (the default), and those with others mixed in."""
-    others: list[dict[str, Any]] = [{}, {"sampler": "heun"}, {"velocity_ema_factor": 0.1}, {"dcw": "low"}]
+    singly = {"velocity_norm_threshold": 2.0, "velocity_ema_factor": 0.1}  # these are advanced one by one
     kinds: dict[str, list[dict[str, Any]]] = {
         "uncorrected": [{"dcw": "off"}],
         "corrected": [{}],
-        "mixed": others,
+        "mixed": [{}, singly, {"dcw": "low"}, {"infer_method": "sde"}],
     }
     for seconds, places, count in SATURATED:
         for name, fields in kinds.items():
-            songs = [
-                song(seconds, n, **fields[n % len(fields)]) for n in range(max(places, round(count * share)))
-            ]
+            numbers = range(max(places, round(count * share)))
+            songs = [song(seconds, n, **fields[n % len(fields)]) for n in numbers]
             for _ in continuous(engine, iter(songs[:places]), places):
                 pass
             torch.cuda.synchronize()

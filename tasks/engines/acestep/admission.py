@@ -25,7 +25,7 @@ from tasks.jobs import JobError
 PLANNED = 32  # plans kept between `fits` and `admit`
 
 DRAWERS = 4
-"""Threads that draw noise: a minute's takes 3 ms, since numbers that are the same everywhere come one by one."""
+"""Threads that draw noise: a minute's takes 3 ms, since a CPU draws its numbers one by one."""
 
 
 class Admission:
