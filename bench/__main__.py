@@ -9,6 +9,7 @@ NAMES = (
     "start",
     "song",
     "sketch",
+    "reading",
     "accept",
     "short_way",
     "queue",

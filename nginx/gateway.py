@@ -9,10 +9,11 @@ from collections.abc import Callable
 
 from nginx.certificate import Reminder
 from nginx.node import Backends, WebNode, parse_nodes
-from nginx.process import GatewayError, Nginx, available, machine
+from nginx.process import GatewayError, Nginx, available
 from nginx.render import render
 from observability.logging import configure, get_logger, warn_of_loss
 from observability.rotation import Bounds, rotate
+from tasks.security.folders import claim
 from tasks.settings import Settings
 
 __all__ = ["GatewayError", "Watch", "available", "run"]
@@ -64,7 +65,7 @@ class Gateway:
         self, settings: Settings, nginx: Nginx, backends: Callable[[], Backends], secret: str | None
     ) -> None:
         self._settings, self._nginx, self._backends, self._secret = settings, nginx, backends, secret
-        self._machine = machine(settings, nginx.program)
+        self._machine = nginx.machine()
 
     def write(self, backends: Backends) -> None:
         """Render, check and put in place.
@@ -185,6 +186,7 @@ def run(
         raise GatewayError(
             "nginx 1.19.5 or newer is not installed; install it (apt-get install nginx) or run `tutti web`"
         )
+    claim(settings)
     signals = _receive()
     configure(
         "tutti-gateway", settings.log_path / "nginx.jsonl", settings.log_level, settings.node, bounds=None

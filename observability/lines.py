@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+from observability import metrics
 from observability.rotation import Bounds, rotate
 from observability.unshipped import Loss
 
@@ -20,7 +21,7 @@ class LineFile:
     """Appends whole lines, each with one write, and follows the file's name through rotation.
 
     `O_APPEND` makes one `write` of a regular local file atomic among processes. A full or missing disk never
-    raises into the caller: serving goes on, and `dropped` counts what was lost.
+    raises into the caller: serving goes on, and `tutti_log_dropped_lines_total` counts what was lost.
 
     Args:
         path: The file; its folder is made if it is missing.
@@ -35,7 +36,6 @@ class LineFile:
         self.path = path
         self.bounds = bounds
         self._on_loss = on_loss
-        self.dropped = 0
         self._file = -1
         self._inode = 0
         self._look_at = 0.0
@@ -50,9 +50,10 @@ class LineFile:
         try:
             data = b"\n" + line if self._torn else line
             self._torn = os.write(self._file, data) < len(data)
-            self.dropped += self._torn
+            if self._torn:
+                metrics.log_dropped.inc()
         except OSError:
-            self.dropped += 1
+            metrics.log_dropped.inc()
 
     def close(self) -> None:
         """Close the file; a later write opens it again."""

@@ -148,11 +148,6 @@ def warn_of_loss(loss: Loss) -> None:
     )
 
 
-def dropped_lines() -> int:
-    """Lines this process could not write, as on a full disk."""
-    return _output.file.dropped if _output.file else 0
-
-
 def bind(**fields: Any) -> None:
     """Merge ECS objects into all lines of this thread or asyncio task, from now on."""
     _context.set(merge(_context.get(), fields))

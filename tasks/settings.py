@@ -14,6 +14,7 @@ import tempfile
 from functools import cache
 from pathlib import Path
 from typing import Annotated, Literal
+from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, Field, SecretStr
 from pydantic_settings import BaseSettings, SettingsConfigDict
@@ -22,6 +23,9 @@ EVERY_ADDRESS = frozenset({"0.0.0.0", "::", "[::]"})
 UNIX_PATH_MAX = 100  # sun_path holds 108 bytes on Linux and 104 on macOS; room is left for the name
 LOCAL = "local:"  # begins the address of a web node that only its own machine can reach
 WEB_ADDRESS = re.compile(r"^(?:\[[0-9a-fA-F:]+\]|[A-Za-z0-9.-]+):\d{1,5}$")
+HOST_NAME = re.compile(r"^(?=.{1,253}\Z)[A-Za-z0-9_]([A-Za-z0-9_-]*[A-Za-z0-9])?(\.[A-Za-z0-9_-]+)*\Z")
+PORTS = re.compile(r"^(\d{1,5})(?:-(\d{1,5}))?\Z", re.ASCII)
+PORT_MAX = 65_535
 NODE_NAME = re.compile(r"^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$")
 
 
@@ -45,6 +49,34 @@ def _web_address(text: str | None) -> str | None:
 def _networks(text: str) -> str:
     for part in filter(None, (part.strip() for part in text.split(","))):
         ipaddress.ip_network(part)  # ValueError says what is wrong with it
+    return text
+
+
+def _host_names(text: str) -> str:
+    for name in filter(None, (part.strip() for part in text.split(","))):
+        if name != "*" and not HOST_NAME.match(name):
+            raise ValueError(f"{name!r} is not a name such as 'music.example.org' (without a port)")
+    return text
+
+
+def ports(text: str) -> tuple[range, ...]:
+    """The ports of a setting such as `80, 443, 8000-8999`.
+
+    Raises:
+        ValueError: one of them is not a port or a range of ports.
+    """
+    found = []
+    for part in filter(None, (part.strip() for part in text.split(","))):
+        match = PORTS.match(part)
+        first, last = (int(match[1]), int(match[2] or match[1])) if match else (0, 0)
+        if not 1 <= first <= last <= PORT_MAX:
+            raise ValueError(f"{part!r} is neither a port nor a range of ports such as '8000-8999'")
+        found.append(range(first, last + 1))
+    return tuple(found)
+
+
+def _ports(text: str) -> str:
+    ports(text)
     return text
 
 
@@ -73,6 +105,11 @@ class Settings(BaseSettings):
     storage: Path | None = Field(None, description="Folder of the songs, the NAS; default: DATA/output.")
     gateway: Literal["auto", "off"] = Field("auto", description="auto: nginx in front where it is installed.")
     public_url: str | None = Field(None, description="Address people see, if it is not http://HOST:PORT.")
+    hosts: Annotated[str, AfterValidator(_host_names)] = Field(
+        "",
+        description="Names by which people reach Tutti, beside PUBLIC_URL's, this machine's own, localhost "
+        "and bare addresses; requests for any other name are refused. '*': any name.",
+    )
     node: Annotated[str, AfterValidator(_node_name)] = Field(
         default_factory=_this_host, description="This machine's name among the others."
     )
@@ -123,6 +160,9 @@ class Settings(BaseSettings):
         "",
         description="Networks beyond the public internet that callbacks may reach, such as '10.1.0.0/16'.",
     )
+    callback_ports: Annotated[str, AfterValidator(_ports)] = Field(
+        "80, 443, 8080, 8443", description="Ports that callbacks may reach, such as '443, 8000-8999'."
+    )
 
     # the gateway
     balance: Literal["least_conn", "ip_hash", "round_robin"] = Field(
@@ -138,6 +178,10 @@ class Settings(BaseSettings):
     )
     admin_networks: str = Field(
         "127.0.0.0/8, ::1", description="Networks that may open /flower, /metrics and the gateway's status."
+    )
+    local_admins: bool = Field(
+        False,
+        description="Whether every account of this machine counts to ADMIN_NETWORKS, not Tutti's own alone.",
     )
     connection_limit: int = Field(256, ge=0, description="Open requests an address may have; 0: any number.")
     upstream_timeout: int = Field(
@@ -156,7 +200,9 @@ class Settings(BaseSettings):
     )
     max_body_megabytes: int = Field(64, ge=1, description="Largest request body, uploads of audio included.")
     gateway_user: str | None = Field(
-        None, description="Account of nginx's workers where root starts the gateway; default: root."
+        None,
+        description="Account of nginx's workers where root starts the gateway; default: www-data or nobody "
+        "where it can reach DATA, else root.",
     )
     tls_certificate: Path | None = Field(None, description="PEM chain; with TLS_KEY it turns HTTPS on.")
     tls_key: Path | None = Field(None, description="PEM private key of TLS_CERTIFICATE.")
@@ -189,14 +235,22 @@ class Settings(BaseSettings):
     elasticsearch_url: str | None = Field(None, description="Where `tutti ship` and `tutti observe` go.")
     elasticsearch_api_key: SecretStr | None = None
     kibana_url: str | None = Field(None, description="Where `tutti observe setup` imports the dashboards.")
+    metrics_host: str = Field(
+        "127.0.0.1",
+        description="Address at which workers, the dispatcher and the shipper answer /metrics, to anybody: "
+        "let only Prometheus reach it.",
+    )
     worker_metrics_port: int | None = Field(
         None,
         ge=1,
         le=65535,
-        description="Port of loopback for the worker's /metrics; TUTTI_DEVICE is added to it.",
+        description="Port of the worker's /metrics, to which TUTTI_DEVICE is added; none by default.",
+    )
+    dispatch_metrics_port: int | None = Field(
+        None, ge=1, le=65535, description="Port of the dispatcher's /metrics; none by default."
     )
     shipper_metrics_port: int | None = Field(
-        None, ge=1, le=65535, description="Port of the shipper's own /metrics on loopback; none by default."
+        None, ge=1, le=65535, description="Port of the shipper's /metrics; none by default."
     )
 
     @property
@@ -253,6 +307,12 @@ class Settings(BaseSettings):
         return f"redis+socket://{self.run_path / 'broker.sock'}"
 
     @property
+    def counts_for_all(self) -> bool:
+        """Whether the web app's /metrics tells of all parts: they are here, and show none themselves."""
+        own = (self.worker_metrics_port, self.dispatch_metrics_port)
+        return self.ledger.startswith("sqlite") and own == (None, None)
+
+    @property
     def keys_required(self) -> bool:
         """Whether a request needs an API key: by default where others than this machine can reach it."""
         return self.keys == "on" or (self.keys == "auto" and not is_loopback(self.host))
@@ -262,6 +322,20 @@ class Settings(BaseSettings):
         """Where this machine itself reaches a server that listens on HOST."""
         bare = self.host.strip("[]")
         return {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(bare, bare)
+
+    @property
+    def host_names(self) -> frozenset[str] | None:
+        """The names, lower case, by which this server may be asked for; None: any name.
+
+        Bare addresses are not among them: no other site can have one of ours for its name.
+        """
+        given = {part.strip().lower() for part in self.hosts.split(",") if part.strip()}
+        if "*" in given:
+            return None
+        public = urlsplit(self.public_url or "").hostname or ""
+        advertised = (self.advertise or "").rpartition(":")[0]
+        own = {"localhost", socket.gethostname().lower(), self.host.lower(), public, advertised.lower()}
+        return frozenset(name for name in given | own if HOST_NAME.match(name))
 
     @property
     def advertised(self) -> str:

@@ -13,9 +13,6 @@ from typing import TYPE_CHECKING
 from fastapi import FastAPI
 
 from tasks.ledger import Ledger
-from tasks.ledger.operating.canary import CanaryTable
-from tasks.ledger.operating.keys import Keys
-from tasks.ledger.sql.database import Database
 from tasks.queue.names import model_queue
 from tasks.security.keys import Keyring
 from tasks.security.links import Links
@@ -23,15 +20,28 @@ from tasks.security.secret import secret_of
 from tasks.security.signer import Signer
 from tasks.settings import Settings
 from web import pages
-from web.api import acestep, convert, generate, health, jobs, output, peaks, presence, schema, uploads
+from web.api import (
+    acestep,
+    convert,
+    generate,
+    health,
+    jobs,
+    metrics,
+    output,
+    peaks,
+    presence,
+    schema,
+    uploads,
+)
 from web.asgi import guard
 from web.asgi.edge import Edge
-from web.asgi.short_way import Fast
+from web.asgi.short_way import ShortWay
 from web.pages import errors, flower
 from web.process.batcher import Batcher
 from web.process.queue_router import QueueRouter
 from web.process.watcher import Watcher
 from web.request.client import networks
+from web.request.hosts import Hosts
 from web.request.limits import RateLimiter
 from web.request.state import AppState
 
@@ -68,19 +78,22 @@ def create_app(settings: Settings, *, address: str | None = None) -> FastAPI:
         generate.router,
         acestep.router,
         health.router,
+        metrics.router,
     ):
         app.include_router(router)
     app.add_route("/output/{name}", output.serve, methods=["GET"], include_in_schema=False)
+    app.add_route("/-/shared/{name}", output.hand_over, methods=["GET"], include_in_schema=False)
     app.add_route("/flower", flower.proxy, methods=flower.METHODS, include_in_schema=False)
     app.add_route("/flower/{path:path}", flower.proxy, methods=flower.METHODS, include_in_schema=False)
     pages.install(app)
     errors.install(app)
     schema.install(app)
     app.add_route("/auth/key_valid", guard.key_valid, methods=["GET"], include_in_schema=False)
-    app.add_middleware(Fast)
+    app.add_route("/auth/keeper", health.keeper, methods=["GET"], include_in_schema=False)
+    app.add_middleware(ShortWay)
     if settings.keys_required:
         app.add_middleware(guard.Guard)
-    app.add_middleware(Edge, trusted=networks(settings.trusted_proxies))
+    app.add_middleware(Edge, hosts=Hosts(settings.host_names), trusted=networks(settings.trusted_proxies))
     return app
 
 
@@ -99,16 +112,18 @@ def _state(settings: Settings, threads: Executor) -> AppState:
     from tasks.engines import model_of
 
     ledger, model = Ledger.of(settings), model_of(settings)
-    database, signer = Database(settings.ledger), Signer(secret_of(settings))
+    signer = Signer(secret_of(settings))
     return AppState(
         settings=settings,
         ledger=ledger,
-        intake=Batcher(ledger.accept_many, at_once=64),  # the ledger's writer gathers them once more
-        looks=Batcher(lambda ids: threads.submit(ledger.look, ids), at_once=2),
+        intake=Batcher(
+            ledger.submissions.accept_many, at_once=64
+        ),  # the ledger's writer gathers them once more
+        looks=Batcher(lambda ids: threads.submit(ledger.views.statuses, ids), at_once=2),
         storage=_storage(settings),
         watcher=Watcher(ledger),
-        route=QueueRouter(ledger, CanaryTable(database), default=model_queue(model.name, model.version)),
-        keyring=Keyring(Keys(database)),
+        route=QueueRouter(ledger, default=model_queue(model.name, model.version)),
+        keyring=Keyring(ledger.keys),
         gate=RateLimiter(settings.rate_limit),
         logins=RateLimiter(settings.login_limit, "Keys may be tried"),
         signer=signer,

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from observability.logging import warn_of_loss
-from observability.shipper.lane import Lane
+from observability.shipper.flow import Flow
 from observability.shipper.source import Source
 from observability.unshipped import Loss
 
@@ -42,7 +42,7 @@ class Folder:
         self.sources: dict[tuple[int, int], Source] = {}
         self._saved = {(entry["device"], entry["inode"]): entry for entry in saved}
         self._name_stream = name_stream
-        self._lanes: dict[str, Lane] = {}
+        self._flows: dict[str, Flow] = {}
 
     def scan(self) -> None:
         """Open what is new, learn new names, and let go of files that are gone and read to their end."""
@@ -70,7 +70,7 @@ class Folder:
         except OSError:
             return None  # renamed or not readable; the next scan tries again
         stream = self._name_stream(path)
-        source = Source(path, file, self._lanes.setdefault(stream, Lane(stream)))
+        source = Source(path, file, self._flows.setdefault(stream, Flow(stream)))
         if source.key in self.sources:
             source.close()
             return source.key

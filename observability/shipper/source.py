@@ -13,7 +13,7 @@ from itertools import accumulate
 from pathlib import Path
 from typing import Any
 
-from observability.shipper.lane import LINES_MAX, Lane
+from observability.shipper.flow import LINES_MAX, Flow
 from observability.shipper.line import BLOCK, LINE_MAX, Line, Pending
 from observability.unshipped import fingerprint
 
@@ -27,13 +27,13 @@ class Source:
     Args:
         path: A name of the file; only used to open it and to tell its stream.
         file: The open descriptor, which this object owns.
-        lane: The data stream its lines go to.
+        flow: The data stream its lines go to.
 
     """
 
-    def __init__(self, path: Path, file: int, lane: Lane) -> None:
+    def __init__(self, path: Path, file: int, flow: Flow) -> None:
         status = os.fstat(file)
-        self.path, self.file, self.lane = path, file, lane
+        self.path, self.file, self.flow = path, file, flow
         self.key = (status.st_dev, status.st_ino)
         self.head_bytes = 0
         self.head = ""

@@ -22,6 +22,7 @@ from tasks.ledger import Ledger
 from tasks.queue.application import make_app
 from tasks.queue.control import CANCEL
 from tasks.queue.names import TASK, declare, is_rabbitmq
+from tasks.security.folders import claim
 from tasks.settings import Settings
 from tasks.worker.admission import NotNow
 from tasks.worker.generate import generate
@@ -35,7 +36,7 @@ ALREADY: Final = 75  # EX_TEMPFAIL
 
 def serve(chosen: Settings) -> int:
     """Run the worker in this thread until it is told to stop."""
-    chosen.run_path.mkdir(parents=True, exist_ok=True)
+    claim(chosen)
     configure("tutti-worker", chosen.log_path / "worker.jsonl", chosen.log_level)
     logging.getLogger("celery").setLevel(logging.WARNING)  # our own lines say what became of each job
     with contextlib.ExitStack() as stack:
@@ -46,7 +47,8 @@ def serve(chosen: Settings) -> int:
             sys.stderr.write(f"a worker {host.name} runs already; give another TUTTI_DEVICE\n")
             return ALREADY
         if chosen.worker_metrics_port is not None:
-            stack.callback(metrics.serve(chosen.worker_metrics_port + host.device.index)[0])
+            port = chosen.worker_metrics_port + host.device.index
+            stack.callback(metrics.serve(port, chosen.metrics_host, metrics.WORKER)[0])
         host.open()
         stack.callback(host.close)
         log.info("worker.started", message=f"{host.name} serves {', '.join(host.queues)}")
@@ -94,7 +96,7 @@ def _app(host: Host) -> Celery:
         except NotNow as obstacle:
             if put_back:
                 raise Reject(str(obstacle), requeue=True) from obstacle
-            host.ledger.unrelease([task.request.id])
+            host.ledger.workers.decline(task.request.id)
 
     return app
 

@@ -47,7 +47,7 @@ def made(engine: AceStepEngine, songs: list) -> dict[int, object]:
     for number, one in enumerate(songs):
         scheduler.add(Make(run=number, song=one))
     while not scheduler.idle:
-        for event in scheduler.turn():
+        for event in scheduler.advance():
             if isinstance(event, (Made, Broke)):
                 said[songs[event.run].seed] = event
     return said

@@ -17,8 +17,8 @@ from starlette.responses import FileResponse, Response
 from tasks.jobs import AudioFormat, Job
 from web.api import views
 from web.api.jobs import find
-from web.api.output import IMMUTABLE, send
-from web.http import MEDIA_TYPES
+from web.api.output import lasting, require_own_or_link, send
+from web.request.http import MEDIA_TYPES
 from web.request.problems import NOT_FOUND, UNAVAILABLE, Problem
 from web.request.state import FILES, app_state
 
@@ -34,14 +34,15 @@ _waiting = 0
 async def show(request: Request, job_id: str, variation: int, extension: AudioFormat) -> Response:
     """A finished song as wav, flac, mp3 or opus. Only what was kept without loss is converted."""
     job = await find(request, job_id)
+    await require_own_or_link(request, job)
     song = _source(job, variation, extension)
     if song["format"] == extension:
         return await send(request, song["name"])
-    source = app_state(request).settings.storage_path / song["name"]
+    source = app_state(request).settings.storage_path / (job.stored_as(song["name"]) or song["name"])
     path = await _converted(source, extension, job.request.prompt[:80])
     return FileResponse(
         path,
-        headers={"cache-control": IMMUTABLE},
+        headers={"cache-control": lasting(request)},
         media_type=MEDIA_TYPES[extension],
         filename=f"{Path(song['name']).stem}.{extension}",
         background=BackgroundTask(os.unlink, path),

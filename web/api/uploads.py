@@ -22,6 +22,7 @@ from tasks.storage.uploads import Uploads
 from web.api.jobs import answer
 from web.request.auth import identify
 from web.request.client import bucket, through_gateway
+from web.request.http import upload_max
 from web.request.problems import BAD_REQUEST, INVALID, MEDIA, TOO_LARGE, UNAVAILABLE, Problem
 from web.request.refusals import refusals
 from web.request.session import refuse_foreign_site
@@ -60,7 +61,9 @@ async def create(request: Request) -> Response:
             )
         async with _receive(request, state) as (path, digest):
             uploads = Uploads(state.settings.upload_path)
-            seconds, size = await anyio.to_thread.run_sync(_keep, uploads, path, digest, limiter=FILES)
+            seconds, size = await anyio.to_thread.run_sync(
+                _keep, uploads, path, digest, owner.id, limiter=FILES
+            )
             return answer({"id": digest, "bytes": size, "seconds": seconds}, 201)
 
 
@@ -77,7 +80,7 @@ async def _receive(request: Request, state: AppState) -> AsyncIterator[tuple[Pat
         raise _no_room() from error
     try:
         with file:
-            digest = await _copy(request, file, state.settings.max_body_megabytes * 10**6)
+            digest = await _copy(request, file, upload_max(state.settings))
         yield Path(file.name), digest
     finally:
         leftover = partial(Path(file.name).unlink, missing_ok=True)
@@ -134,9 +137,9 @@ def _length(path: Path) -> float | None:
     return seconds
 
 
-def _keep(uploads: Uploads, path: Path, digest: str) -> tuple[float | None, int]:
+def _keep(uploads: Uploads, path: Path, digest: str, owner: str) -> tuple[float | None, int]:
     """Put the file in its place; its seconds and bytes."""
     seconds = _length(path)
     size = path.stat().st_size
-    uploads.keep(path, digest)
+    uploads.keep(path, digest, owner)
     return seconds, size

@@ -17,7 +17,7 @@ from web.request.problems import Problem
 from web.request.refusals import refusals
 
 # Songs' names hold 80 random bits (and links may be signed); Flower and metrics have their own rule.
-OPEN = ("/static/", "/problems/", "/output/", "/flower", "/auth/")
+OPEN = ("/static/", "/problems/", "/output/", "/-/shared/", "/flower", "/auth/")
 OPEN_EXACTLY = frozenset({"/livez", "/readyz", "/health", "/metrics", "/favicon.ico", "/login", "/logout"})
 JOBS_ENTER = ("/v1/jobs", "/v1/uploads", "/generate", "/release_task", "/songs")
 
@@ -47,7 +47,7 @@ def _is_open(path: str) -> bool:
 
 
 async def _check(request: Request) -> None:
-    if request.method == "POST" and request.url.path.startswith(JOBS_ENTER):
+    if request.method == "POST" and request.scope["path"].startswith(JOBS_ENTER):
         with refusals(request):
             await _require(request)
     else:
@@ -64,7 +64,7 @@ async def _require(request: Request) -> None:
 def _refusal(request: Request, problem: Problem) -> Response:
     """The problem; a person who lacks a key is asked for it."""
     if problem.kind.status == 401 and request.method in {"GET", "HEAD"} and errors.is_person(request):
-        return RedirectResponse(f"/login?next={quote(request.url.path)}", 303)
+        return RedirectResponse(f"/login?next={quote(request.scope['path'])}", 303)
     return errors.answer(request, problem)
 
 

@@ -9,9 +9,9 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Match
 
-from web.http import API_PREFIXES
 from web.pages.render import page
 from web.request.context import context_of
+from web.request.http import API_PREFIXES
 from web.request.problems import INVALID, Problem, of_status
 from web.request.words import say
 

@@ -63,8 +63,9 @@ async def _find(state: AppState, shown: str) -> Key | None:
 
 
 async def leave(request: Request) -> Response:
-    """Forget the key."""
+    """Forget the key, here and in every copy of the cookie."""
     await _read(request)
+    await auth.forget(request)
     response = RedirectResponse("/login", 303)
     response.delete_cookie(auth.COOKIE, httponly=True, samesite="lax")
     return response

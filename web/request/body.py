@@ -7,21 +7,21 @@ from urllib.parse import parse_qsl
 
 from starlette.requests import ClientDisconnect, Request
 
-from web.request.fields import fields
+from web.request.fields import fields, whole_number
+from web.request.http import JSON_MAX
 from web.request.problems import BAD_REQUEST, MEDIA, TOO_LARGE, Problem
 
-JSON_LIMIT = 64 * 1024
 PATIENCE = 30.0  # seconds for a whole body; nginx cuts slow clients earlier
 
 
-async def read(request: Request, limit: int = JSON_LIMIT) -> bytes:
+async def read(request: Request, limit: int = JSON_MAX) -> bytes:
     """The whole body.
 
     Raises:
         Problem: 413 where it is larger than `limit` bytes, 400 where it does not arrive.
     """
-    announced = fields(request.scope).get("content-length", "")
-    if announced.isdigit() and int(announced) > limit:
+    announced = whole_number(fields(request.scope).get("content-length", ""))
+    if announced is not None and announced > limit:
         raise _too_large(limit)
     chunks, size = [], 0
     try:
@@ -46,7 +46,7 @@ def media_type(request: Request) -> str:
     return fields(request.scope).get("content-type", "").partition(";")[0].strip().lower()
 
 
-async def read_json(request: Request, limit: int = JSON_LIMIT) -> bytes:
+async def read_json(request: Request, limit: int = JSON_MAX) -> bytes:
     """The body's bytes, of a request that says they are JSON; parsing is the model's."""
     kind = media_type(request)
     if kind != "application/json" and not kind.endswith("+json"):
@@ -54,7 +54,7 @@ async def read_json(request: Request, limit: int = JSON_LIMIT) -> bytes:
     return await read(request, limit)
 
 
-async def read_form(request: Request, limit: int = JSON_LIMIT) -> dict[str, str]:
+async def read_form(request: Request, limit: int = JSON_MAX) -> dict[str, str]:
     """The fields of an urlencoded form, the last value of each."""
     if media_type(request) != "application/x-www-form-urlencoded":
         raise Problem(MEDIA, "Send Content-Type: application/x-www-form-urlencoded.")

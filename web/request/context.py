@@ -15,9 +15,9 @@ from starlette.types import Message, Scope, Send
 from observability import metrics
 from observability.logging import get_logger
 from observability.tracing import accept_or_new
-from web.http import CONTENT_SECURITY_POLICY, SECURITY_HEADERS
 from web.request.client import Networks, address
 from web.request.fields import fields, state_of
+from web.request.http import CONTENT_SECURITY_POLICY, SECURITY_HEADERS
 from web.request.problems import INTERNAL, Problem
 
 log = get_logger()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import secrets
-from urllib.parse import urlsplit
 
 from starlette.requests import Request
 from starlette.responses import Response
@@ -41,7 +40,7 @@ def keep(request: Request, response: Response, signer: Signer) -> None:
 
 def is_secure(request: Request) -> bool:
     """Whether the browser came by HTTPS, so that its cookies may be bound to that."""
-    return request.url.scheme == "https" or request.headers.get("x-forwarded-proto") == "https"
+    return request.scope["scheme"] == "https" or request.headers.get("x-forwarded-proto") == "https"
 
 
 def form_token(session: str, signer: Signer) -> str:
@@ -64,7 +63,7 @@ def refuse_foreign_site(request: Request) -> None:
         foreign = site not in {"same-origin", "none"}
     else:
         origin = headers.get("origin")
-        foreign = origin is not None and urlsplit(origin).netloc != headers.get("host")
+        foreign = origin is not None and origin.partition("://")[2] != headers.get("host")
     if foreign:
         raise Problem(FORBIDDEN, "This was sent by another site's page. Open the form here and try again.")
 

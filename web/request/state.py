@@ -10,7 +10,7 @@ import anyio
 from starlette.requests import Request
 
 from tasks.engines.capabilities import Capabilities
-from tasks.ledger import Accepted, Ledger, Look, NewJob
+from tasks.ledger import Accepted, JobStatus, Ledger, NewJob
 from tasks.security.keys import Keyring
 from tasks.security.links import Links
 from tasks.security.signer import Signer
@@ -46,7 +46,7 @@ class AppState:
     settings: Settings
     ledger: Ledger
     intake: Batcher[NewJob, Accepted]
-    looks: Batcher[str, Look | None]
+    looks: Batcher[str, JobStatus | None]
     ended: Ended = field(default_factory=Ended)
     storage: Storage
     watcher: Watcher

@@ -68,7 +68,7 @@ class Checkpoint:
 
     def config(self) -> dict[str, Any]:
         """What the checkpoint says of itself; empty where only shapes tell."""
-        return json.loads(self.dit.config.read_text()) if self.dit.config is not None else {}
+        return {} if self.dit.config is None else read_json(self.dit.config)
 
     def files(self) -> list[Path]:
         """All weight files, each once."""
@@ -108,6 +108,22 @@ def cached_folder(repo: str) -> Path | None:
         return None
 
 
+def read_json(file: Path) -> dict[str, Any]:
+    """What a config.json or an index says.
+
+    Raises:
+        ModelMissing: It is no JSON object.
+
+    """
+    try:
+        found = json.loads(file.read_bytes())
+    except (ValueError, RecursionError):
+        found = None
+    if not isinstance(found, dict):
+        raise ModelMissing(f"{file} is cut off or no JSON object; fetch it again")
+    return found
+
+
 def names(file: Path) -> list[str]:
     """The tensors' names in a safetensors file, read from its header.
 
@@ -122,8 +138,10 @@ def names(file: Path) -> list[str]:
             raise ModelMissing(f"{file} is no safetensors file; fetch it again")
         try:
             header = json.loads(source.read(size))
-        except ValueError:
-            raise ModelMissing(f"{file} is cut off or no safetensors file; fetch it again") from None
+        except (ValueError, RecursionError):
+            header = None
+    if not isinstance(header, dict):
+        raise ModelMissing(f"{file} is cut off or no safetensors file; fetch it again")
     return [name for name in header if name != "__metadata__"]
 
 
@@ -136,8 +154,10 @@ def shards(folder: Path, stem: str = "model") -> tuple[Path, ...]:
     """
     index, single = folder / f"{stem}.safetensors.index.json", folder / f"{stem}.safetensors"
     if index.is_file():
-        listed = sorted(set(json.loads(index.read_text())["weight_map"].values()))
-        files = tuple(folder / Path(name).name for name in listed)
+        listed = read_json(index).get("weight_map")
+        if not isinstance(listed, dict) or not all(isinstance(name, str) for name in listed.values()):
+            raise ModelMissing(f"{index} lists no shards; fetch it again")
+        files = tuple(folder / Path(name).name for name in sorted(set(listed.values())))
         if missing := [file.name for file in files if not file.is_file()]:
             raise ModelMissing(f"{folder} lacks {', '.join(missing)}; run `tutti model fetch` to complete it")
         return files
@@ -172,7 +192,7 @@ def _folder(folder: Path, name: str) -> Checkpoint:
 
 def _is_dit(folder: Path) -> bool:
     config = folder / "config.json"
-    return config.is_file() and json.loads(config.read_text()).get("model_type") == "acestep"
+    return config.is_file() and read_json(config).get("model_type") == "acestep"
 
 
 def _dits_below(folder: Path) -> list[Path]:

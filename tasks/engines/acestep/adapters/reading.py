@@ -7,6 +7,7 @@ NAME.safetensors. Whatever of a file does not fit the network is refused by its 
 from __future__ import annotations
 
 import json
+import math
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
@@ -141,7 +142,15 @@ def _config(file: Path) -> dict[str, Any]:
     beside = file.parent / "adapter_config.json"
     if not beside.is_file():
         return {}
-    config: dict[str, Any] = json.loads(beside.read_text())
+    try:
+        config = json.loads(beside.read_bytes())
+        if not isinstance(config, dict):
+            raise TypeError("it holds no object")
+        rank, alpha = config.get("r", 1), config.get("lora_alpha", 1)
+        if isinstance(rank, str) or isinstance(alpha, str) or not (rank > 0 and math.isfinite(alpha / rank)):
+            raise ValueError("r and lora_alpha have to be numbers, r above 0")
+    except (ValueError, TypeError, ArithmeticError, RecursionError) as error:
+        raise refuse(f"the adapter {_named(file)} has no usable adapter_config.json: {error}") from error
     for name in ("rank_pattern", "alpha_pattern", "modules_to_save"):
         if config.get(name):
             raise refuse(f"the adapter {_named(file)} has {name}, which is not done here")

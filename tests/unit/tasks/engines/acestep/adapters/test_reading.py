@@ -156,6 +156,16 @@ def test_what_does_not_fit_is_refused_by_name(tmp_path, shapes):
         reading.read(folder / "adapter_model.safetensors", shapes)
 
 
+@pytest.mark.parametrize(
+    "text", ["", "[]", "null", '{"r": 0}', '{"r": "4"}', '{"lora_alpha": []}', "[" * 100_000]
+)
+def test_an_adapter_whose_configuration_is_none_is_refused(tmp_path, shapes, text):
+    folder, _ = trained(tmp_path)
+    (folder / "adapter_config.json").write_text(text)
+    with pytest.raises(JobError, match="no usable adapter_config"):
+        reading.read(folder / "adapter_model.safetensors", shapes)
+
+
 def test_several_at_once_each_with_its_scale(engine, folder, tmp_path):
     """Two halves of an adapter at full scale are the adapter; half its scale is half its change."""
     own, _ = trained(tmp_path)

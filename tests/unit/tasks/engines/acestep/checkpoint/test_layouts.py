@@ -210,6 +210,20 @@ def test_what_is_missing_is_named(pipe, tmp_path):
         find(str(whole))
 
 
+@pytest.mark.parametrize(
+    "text", ["", "[]", "7", "{", "[" * 100_000, '{"weight_map": 7}', '{"weight_map": {"a": 7}}']
+)
+def test_odd_json_is_named(pipe, tmp_path, text):
+    dit = layouts.save_original(pipe, tmp_path, "acestep-v15-turbo", turbo=True)
+    (dit / "model.safetensors.index.json").write_text(text)
+    with pytest.raises(ModelMissing, match="fetch it again"):
+        find(str(dit))
+    if not text.startswith("{") or text == "{":
+        (dit / "config.json").write_text(text)
+        with pytest.raises(ModelMissing, match="cut off or no JSON object"):
+            find(str(dit))
+
+
 def test_tensors_that_do_not_fit_are_named(pipe, tmp_path):
     dit = layouts.save_original(pipe, tmp_path, "acestep-v15-turbo", turbo=True)
     tensors = load_file(dit / "model.safetensors")
