@@ -214,7 +214,9 @@ class Settings(BaseSettings):
 
     # making music
     engine: str = Field("auto", description="auto, sketch, acestep or an entry point of tutti.engines.")
-    model: str = Field("ACE-Step/acestep-v15-turbo-diffusers", description="Hub id or folder for acestep.")
+    model: str = Field(
+        "ACE-Step/Ace-Step1.5", description="Hub id, folder or file of acestep's checkpoint, in any layout."
+    )
     precision: Literal["auto", "float32", "bfloat16", "fp8"] = Field(
         "auto", description="Numbers acestep computes with; auto: bfloat16 on a GPU, float32 on the CPU."
     )

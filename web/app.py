@@ -130,6 +130,7 @@ def _state(settings: Settings, threads: Executor) -> AppState:
         links=Links(signer.secret, settings.link_seconds if settings.sign_output else None),
         trusted=networks(settings.trusted_proxies),
         admins=networks(settings.admin_networks),
+        capabilities=model.capabilities,
     )
 
 

@@ -46,6 +46,7 @@ def _output(stored: Stored, audio_format: str, seconds: float, made: Made) -> Ou
         bytes=stored.bytes,
         sha256=stored.sha256,
         seed=made.seed,
+        notes=list(made.audio.notes),
     )
 
 

@@ -65,6 +65,7 @@ async def accept(request: Request, wanted: JobRequest, body: bytes | None = None
         body_hash=hashlib.sha256(body).hexdigest() if key and body is not None else None,
         source_ip_hash=client.hashed(owner.address),
         quota=owner.quota,
+        sound=state.capabilities.sound if state.capabilities is not None else 1,
     )
     accepted = await _write(state, new)
     if accepted.created:  # so that nginx's line names them too
@@ -84,7 +85,11 @@ def _idempotency_key(request: Request) -> str | None:
 
 
 async def _check(state: AppState, wanted: JobRequest, owner: Owner) -> None:
-    """What the model cannot see by itself."""
+    """What the request cannot see by itself."""
+    if state.capabilities is not None and (wrong := list(state.capabilities.refusals(wanted))):
+        errors = [{"field": refusal.field, "detail": refusal.detail} for refusal in wrong]
+        words = "; ".join(f"{refusal.field} {refusal.detail}" for refusal in wrong)
+        raise Problem(INVALID, f"{words}.", errors=errors)
     uploads, owners = Uploads(state.settings.upload_path), None if owner.admin else owner.names
     for name in ("source_audio", "reference_audio"):
         upload = getattr(wanted, name)

@@ -49,6 +49,7 @@ class OutputView(BaseModel):
     sha256: str
     seed: int | None = None
     variation: int = 1
+    notes: list[str] = Field(default_factory=list, description="What was shortened to make it, if anything.")
 
 
 class AcceptedView(BaseModel):

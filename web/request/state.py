@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import anyio
 from starlette.requests import Request
 
+from tasks.engines.capabilities import Capabilities
 from tasks.ledger import Accepted, JobStatus, Ledger, NewJob
 from tasks.security.keys import Keyring
 from tasks.security.links import Links
@@ -57,6 +58,7 @@ class AppState:
     links: Links
     trusted: Networks
     admins: Networks
+    capabilities: Capabilities | None = None  # what the engine can be asked; None: it says so itself
     pulse: Pulse = field(default_factory=Pulse)
 
 
