@@ -13,6 +13,7 @@ import jinja2
 
 from nginx.node import Backends
 from nginx.problem import PROBLEMS
+from tasks.security.links import gateway_token
 from tasks.settings import Settings
 
 JOB_ID = "[a-z0-9]{1,4}_[0-9a-hjkmnp-tv-z]{26}"
@@ -196,10 +197,12 @@ def render(settings: Settings, backends: Backends, machine: Machine, *, secret: 
             # The kernel hands a connection over once its request is there. Else a worker that a reload tells
             # to end may have accepted it, heard nothing yet, and close it as idle.
             deferred=" deferred" if sys.platform == "linux" else "",
-            base_url=_bare(settings.base_url),
+            origin=_bare(settings.public_origin),
+            prefix=settings.public_prefix,
+            before=f"(?:{re.escape(settings.public_prefix)})?" if settings.public_prefix else "",
+            token=gateway_token(secret) if secret else "-",
             redirect=settings.tls_redirect_port and listen(settings.host, settings.tls_redirect_port),
             trusted=networks(settings.trusted_proxies),
-            admins=networks(settings.admin_networks),
             problems=PROBLEMS,
             job_id=JOB_ID,
             audio_types=AUDIO_TYPES,

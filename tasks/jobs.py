@@ -14,10 +14,12 @@ import time
 from enum import StrEnum
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints, model_validator
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
 PROMPT_MIN, PROMPT_MAX = 5, 2_000
 LYRICS_MAX = 10_000
+REQUEST_BYTES_MAX = 12 * (LYRICS_MAX + PROMPT_MAX + 2_000) + 16_384
+"""Bytes of a request that fills every field: a letter takes twelve where JSON or a form escapes an emoji."""
 SECONDS_MIN, SECONDS_MAX = 5.0, 600.0
 VARIATIONS_MAX = 8
 SEED_MAX = 2**32 - 1
@@ -30,6 +32,8 @@ TaskType = Literal["text2music", "cover", "repaint", "extract", "lego", "complet
 CONTROLS = re.compile(
     "[\\x00-\\x08\\x0b-\\x1f\\x7f-\\x9f\\ud800-\\udfff]"
 )  # Unicode's Cc and Cs, less \n and \t
+LINE_ENDS = re.compile("\r\n|[\r\x0b\x0c\x85\u2028\u2029]")
+LEFT_BY_WORD = {0x1E: "-", 0x1F: None, 0xFEFF: None}  # its hyphen, its optional hyphen; a byte-order mark inside
 UPLOAD_ID = r"^[0-9a-f]{64}$"
 """An upload is named by the SHA-256 of its bytes, so that equal requests have equal fingerprints."""
 
@@ -119,9 +123,15 @@ class JobError(Exception):
         self.detail = detail
 
 
-def _clean_text(text: str) -> str:
-    """Trim, normalise line ends, and refuse what no keyboard types: control and surrogate characters."""
-    text = text.replace("\r\n", "\n").replace("\r", "\n").strip()
+def clean_text(text: Any) -> Any:
+    """Trim, make line ends the same, and refuse what no keyboard types: control and surrogate characters.
+
+    Runs before a text is counted, so that what is counted is what is kept. Word processors leave vertical tabs,
+    form feeds and Unicode's separators for line ends, and marks of their own for hyphens.
+    """
+    if not isinstance(text, str):
+        return text  # the next check says that it has to be text
+    text = LINE_ENDS.sub("\n", text).translate(LEFT_BY_WORD).strip()
     if found := CONTROLS.search(text):
         raise ValueError(f"contains the control character U+{ord(found[0]):04X}; remove it")
     return text
@@ -133,7 +143,7 @@ def _known_key(text: str) -> str:
     return text.replace("♯", "#").replace("♭", "b")
 
 
-CleanText = Annotated[str, AfterValidator(_clean_text)]
+CleanText = Annotated[str, BeforeValidator(clean_text)]
 
 
 class JobRequest(BaseModel):
@@ -144,12 +154,16 @@ class JobRequest(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False, str_max_length=LYRICS_MAX)
 
-    prompt: Annotated[CleanText, StringConstraints(min_length=PROMPT_MIN, max_length=PROMPT_MAX)] = Field(
+    prompt: CleanText = Field(
+        min_length=PROMPT_MIN,
+        max_length=PROMPT_MAX,
         description="What the music should be, in English or Chinese.",
         examples=["A calm lo-fi beat with soft piano, 80 bpm"],
     )
     lyrics: CleanText = Field(
-        "", description="Words to sing, with section tags such as [verse] and [chorus]."
+        "",
+        max_length=LYRICS_MAX,
+        description="Words to sing, with section tags such as [verse] and [chorus].",
     )
     duration: float = Field(60.0, ge=SECONDS_MIN, le=SECONDS_MAX, description="Length in seconds.")
     bpm: int | None = Field(None, ge=30, le=300, description="Beats a minute.")

@@ -1,8 +1,13 @@
-"""Uploaded audio: each file is named by the SHA-256 of its bytes, and its time says when it was last used."""
+"""Uploaded audio: each file is named by the SHA-256 of its bytes, and its time says when it was last used.
+
+Below `.owners/` each owner has a folder with an empty file for each upload that is theirs, so that what they keep
+together can be bounded, on every machine that shares the folder.
+"""
 
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import os
 import re
 import secrets
@@ -13,6 +18,7 @@ from typing import Final
 from tasks.storage.publish_once import publish_once
 
 NAME: Final = re.compile(r"^[0-9a-f]{64}$")
+OWNERS: Final = ".owners"
 ABANDONED: Final = 3600.0  # seconds after which an unfinished upload has lost its sender
 
 
@@ -22,10 +28,27 @@ class Uploads:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
 
-    def keep(self, received: Path, digest: str) -> None:
+    def keep(self, received: Path, digest: str, owner: str | None = None) -> None:
         """Put a received file in its place; where it is there already, that counts as a use of it."""
         while not self.use(digest):
             publish_once(received, self.folder / digest)
+        if owner is not None:
+            mark = self._marks(owner) / digest
+            mark.parent.mkdir(parents=True, exist_ok=True)
+            mark.touch()
+
+    def bytes_of(self, owner: str) -> int:
+        """What all uploads of an owner have together."""
+        total = 0
+        with contextlib.suppress(FileNotFoundError):
+            for mark in self._marks(owner).iterdir():
+                with contextlib.suppress(FileNotFoundError):
+                    total += (self.folder / mark.name).stat().st_size
+        return total
+
+    def _marks(self, owner: str) -> Path:
+        name = hashlib.blake2b(owner.encode(), digest_size=16).hexdigest()
+        return self.folder / OWNERS / name
 
     def use(self, digest: str) -> bool:
         """Note that an upload is wanted, so that it does not expire now; False where it is not here."""
@@ -46,7 +69,17 @@ class Uploads:
                 _delete(path, now - ABANDONED)
             elif NAME.match(path.name) and path.name not in needed:
                 number += _delete(path, now - older_than)
+        self._forget_marks()
         return number
+
+    def _forget_marks(self) -> None:
+        """Drop the marks of uploads that have gone, and owners without any."""
+        for mark in self.folder.glob(f"{OWNERS}/*/*"):
+            if not (self.folder / mark.name).exists():
+                mark.unlink(missing_ok=True)
+        for folder in self.folder.glob(f"{OWNERS}/*"):
+            with contextlib.suppress(OSError):  # it holds marks
+                folder.rmdir()
 
     def used_share(self) -> float:
         """Share of the folder's disk that is taken, 0..1."""

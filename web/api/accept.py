@@ -48,7 +48,7 @@ async def accept(request: Request, wanted: JobRequest, body: bytes | None = None
     state, context = app_state(request), context_of(request)
     key = _idempotency_key(request)
     owner = await identify(request)
-    if not client.through_gateway(request.scope, state.trusted):
+    if not client.held_in_front(request.scope, state.proxies):
         state.gate.admit(client.bucket(owner.address), owner.key_id)
     await _check(state, wanted)
     lane, queue = state.route.shared(wanted_lane(request, owner.address))

@@ -20,8 +20,8 @@ from tasks.jobs import JobError
 from tasks.ledger import WorkerView
 from web.api import memory
 from web.api.jobs import answer
-from web.request import client
-from web.request.problems import FORBIDDEN, NOT_READY, Problem
+from web.request.keeper import require_keeper
+from web.request.problems import NOT_READY, Problem
 from web.request.state import FILES, AppState, app_state
 
 router = APIRouter(tags=["health"])
@@ -92,22 +92,12 @@ async def readyz(request: Request) -> Response:
 
 @router.get("/metrics", responses={200: {"content": {"text/plain": {}}}})
 async def prometheus(request: Request) -> Response:
-    """Prometheus' text format, for TUTTI_ADMIN_NETWORKS only."""
+    """Prometheus' text format, for keepers only."""
     state = app_state(request)
-    require_admin(request, state)
+    await require_keeper(request)
     await asyncio.to_thread(_measure, state)
     body, media_type = metrics.render()
     return Response(body, headers={"content-type": media_type, "cache-control": "no-store"})
-
-
-def require_admin(request: Request, state: AppState) -> None:
-    """Refuse whoever does not come from TUTTI_ADMIN_NETWORKS.
-
-    Raises:
-        Problem: 403.
-    """
-    if not client.within(client.address(request.scope, state.trusted), state.admins):
-        raise Problem(FORBIDDEN, "This is open to TUTTI_ADMIN_NETWORKS only.")
 
 
 async def reason_not_ready(state: AppState) -> str | None:

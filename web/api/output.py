@@ -34,7 +34,7 @@ PATIENCE = 10.0  # seconds for a NAS that hangs
 
 async def serve(request: Request) -> Response:
     """The file that the path names."""
-    require_link(request, request.url.path, request.query_params)
+    require_link(request, request.scope["path"], request.query_params)
     return await send(request, request.path_params["name"])
 
 

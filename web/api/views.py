@@ -87,15 +87,15 @@ class PageView(BaseModel):
     next_cursor: str | None = Field(None, description="Pass it as `cursor` for the next page.")
 
 
-def links(job_id: str) -> dict[str, str]:
-    """The addresses of a job's other things."""
-    root = f"/v1/jobs/{job_id}"
+def links(job_id: str, prefix: str = "") -> dict[str, str]:
+    """The addresses of a job's other things, below the public URL's prefix."""
+    root = f"{prefix}/v1/jobs/{job_id}"
     return {
         "self": root,
         "events": f"{root}/events",
         "cancel": f"{root}/cancel",
         "retry": f"{root}/retry",
-        "page": f"/songs/{job_id}",
+        "page": f"{prefix}/songs/{job_id}",
     }
 
 
@@ -116,20 +116,22 @@ def _variation(name: str) -> int:
     return int(match[1]) if match else 1
 
 
-def of_accepted(accepted: Accepted, eta_seconds: float | None = None) -> dict[str, Any]:
+def of_accepted(accepted: Accepted, prefix: str = "") -> dict[str, Any]:
     """The answer 202."""
     job = accepted.job
     return {
         "id": job.id,
         "state": job.state,
         "position": accepted.position,
-        "eta_seconds": eta_seconds,
+        "eta_seconds": None,
         "trace_id": job.trace_id,
-        "links": links(job.id),
+        "links": links(job.id, prefix),
     }
 
 
-def of_job(job: Job, snapshot: Snapshot | None = None, link: Callable[[str], str] = _plain) -> dict[str, Any]:
+def of_job(
+    job: Job, snapshot: Snapshot | None = None, link: Callable[[str], str] = _plain, prefix: str = ""
+) -> dict[str, Any]:
     """Everything about a job; `snapshot` adds its place in the queue."""
     known = job.model_dump(mode="json", by_alias=True, include=SHOWN)
     return known | {
@@ -137,14 +139,14 @@ def of_job(job: Job, snapshot: Snapshot | None = None, link: Callable[[str], str
         "eta_seconds": snapshot.eta_seconds if snapshot else None,
         "outputs": outputs(job, link),
         "trace_id": job.trace_id,
-        "links": links(job.id),
+        "links": links(job.id, prefix),
     }
 
 
 def show(state: AppState, look: Look) -> Shown:
     """What is shown of a job, with its place in the queue if it waits; kept where it has ended."""
     job = look.job
-    view = of_job(job, None if job.state.final else look.snapshot, state.links.to)
+    view = of_job(job, None if job.state.final else look.snapshot, state.link, state.public.prefix)
     shown = Shown(orjson.dumps(view), job.state, job.worker)
     if job.state.final:
         state.ended.keep(job.id, shown)

@@ -29,7 +29,7 @@ async def show(request: Request) -> Response:
     state = app_state(request)
     found = await look(request, request.path_params["job_id"])
     job = found.job
-    files = views.outputs(job, state.links.to)
+    files = views.outputs(job, state.link)
     return page(
         request,
         "song.html",
@@ -49,7 +49,7 @@ async def cancel(request: Request) -> Response:
     await _checked(request)
     job_id = request.path_params["job_id"]
     await cancel_job(request, job_id)
-    return RedirectResponse(f"/songs/{job_id}", 303)
+    return RedirectResponse(app_state(request).public.path(f"/songs/{job_id}"), 303)
 
 
 async def again(request: Request) -> Response:
@@ -59,7 +59,7 @@ async def again(request: Request) -> Response:
         job = await find(request, request.path_params["job_id"])
         wanted = job.request if job.error else job.request.model_copy(update={"seed": None})
         accepted = await accept(request, wanted)
-    return RedirectResponse(f"/songs/{accepted.job.id}", 303)
+    return RedirectResponse(app_state(request).public.path(f"/songs/{accepted.job.id}"), 303)
 
 
 async def _checked(request: Request) -> None:

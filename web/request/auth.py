@@ -19,6 +19,7 @@ from web.request.signer import Signer
 from web.request.state import app_state
 
 COOKIE = "tutti_key"
+STRANGER = "stranger"  # owns what comes from nobody who could be told from others; nobody may act on that
 MONTH = 30 * 86_400
 CHALLENGE = {"www-authenticate": "Bearer"}
 
@@ -29,13 +30,17 @@ class Owner:
 
     id: str
     address: str
+    known: bool = True
     key_id: str | None = None
     quota: Quota | None = None
     admin: bool = False
 
     def owns(self, job: Job) -> bool:
         """Whether the job is theirs; what an address asked for belongs to whoever comes from it."""
-        return self.admin or job.owner in {self.id, f"address:{client.bucket(self.address)}"}
+        if self.admin:
+            return True
+        own = {self.id, f"address:{client.bucket(self.address)}" if self.known else self.id} - {STRANGER}
+        return job.owner in own
 
 
 async def identify(request: Request) -> Owner:
@@ -45,16 +50,19 @@ async def identify(request: Request) -> Owner:
         Problem: 401 where a key is needed and there is no valid one.
     """
     state = app_state(request)
-    address = client.address(request.scope, state.trusted)
+    asking = client.of(request.scope, state.proxies)
+    address = asking.address
     key = await key_of(request)
     if key is not None:
         admin = key.allows("admin")
-        return Owner(id=f"key:{key.id}", address=address, key_id=key.id, quota=key.quota, admin=admin)
+        known_by = {"key_id": key.id, "quota": key.quota, "admin": admin}
+        return Owner(id=f"key:{key.id}", address=address, known=asking.known, **known_by)
     if state.settings.keys_required:
         raise key_needed()
     known = session.current(request, state.signer) or state_of(request.scope).get("new_session")
-    name = f"session:{known}" if known else f"address:{client.bucket(address)}"
-    return Owner(id=name, address=address)
+    plain = f"address:{client.bucket(address)}" if asking.known else STRANGER
+    name = f"session:{known}" if known else plain
+    return Owner(id=name, address=address, known=asking.known)
 
 
 def key_needed() -> Problem:
@@ -114,10 +122,10 @@ def token_in(request: Request) -> str:
     return headers.get("x-api-key", "") or bearer
 
 
-def remember(response: Response, key: Key, signer: Signer, *, secure: bool) -> None:
+def remember(request: Request, response: Response, key: Key) -> None:
     """Let the browser show its key's id, signed, from now on; the key itself is not kept in it."""
-    value = signer.sign("key", f"{key.id}-{int(time.time()) + MONTH}")
-    response.set_cookie(COOKIE, value, max_age=MONTH, httponly=True, samesite="lax", secure=secure)
+    value = app_state(request).signer.sign("key", f"{key.id}-{int(time.time()) + MONTH}")
+    session.set_cookie(request, response, COOKIE, value, MONTH)
 
 
 def remembered(cookie: str, signer: Signer) -> str | None:

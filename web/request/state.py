@@ -17,8 +17,9 @@ from web.process.batcher import Batcher
 from web.process.ended import Ended
 from web.process.queue_router import QueueRouter
 from web.process.watcher import Watcher
-from web.request.client import Networks
+from web.request.client import Networks, Proxies
 from web.request.limits import RateLimiter
+from web.request.public import Public
 from web.request.signer import Signer
 
 if TYPE_CHECKING:  # it brings numpy, which starting need not wait for
@@ -55,9 +56,14 @@ class AppState:
     logins: RateLimiter
     signer: Signer
     links: Links
-    trusted: Networks
+    proxies: Proxies
+    public: Public
     admins: Networks
     pulse: Pulse = field(default_factory=Pulse)
+
+    def link(self, name: str) -> str:
+        """The address of a song, signed where that is wanted, below the public URL's prefix."""
+        return self.public.path(self.links.to(name))
 
 
 def app_state(request: Request) -> AppState:
