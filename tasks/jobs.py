@@ -14,7 +14,8 @@ import time
 from enum import StrEnum
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import StringConstraints, model_validator
 
 PROMPT_MIN, PROMPT_MAX = 5, 2_000
 LYRICS_MAX = 10_000
@@ -33,7 +34,11 @@ CONTROLS = re.compile(
     "[\\x00-\\x08\\x0b-\\x1f\\x7f-\\x9f\\ud800-\\udfff]"
 )  # Unicode's Cc and Cs, less \n and \t
 LINE_ENDS = re.compile("\r\n|[\r\x0b\x0c\x85\u2028\u2029]")
-LEFT_BY_WORD = {0x1E: "-", 0x1F: None, 0xFEFF: None}  # its hyphen, its optional hyphen; a byte-order mark inside
+LEFT_BY_WORD = {
+    0x1E: "-",
+    0x1F: None,
+    0xFEFF: None,
+}  # its hyphen, its optional hyphen; a byte-order mark inside
 UPLOAD_ID = r"^[0-9a-f]{64}$"
 """An upload is named by the SHA-256 of its bytes, so that equal requests have equal fingerprints."""
 
@@ -152,11 +157,13 @@ class JobRequest(BaseModel):
     Sources: the fields of ACE-Step 1.5's `GenerationParams`.
     """
 
-    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False, str_max_length=LYRICS_MAX)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
-    prompt: CleanText = Field(
-        min_length=PROMPT_MIN,
-        max_length=PROMPT_MAX,
+    prompt: Annotated[
+        CleanText,
+        AfterValidator(str),  # what is behind it counts, and says how many there are
+        StringConstraints(min_length=PROMPT_MIN, max_length=PROMPT_MAX),
+    ] = Field(
         description="What the music should be, in English or Chinese.",
         examples=["A calm lo-fi beat with soft piano, 80 bpm"],
     )

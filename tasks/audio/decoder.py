@@ -33,13 +33,16 @@ MEMORY: Final = 1 << 30  # bytes of address space
 CPU_SECONDS: Final = 100
 FILE_SIZE: Final = 1 << 28  # of ffmpeg's cache, which lets it go back in what comes by a pipe
 BLOCK: Final = 1 << 16  # frames
-RATE_MIN, RATE_MAX, CHANNELS_MAX = 4_000, 384_000, 8
+RATE_MIN, RATE_MAX, CHANNELS_MAX = 1_000, 384_000, 8
 PR_SET_PDEATHSIG, PR_SET_NO_NEW_PRIVS = 1, 38
 
 # libsndfile's containers that are taken, as it calls them.
 CONTAINERS: Final = frozenset({"WAV", "WAVEX", "RF64", "FLAC", "OGG", "AIFF", "CAF"})
 BY_FFMPEG: Final = {"mp4": "mov", "webm": "matroska", "aac": "aac", "opus": "ogg"}  # its own names
 KINDS: Final = "wav, flac, mp3, ogg or aiff"
+
+
+TOO_LONG: Final = "too long"  # the parent knows the limit and says it
 
 
 class Refused(Exception):
@@ -121,7 +124,7 @@ def decode(file: BinaryIO, output: BinaryIO, rate: int, longest: float) -> Measu
             raise Refused("holds values that are no sound; export it again")
         measured.seconds += len(stereo) / hertz
         if measured.seconds > longest:
-            raise Refused(f"lasts longer than {int(longest)} s; cut it")
+            raise Refused(TOO_LONG)
         if rate:
             output.write(stereo.tobytes())
     if not measured.seconds:
@@ -174,7 +177,11 @@ def _by_libsndfile(opened: Opened, measured: Measured, rate: int, mask: int) -> 
     from tasks.audio import mixing
 
     own, channels = int(opened.samplerate), int(opened.channels)
-    if opened.format not in CONTAINERS | {"MP3"} or not RATE_MIN <= own <= RATE_MAX or channels > CHANNELS_MAX:
+    if (
+        opened.format not in CONTAINERS | {"MP3"}
+        or not RATE_MIN <= own <= RATE_MAX
+        or channels > CHANNELS_MAX
+    ):
         raise Refused(
             f"has {channels} channels of {own} Hz; send up to {CHANNELS_MAX} of {RATE_MIN} to {RATE_MAX} Hz"
         )

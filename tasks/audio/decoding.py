@@ -7,6 +7,7 @@ address, no settings. So a playlist or a reference in a file leads nowhere, and 
 from __future__ import annotations
 
 import json
+import math
 import os
 import signal
 import subprocess
@@ -18,6 +19,7 @@ from typing import IO, Final
 import numpy as np
 import numpy.typing as npt
 
+from tasks.audio.decoder import TOO_LONG
 from tasks.jobs import SECONDS_MAX, SECONDS_MIN
 
 SLACK: Final = 0.5  # seconds; mp3 and opus pad to whole frames, so a song of ours may be a bit longer
@@ -84,7 +86,8 @@ def check_length(seconds: float) -> None:
         Undecodable: Says so.
     """
     if seconds < SECONDS_MIN - SLACK / 10 or seconds > SECONDS_MAX + SLACK:
-        raise Undecodable(f"lasts {seconds:.1f} s; it has to be {SECONDS_MIN:.0f} to {SECONDS_MAX:.0f} s")
+        lasts = f"lasts {seconds:.1f} s" if seconds < math.inf else "lasts too long"
+        raise Undecodable(f"{lasts}; it has to be {SECONDS_MIN:.0f} to {SECONDS_MAX:.0f} s")
 
 
 def _decoded(path: Path, rate: int) -> tuple[Sound, bytes]:
@@ -95,6 +98,8 @@ def _decoded(path: Path, rate: int) -> tuple[Sound, bytes]:
         answer = json.loads(said.splitlines()[-1]) if said else {}
     except ValueError:
         answer = {}
+    if answer.get("refused") == TOO_LONG:
+        check_length(math.inf)
     if "refused" in answer:
         raise Undecodable(answer["refused"])
     if status or not answer:

@@ -12,6 +12,7 @@ from starlette.requests import Request
 
 from observability import metrics
 from observability.logging import get_logger
+from tasks.engines import capabilities
 from tasks.jobs import JobRequest, new_job_id
 from tasks.ledger import Accepted, IdempotencyConflict, LedgerFull, LedgerUnavailable, NewJob, QuotaExceeded
 from tasks.queue.names import version_of
@@ -50,8 +51,9 @@ async def accept(request: Request, wanted: JobRequest, body: bytes | None = None
     owner = await identify(request)
     if not client.held_in_front(request.scope, state.proxies):
         state.gate.admit(client.bucket(owner.address), owner.key_id)
-    await _check(state, wanted)
     lane, queue = state.route.shared(wanted_lane(request, owner.address))
+    _check_engine(wanted, queue)
+    await _check(state, wanted)
     new = NewJob(
         id=new_job_id(state.settings.cell),
         request=wanted,
@@ -80,6 +82,16 @@ def _idempotency_key(request: Request) -> str | None:
     if key is not None and not IDEMPOTENCY_KEY.match(key):
         raise Problem(BAD_REQUEST, "Idempotency-Key has to be 1 to 255 visible ASCII characters.")
     return key
+
+
+def _check_engine(wanted: JobRequest, queue: str) -> None:
+    """Refuse what the engine of this queue would leave out without a word."""
+    engine, can = capabilities.of_model(queue)
+    wrong = can.refusals(wanted, engine) if can else {}
+    if wrong:
+        detail = "; ".join(f"{field} {words}" for field, words in wrong.items()) + "."
+        errors = [{"field": field, "detail": words} for field, words in wrong.items()]
+        raise Problem(INVALID, detail, errors=errors)
 
 
 async def _check(state: AppState, wanted: JobRequest) -> None:

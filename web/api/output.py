@@ -11,16 +11,17 @@ from pathlib import Path
 import anyio
 from starlette.requests import Request
 from starlette.responses import FileResponse, Response
+from starlette.types import Receive, Scope, Send
 
 from tasks.security import links
-from web.request.fields import fields
+from web.request.fields import fields, state_of
 from web.request.problems import FORBIDDEN, LINK_EXPIRED, NOT_FOUND, RANGE, UNAVAILABLE, Problem
 from web.request.state import FILES, app_state
 
 NAME = re.compile(
     r"^(?P<id>[a-z0-9]{1,4}_[0-9a-hjkmnp-tv-z]{26})(?:-[2-8])?\.(?P<extension>wav|flac|mp3|opus|mid)$"
 )
-RANGES = re.compile(r"^bytes=\d*-\d*(?:\s*,\s*\d*-\d*){0,15}$")
+RANGES = re.compile(r"^bytes=\d{0,18}-\d{0,18}(?:\s*,\s*\d{0,18}-\d{0,18}){0,15}$", re.ASCII)
 TYPES = {
     "wav": "audio/wav",
     "flac": "audio/flac",
@@ -53,8 +54,14 @@ def require_link(request: Request, path: str, query: Mapping[str, str]) -> None:
         raise Problem(LINK_EXPIRED, LINK_EXPIRED.meaning)
 
 
-async def send(request: Request, name: str) -> Response:
+async def send(request: Request, name: str, *, tag: str | None = None, attached: bool = False) -> Response:
     """One finished file, whole or in ranges.
+
+    Args:
+        request: For its Range, If-None-Match and If-Range.
+        name: Of the file.
+        tag: Its ETag; without one, what nginx would give it.
+        attached: Whether browsers are to keep it rather than play it.
 
     Raises:
         Problem: 404 for whatever is not a published file's name; 503 where the storage does not answer.
@@ -64,18 +71,27 @@ async def send(request: Request, name: str) -> Response:
         raise _nothing()
     path = app_state(request).settings.storage_path / name
     status = await _status_of(path)
-    headers = {"cache-control": _lasting(request), "etag": etag(status)}
+    headers = {"cache-control": _lasting(request), "etag": tag or etag(status)}
     if unchanged(request, headers["etag"]):
         return Response(status_code=304, headers=headers)
     _check_range(request, status.st_size)
-    return FileResponse(
+    return Song(
         path,
         headers=headers,
         media_type=TYPES[match["extension"]],
         filename=name,
-        content_disposition_type="attachment" if "download" in request.query_params else "inline",
+        content_disposition_type="attachment" if attached or "download" in request.query_params else "inline",
         stat_result=status,
     )
+
+
+class Song(FileResponse):
+    """A file; to HEAD its headers alone, without reading it."""
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request."""
+        only_head = state_of(scope)["context"].only_head
+        await super().__call__({**scope, "method": "HEAD"} if only_head else scope, receive, send)
 
 
 def _lasting(request: Request) -> str:

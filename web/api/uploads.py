@@ -78,7 +78,10 @@ def payer_of(owner: Owner) -> str:
 
 def _check_type(request: Request) -> None:
     kind = body.media_type(request)
-    if not kind.startswith(("audio/", "video/")) and kind not in {"application/octet-stream", "application/ogg"}:
+    if not kind.startswith(("audio/", "video/")) and kind not in {
+        "application/octet-stream",
+        "application/ogg",
+    }:
         raise Problem(
             MEDIA, f"Send the audio itself with its type, such as audio/mpeg, not {kind or 'none'}."
         )

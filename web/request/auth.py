@@ -55,8 +55,14 @@ async def identify(request: Request) -> Owner:
     key = await key_of(request)
     if key is not None:
         admin = key.allows("admin")
-        known_by = {"key_id": key.id, "quota": key.quota, "admin": admin}
-        return Owner(id=f"key:{key.id}", address=address, known=asking.known, **known_by)
+        return Owner(
+            id=f"key:{key.id}",
+            address=address,
+            known=asking.known,
+            key_id=key.id,
+            quota=key.quota,
+            admin=admin,
+        )
     if state.settings.keys_required:
         raise key_needed()
     known = session.current(request, state.signer) or state_of(request.scope).get("new_session")

@@ -123,7 +123,9 @@ def _unpacker(request: Request) -> Unpacker | None:
         return None
     if named not in WINDOW:
         accepted = {"accept-encoding": "gzip, deflate"}
-        raise Problem(MEDIA, "Send the body plain, or with Content-Encoding gzip or deflate.", headers=accepted)
+        raise Problem(
+            MEDIA, "Send the body plain, or with Content-Encoding gzip or deflate.", headers=accepted
+        )
     return Unpacker(WINDOW[named])
 
 

@@ -19,7 +19,9 @@ __all__ = ["Client", "Networks", "Proxies", "address", "bucket", "hashed", "held
 KNOWN = 4096  # addresses whose reading is remembered: the same few ask again and again
 # What our gateway writes itself, from which nothing follows of other proxies.
 GATEWAYS_OWN = frozenset({"x-real-ip", "x-forwarded-for", "x-forwarded-proto"})
-OLD_HTTP = "1.0"  # what nginx speaks to those it passes requests on to, unless told otherwise; browsers do not
+OLD_HTTP = (
+    "1.0"  # what nginx speaks to those it passes requests on to, unless told otherwise; browsers do not
+)
 
 
 @dataclass(frozen=True, kw_only=True)

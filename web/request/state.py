@@ -14,6 +14,7 @@ from tasks.security.keys import Keyring
 from tasks.security.links import Links
 from tasks.settings import Settings
 from web.process.batcher import Batcher
+from web.process.conversions import Conversions
 from web.process.ended import Ended
 from web.process.queue_router import QueueRouter
 from web.process.watcher import Watcher
@@ -48,6 +49,7 @@ class AppState:
     intake: Batcher[NewJob, Accepted]
     looks: Batcher[str, Look | None]
     ended: Ended = field(default_factory=Ended)
+    conversions: Conversions = field(default_factory=Conversions)
     storage: Storage
     watcher: Watcher
     route: QueueRouter

@@ -6,12 +6,10 @@ pydantic's own messages speak to programmers ("Input should be ..."); these spea
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from contextlib import suppress
 from typing import Any
 
 from pydantic import ValidationError
 
-from tasks.jobs import clean_text
 from web.request.problems import INVALID, INVALID_JSON, Problem
 
 
@@ -32,13 +30,9 @@ _WORDS: dict[str, Callable[[Mapping[str, Any]], str]] = {
     "finite_number": lambda _: "has to be a finite number",
     "bool_type": lambda _: "has to be true or false",
     "too_short": lambda c: f"needs at least {c['min_length']} characters; describe the music",
-    "string_too_short": lambda c: f"needs at least {c['min_length']} characters; describe the music",
+    "string_too_short": lambda c: f"needs at least {c['min_length']} characters",
     "too_long": lambda c: f"has {c['actual_length']:,} characters; {c['max_length']:,} are allowed",
-    "string_too_long": lambda c: (
-        f"has {c['actual_length']:,} characters; {c['max_length']:,} are allowed"
-        if "actual_length" in c
-        else f"has more than {c['max_length']:,} characters"
-    ),
+    "string_too_long": lambda c: f"has more than {c['max_length']:,} characters",
     "greater_than": lambda c: f"has to be more than {_number(c['gt'])}",
     "greater_than_equal": lambda c: f"has to be {_number(c['ge'])} or more",
     "less_than_equal": lambda c: f"has to be {_number(c['le'])} or less",
@@ -53,17 +47,13 @@ _WORDS: dict[str, Callable[[Mapping[str, Any]], str]] = {
 def say(item: Mapping[str, Any]) -> str:
     """What one of pydantic's error items means."""
     words = _WORDS.get(item["type"])
-    known = dict(item.get("ctx", {}))
-    if item["type"] == "string_too_long" and isinstance(item.get("input"), str):
-        with suppress(ValueError):  # what is counted is what would be kept
-            known["actual_length"] = len(clean_text(item["input"]))
-    return words(known) if words else str(item["msg"])
+    return words(item.get("ctx", {})) if words else str(item["msg"])
 
 
 def of_fields(error: ValidationError) -> dict[str, str]:
     """Each wrong field's name and what is wrong with it; the name of the whole body is `body`."""
     words: dict[str, str] = {}
-    for item in error.errors(include_url=False):
+    for item in error.errors(include_url=False, include_input=False):
         field = ".".join(str(part) for part in item["loc"]) or "body"
         words.setdefault(field, say(item))
     return words
