@@ -202,7 +202,7 @@ def test_another_sites_page_cannot_ask_for_songs(tmp_path):
         ):
             answer = await web.client.post("/v1/jobs", json=GOOD, headers=headers)
             assert (answer.status_code, answer.json()["type"]) == (403, "/problems/forbidden"), headers
-        own = {"origin": "http://tutti.test", "sec-fetch-site": "same-origin"}
+        own = {"origin": "http://127.0.0.1:8000", "sec-fetch-site": "same-origin"}
         assert (await web.client.post("/v1/jobs", json=GOOD, headers=own)).status_code == 202
 
     in_app(tmp_path, scenario)
