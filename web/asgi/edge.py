@@ -32,10 +32,13 @@ class Edge:
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
+        method = scope["method"]
         scope = inner(scope, self.prefix)
-        context = RequestContext(scope, send, self.proxies)
+        if method == "HEAD":  # a copy: the server goes by its own
+            scope = {**scope, "method": "GET"}
+        context = RequestContext(scope, send, self.proxies, method)
         try:
-            if context.method == "HEAD":
+            if context.only_head:
                 await _head(self.app, scope, receive, context)
             else:
                 await self.app(scope, receive, context.send)
@@ -50,8 +53,6 @@ async def _head(app: ASGIApp, scope: Scope, receive: Receive, context: RequestCo
 
     What streams is told that the client has gone, so that it ends at once.
     """
-    scope["method"] = "GET"
-    context.only_head = True
     ended = False
 
     async def head(message: Message) -> None:

@@ -46,10 +46,10 @@ METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"}
 class RequestContext:
     """What is known of one request while it is served; kept in its scope's state."""
 
-    def __init__(self, scope: Scope, send: Send, proxies: Proxies) -> None:
+    def __init__(self, scope: Scope, send: Send, proxies: Proxies, method: str) -> None:
         headers = fields(scope)
-        self.method = str(scope["method"])
-        self.only_head = False
+        self.method = method
+        self.only_head = method == "HEAD"
         self._scope, self._send, self._headers = scope, send, headers
         self._began = time.perf_counter_ns()
         self._status, self._bytes = 0, 0
