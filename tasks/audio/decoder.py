@@ -225,7 +225,19 @@ def _by_ffmpeg(
         raise Refused(f"is {kind}, for which this server lacks ffmpeg; send {KINDS}")
     os.lseek(file.fileno(), 0, os.SEEK_SET)
     command = [program, "-v", "quiet", "-nostdin", "-threads", "1", "-protocol_whitelist", "cache,pipe"]
-    command += ["-read_ahead_limit", "-1", "-f", BY_FFMPEG[kind], "-i", "cache:pipe:0", "-map", "0:a:0", "-vn", "-sn", "-dn"]
+    command += [
+        "-read_ahead_limit",
+        "-1",
+        "-f",
+        BY_FFMPEG[kind],
+        "-i",
+        "cache:pipe:0",
+        "-map",
+        "0:a:0",
+        "-vn",
+        "-sn",
+        "-dn",
+    ]
     command += ["-t", str(longest + 1), "-f", "f32le", "-ac", "2", "-ar", str(rate), "-"]
     # ffmpeg's own mix-down has the weights of BS.775 where its output is floating point
     with subprocess.Popen(command, stdin=file, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL) as child:  # noqa: S603

@@ -28,7 +28,9 @@ def address(job_id: str, extension: str) -> str:
 
 def test_head_is_answered_wherever_get_is(built: House) -> None:
     job = built.song()
-    of_job = [f"/v1/jobs/{job}{rest}" for rest in ("", "/events", "/songs/1.wav", "/songs/1.flac", "/peaks/1")]
+    of_job = [
+        f"/v1/jobs/{job}{rest}" for rest in ("", "/events", "/songs/1.wav", "/songs/1.flac", "/peaks/1")
+    ]
     paths = ["/", "/songs", f"/songs/{job}", "/docs", "/openapi.json", "/static/tutti.css", "/favicon.ico",
              "/livez", "/readyz", "/health", "/metrics", "/v1/jobs", "/v1/models", "/v1/stats", "/login",
              "/problems/range", f"/output/{job}.wav", "/nothing", "/v1/jobs/nothing", *of_job]  # fmt: skip
@@ -131,7 +133,12 @@ def test_made_up_names_make_no_series_of_metrics(built: House) -> None:
     client.get("/metrics")
     before = series()
     for number in range(30):
-        for path in (address(job, f"ogg{number}"), f"/output/x{number}.wav", f"/songs/a{number}", f"/x/{number}"):
+        for path in (
+            address(job, f"ogg{number}"),
+            f"/output/x{number}.wav",
+            f"/songs/a{number}",
+            f"/x/{number}",
+        ):
             client.get(path)
         client.get(f"/v1/jobs/{job}/peaks/{number}")
         client.request("PROPFIND", f"/v1/jobs/x{number}/events")

@@ -36,7 +36,8 @@ LIKE_CADDY = """
     }
 """
 LIKE_TRAEFIK = LIKE_CADDY.replace(
-    "proxy_set_header X-Forwarded-Proto", "proxy_set_header X-Real-Ip $remote_addr; proxy_set_header X-Forwarded-Proto"
+    "proxy_set_header X-Forwarded-Proto",
+    "proxy_set_header X-Real-Ip $remote_addr; proxy_set_header X-Forwarded-Proto",
 )
 
 
@@ -110,7 +111,9 @@ def test_pages_forms_links_and_cookies_stay_below_the_prefix(proxy: httpx.Client
 
 
 def test_a_program_stays_below_the_prefix_and_hears_events_at_once(proxy: httpx.Client) -> None:
-    made = proxy.post("/v1/jobs", json=GOOD, headers={"X-Forwarded-For": f"198.51.100.{time.time_ns() % 250}"})
+    made = proxy.post(
+        "/v1/jobs", json=GOOD, headers={"X-Forwarded-For": f"198.51.100.{time.time_ns() % 250}"}
+    )
     assert made.status_code == 202, made.text
     links = made.json()["links"]
     assert {link.startswith("/tutti/") for link in links.values()} == {True}
@@ -152,7 +155,9 @@ def test_an_ipv6_client_meets_its_limit_however_its_address_is_written(front: Fr
     network = f"2001:db8:{behind:x}"
     with httpx.Client(base_url=f"http://127.0.0.1:{behind}", timeout=60) as client:
         found = [
-            client.post("/v1/jobs", json=GOOD, headers={"X-Forwarded-For": f"{network}::{number:x}"}).status_code
+            client.post(
+                "/v1/jobs", json=GOOD, headers={"X-Forwarded-For": f"{network}::{number:x}"}
+            ).status_code
             for number in range(40)
         ]
         other = client.post("/v1/jobs", json=GOOD, headers={"X-Forwarded-For": f"{network}:1::1"})
@@ -194,7 +199,13 @@ def test_a_proxy_or_tunnel_that_nobody_named_makes_no_keeper(
     ask = "GET /metrics HTTP/1.1\r\nConnection: close\r\nHost: {}\r\n{}\r\n"
     assert "200" in raw(port, ask.format(f"127.0.0.1:{port}", "")), "who comes straight is one"
     assert "403" in raw(port, ask.format("music.example.org", "")), "a tunnel of bare TCP"
-    for header in ("X-Forwarded-For: 127.0.0.1", "Via: 1.1 x", "Forwarded: for=::1", "X-Real-IP: ::1", "CF-Ray: 1"):
+    for header in (
+        "X-Forwarded-For: 127.0.0.1",
+        "Via: 1.1 x",
+        "Forwarded: for=::1",
+        "X-Real-IP: ::1",
+        "CF-Ray: 1",
+    ):
         assert "403" in raw(port, ask.format(f"127.0.0.1:{port}", f"{header}\r\n")), header
     with foreign(tmp_path / "nginx", PLAIN, port) as stranger:
         assert "403" in raw(stranger, ask.format("127.0.0.1", ""))

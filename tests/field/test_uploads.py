@@ -68,7 +68,9 @@ def test_a_packed_upload_is_the_file_inside(built: House) -> None:
 
 
 def test_the_uploads_of_one_owner_are_bounded_together_and_others_are_not_hurt(built: House) -> None:
-    sounds = [written(tone(6, 44_100, 2, pitch), 44_100) for pitch in (300, 400, 500)]  # about a megabyte each
+    sounds = [
+        written(tone(6, 44_100, 2, pitch), 44_100) for pitch in (300, 400, 500)
+    ]  # about a megabyte each
     statuses = [send(built, data, "127.0.0.5").status_code for data in sounds]
     assert statuses == [201, 201, 429]
     with built.client("127.0.0.5") as another_session:
@@ -89,7 +91,9 @@ def test_nothing_is_left_of_what_breaks_off_or_is_refused(built: House) -> None:
 
 
 def test_an_owner_sends_two_at_once_and_no_more(built: House) -> None:
-    head = "POST /v1/uploads HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: audio/wav\r\nContent-Length: 9\r\n\r\n"
+    head = (
+        "POST /v1/uploads HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: audio/wav\r\nContent-Length: 9\r\n\r\n"
+    )
     begun = []
     number = len(kept(built))
     try:

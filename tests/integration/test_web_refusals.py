@@ -131,7 +131,7 @@ def test_unknown_things_are_not_found_as_problems(tmp_path):
 def test_a_wrong_method_is_told_the_right_ones(tmp_path):
     async def scenario(web: Web) -> None:
         answer = await web.client.delete("/v1/jobs")
-        assert (answer.status_code, answer.headers["allow"]) == (405, "GET, POST")
+        assert (answer.status_code, answer.headers["allow"]) == (405, "GET, HEAD, POST")
         assert answer.json()["type"] == "/problems/method_not_allowed"
 
     in_app(tmp_path, scenario)

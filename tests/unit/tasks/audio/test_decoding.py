@@ -29,8 +29,17 @@ def at(folder: Path, data: bytes) -> Path:
     return path
 
 
-@pytest.mark.parametrize(("container", "subtype"), [("WAV", "PCM_24"), ("RF64", "FLOAT"), ("FLAC", "PCM_16"),
-                                                    ("OGG", "VORBIS"), ("AIFF", "PCM_16"), ("CAF", "PCM_16")])
+@pytest.mark.parametrize(
+    ("container", "subtype"),
+    [
+        ("WAV", "PCM_24"),
+        ("RF64", "FLOAT"),
+        ("FLAC", "PCM_16"),
+        ("OGG", "VORBIS"),
+        ("AIFF", "PCM_16"),
+        ("CAF", "PCM_16"),
+    ],
+)
 def test_formats_that_need_no_other_program(tmp_path, container, subtype):
     data = written(tone(6.5, 48_000, 2), 48_000, container, subtype=subtype)
     sound = measure(at(tmp_path, data))
@@ -140,7 +149,8 @@ def test_a_mix_that_would_be_too_loud_is_made_quieter_as_a_whole(tmp_path):
 
 def test_every_order_of_channels_names_each_place_once():
     for named, (count, order) in itertools.chain(
-        (("usual", item) for item in mixing.USUAL.items()), (("vorbis", item) for item in mixing.VORBIS.items())
+        (("usual", item) for item in mixing.USUAL.items()),
+        (("vorbis", item) for item in mixing.VORBIS.items()),
     ):
         places = order.split()
         assert len(set(places)) == len(places) == count, named
@@ -211,7 +221,9 @@ def test_a_reference_inside_a_container_opens_nothing(tmp_path):
     assert url in data
     place = b"url \x00\x00\x00\x00" + f"file://{secret}".encode()
     with pytest.raises(Undecodable):
-        measure(at(tmp_path, data.replace(b"\x00\x00\x00\x0c" + url, struct.pack(">I", 4 + len(place)) + place)))
+        measure(
+            at(tmp_path, data.replace(b"\x00\x00\x00\x0c" + url, struct.pack(">I", 4 + len(place)) + place))
+        )
 
 
 def test_a_small_file_that_is_huge_inside_takes_bounded_memory(tmp_path):

@@ -96,7 +96,9 @@ def test_what_cannot_be_unpacked_or_decoded_says_what_to_do():
 def test_the_longest_prompt_and_lyrics_fit_into_a_body_however_they_are_written(letter):
     fields = {"prompt": f"x{letter * (PROMPT_MAX - 2)}x", "lyrics": f"x{letter * (LYRICS_MAX - 2)}x"}
     escaped = json.dumps(fields).encode()
-    form = "&".join(f"{key}={quote(text.replace(chr(10), chr(13) + chr(10)))}" for key, text in fields.items())
+    form = "&".join(
+        f"{key}={quote(text.replace(chr(10), chr(13) + chr(10)))}" for key, text in fields.items()
+    )
     assert max(len(escaped), len(form)) <= REQUEST_BYTES_MAX
     assert JobRequest.model_validate_json(read(escaped), strict=True).lyrics
     got = asyncio.run(body.read_form(request(form.encode(), "application/x-www-form-urlencoded")))

@@ -80,7 +80,14 @@ def test_elements_of_rfc_7239(one, port, name, by):
 
 
 def test_elements_of_rfc_7239_that_hide_who_asks_are_strangers():
-    for text in ("for=unknown", 'for="_hidden"', "by=1.2.3.4", "for=1.2.3.4 5", 'for="1.2.3.4', "for=1.2.3.4;;"):
+    for text in (
+        "for=unknown",
+        'for="_hidden"',
+        "by=1.2.3.4",
+        "for=1.2.3.4 5",
+        'for="1.2.3.4',
+        "for=1.2.3.4;;",
+    ):
         assert not follow("10.0.0.1", written([text], "Forwarded"), TRUSTED).known, text
 
 
