@@ -23,7 +23,7 @@ from bench.full_size import pipeline
 from bench.gpu_drive import MIX, PROMPT, Driver, alone, arriving, continuous, lockstep, rate, song, words
 from bench.gpu_floors import Rates, ceilings, decoder_bytes, decoder_flops, network_seconds, weight_bytes
 from tasks.engines.acestep import AceStepEngine, Options
-from tasks.engines.acestep.model import Model, adopt
+from tasks.engines.acestep.checkpoint.model import Model, adopt
 from tasks.engines.engine import Song
 
 STARTED = time.perf_counter()

@@ -12,7 +12,7 @@ from collections import deque
 from collections.abc import Callable, Iterator
 
 from tasks.engines.acestep import AceStepEngine
-from tasks.engines.acestep.state import SongState
+from tasks.engines.acestep.denoising.state import SongState
 from tasks.engines.engine import Audio, Song
 from tasks.jobs import JobRequest
 

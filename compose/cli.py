@@ -33,16 +33,25 @@ def main() -> None:
             typer.echo(f"TUTTI_{name}: {problem['msg']} (it is {problem['input']!r})", err=True)
         sys.exit(2)
     except Exception as error:
-        if not _ledger_is_away(error):
+        named = _to_look_at(error)
+        if named is None:
             raise
-        typer.echo(f"{error} (TUTTI_LEDGER_URL, TUTTI_DATA)", err=True)
+        typer.echo(f"{error} ({named})", err=True)
         sys.exit(1)
 
 
-def _ledger_is_away(error: Exception) -> bool:
-    """Whether the ledger says so; where nobody has loaded it, it cannot have said anything."""
-    errors = sys.modules.get("tasks.ledger.errors")
-    return errors is not None and isinstance(error, errors.LedgerUnavailable)
+# module, error, and the settings to look at; what nobody has loaded cannot have raised anything
+KNOWN = (
+    ("tasks.ledger.errors", "LedgerUnavailable", "TUTTI_LEDGER_URL, TUTTI_DATA"),
+    ("observability.metrics", "CannotServe", "TUTTI_METRICS_HOST, TUTTI_..._METRICS_PORT"),
+)
+
+
+def _to_look_at(error: Exception) -> str | None:
+    for module, name, named in KNOWN:
+        if module in sys.modules and isinstance(error, getattr(sys.modules[module], name)):
+            return named
+    return None
 
 
 if __name__ == "__main__":

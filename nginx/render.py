@@ -13,17 +13,14 @@ import jinja2
 
 from nginx.node import Backends
 from nginx.problem import PROBLEMS
-from tasks.security.links import gateway_token
 from tasks.settings import Settings
-
-JOB_ID = "[a-z0-9]{1,4}_[0-9a-hjkmnp-tv-z]{26}"
-AUDIO_TYPES = {
-    "wav": "audio/wav",
-    "flac": "audio/flac",
-    "mp3": "audio/mpeg",
-    "opus": '"audio/ogg; codecs=opus"',
-    "mid": "audio/midi",
-}
+from web.request.http import (
+    API_PREFIXES,
+    CONTENT_SECURITY_POLICY,
+    JOB_ID_PATTERN,
+    MEDIA_TYPES,
+    SECURITY_HEADERS,
+)
 
 
 @dataclass(frozen=True)
@@ -52,29 +49,6 @@ DOORS = (
     Door("= /songs", "/songs", page=True),
     Door("~ ^/songs/[^/]+/again$", "/songs/[^/]+/again", page=True),
 )
-API_PREFIXES = (
-    "/v1/",
-    "/generate",
-    "/release_task",
-    "/query_result",
-    "/output/",
-    "/auth/",
-    "/health",
-    "/livez",
-    "/readyz",
-    "/metrics",
-)
-CSP = (
-    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; media-src 'self' blob:; "
-    "connect-src 'self'; font-src 'self'; form-action 'self'; frame-ancestors 'none'; base-uri 'none'"
-)
-SECURITY_HEADERS = {
-    "X-Content-Type-Options": "nosniff",
-    "X-Frame-Options": "DENY",
-    "Referrer-Policy": "same-origin",
-    "Permissions-Policy": "camera=(), microphone=(), geolocation=()",
-    "Cross-Origin-Opener-Policy": "same-origin",
-}
 
 
 @dataclass(frozen=True)
@@ -165,7 +139,9 @@ def _environment() -> jinja2.Environment:
     return environment
 
 
-def render(settings: Settings, backends: Backends, machine: Machine, *, secret: str | None = None) -> str:
+def render(
+    settings: Settings, backends: Backends, machine: Machine, *, secret: str | None = None, token: str = ""
+) -> str:
     """Write the configuration.
 
     Args:
@@ -173,6 +149,7 @@ def render(settings: Settings, backends: Backends, machine: Machine, *, secret: 
         backends: Web nodes and canary of this moment.
         machine: Facts of the machine.
         secret: The key that signs links; needed where `sign_output` is on.
+        token: What shows web nodes that a request comes by this gateway.
 
     Raises:
         ValueError: A setting cannot be written for nginx; the text says which.
@@ -200,15 +177,15 @@ def render(settings: Settings, backends: Backends, machine: Machine, *, secret: 
             origin=_bare(settings.public_origin),
             prefix=settings.public_prefix,
             before=f"(?:{re.escape(settings.public_prefix)})?" if settings.public_prefix else "",
-            token=gateway_token(secret) if secret else "-",
+            token=token or "-",
             redirect=settings.tls_redirect_port and listen(settings.host, settings.tls_redirect_port),
             trusted=networks(settings.trusted_proxies),
             problems=PROBLEMS,
-            job_id=JOB_ID,
-            audio_types=AUDIO_TYPES,
+            job_id=JOB_ID_PATTERN,
+            media_types=MEDIA_TYPES,
             doors=DOORS,
             api_prefixes=API_PREFIXES,
-            csp=CSP,
+            csp=CONTENT_SECURITY_POLICY,
             security_headers=SECURITY_HEADERS,
             wait_seconds=math.ceil(settings.deadline_seconds) + 120,
         )

@@ -14,8 +14,15 @@ import time
 from enum import StrEnum
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
-from pydantic import StringConstraints, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    StringConstraints,
+    model_validator,
+)
 
 PROMPT_MIN, PROMPT_MAX = 5, 2_000
 LYRICS_MAX = 10_000
@@ -131,8 +138,8 @@ class JobError(Exception):
 def clean_text(text: Any) -> Any:
     """Trim, make line ends the same, and refuse what no keyboard types: control and surrogate characters.
 
-    Runs before a text is counted, so that what is counted is what is kept. Word processors leave vertical tabs,
-    form feeds and Unicode's separators for line ends, and marks of their own for hyphens.
+    Runs before a text is counted, so that what is counted is what is kept. Word processors leave vertical
+    tabs, form feeds and Unicode's separators for line ends, and marks of their own for hyphens.
     """
     if not isinstance(text, str):
         return text  # the next check says that it has to be text

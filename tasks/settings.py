@@ -28,8 +28,29 @@ PUBLIC_URL = re.compile(
     re.IGNORECASE | re.ASCII,
 )
 OWN_PATHS = frozenset(
-    "analytics auth docs favicon.ico flower gateway generate health livez login logout metrics openapi.json "
-    "output problems query_result readyz release_task songs static v1".split()
+    [
+        "analytics",
+        "auth",
+        "docs",
+        "favicon.ico",
+        "flower",
+        "gateway",
+        "generate",
+        "health",
+        "livez",
+        "login",
+        "logout",
+        "metrics",
+        "openapi.json",
+        "output",
+        "problems",
+        "query_result",
+        "readyz",
+        "release_task",
+        "songs",
+        "static",
+        "v1",
+    ]
 )
 """First parts of our own addresses; a prefix of such a name could not be told from them."""
 NODE_NAME = re.compile(r"^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$")
@@ -172,12 +193,12 @@ class Settings(BaseSettings):
     )
     proxy_header: Literal["X-Forwarded-For", "Forwarded"] = Field(
         "X-Forwarded-For",
-        description="Which header the TRUSTED_PROXIES write; the other one may be a stranger's and is not read.",
+        description="Which header the TRUSTED_PROXIES write; the other may be a stranger's and is not read.",
     )
     admin_networks: str | None = Field(
         None,
-        description="Networks that may open /flower, /metrics, /analytics and /gateway/status without a key of "
-        "the scope admin; default: this machine, and nobody where PUBLIC_URL says that people come another way.",
+        description="Networks that may open /flower, /metrics, /analytics and /gateway/status without a key "
+        "of the scope admin; default: this machine, and nobody where PUBLIC_URL is another machine's name.",
     )
     connection_limit: int = Field(256, ge=0, description="Open requests an address may have; 0: any number.")
     upstream_timeout: int = Field(
@@ -232,14 +253,22 @@ class Settings(BaseSettings):
     elasticsearch_url: str | None = Field(None, description="Where `tutti ship` and `tutti observe` go.")
     elasticsearch_api_key: SecretStr | None = None
     kibana_url: str | None = Field(None, description="Where `tutti observe setup` imports the dashboards.")
+    metrics_host: str = Field(
+        "127.0.0.1",
+        description="Address at which workers, the dispatcher and the shipper answer /metrics, to anybody: "
+        "let only Prometheus reach it.",
+    )
     worker_metrics_port: int | None = Field(
         None,
         ge=1,
         le=65535,
-        description="Port of loopback for the worker's /metrics; TUTTI_DEVICE is added to it.",
+        description="Port of the worker's /metrics, to which TUTTI_DEVICE is added; none by default.",
+    )
+    dispatch_metrics_port: int | None = Field(
+        None, ge=1, le=65535, description="Port of the dispatcher's /metrics; none by default."
     )
     shipper_metrics_port: int | None = Field(
-        None, ge=1, le=65535, description="Port of the shipper's own /metrics on loopback; none by default."
+        None, ge=1, le=65535, description="Port of the shipper's /metrics; none by default."
     )
 
     @property
@@ -294,6 +323,12 @@ class Settings(BaseSettings):
         if self.broker_url:
             return self.broker_url.get_secret_value()
         return f"redis+socket://{self.run_path / 'broker.sock'}"
+
+    @property
+    def counts_for_all(self) -> bool:
+        """Whether the web app's /metrics tells of all parts: they are here, and show none themselves."""
+        own = (self.worker_metrics_port, self.dispatch_metrics_port)
+        return self.ledger.startswith("sqlite") and own == (None, None)
 
     @property
     def keys_required(self) -> bool:

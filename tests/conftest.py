@@ -21,6 +21,24 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
         session.exitstatus = pytest.ExitCode.TESTS_FAILED
 
 
+SERVERS = frozenset({"postgresql", "started_valkey"})  # fixtures that start a server
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark what starts a server, so that `make unit` can leave it out."""
+    unit = Path(__file__).parent / "unit"
+    for item in items:
+        if not item.path.is_relative_to(unit) or _starts_server(item):
+            item.add_marker("server")
+
+
+def _starts_server(item: pytest.Item) -> bool:
+    chosen = getattr(item, "callspec", None)
+    if chosen is not None and "postgresql" in chosen.params.values():
+        return True
+    return bool(SERVERS.intersection(getattr(item, "fixturenames", ())))
+
+
 @pytest.fixture(scope="session")
 def postgresql() -> Iterator[Postgresql]:
     server = Postgresql()

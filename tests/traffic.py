@@ -10,6 +10,8 @@ from typing import Any
 
 import orjson
 
+from tasks.jobs import ErrorClass
+
 DAY = dt.datetime(2026, 11, 22, tzinfo=dt.UTC)
 STEP = 1800
 JOBS = 3000
@@ -125,7 +127,7 @@ def _ended(job: dict[str, Any], at: float) -> dict[str, Any]:
         "timings": stages,
     }
     if job["failed"]:
-        tutti["error"] = {"class": job["failed"]}
+        tutti["error"] = {"class": job["failed"], "ours": ErrorClass(job["failed"]).ours}
         return _line("worker", at, "job.failed", job["host"], event={"outcome": "failure"}, tutti=tutti)
     if job["hit"]:
         tutti["cache"] = {"hit": True, "saved_seconds": round(job["ns"] / 1e9, 3)}

@@ -13,19 +13,29 @@ from typing import TYPE_CHECKING
 from fastapi import FastAPI
 
 from tasks.ledger import Ledger
-from tasks.ledger.operating.canary import CanaryTable
-from tasks.ledger.operating.keys import Keys
-from tasks.ledger.sql.database import Database
 from tasks.queue.names import model_queue
 from tasks.security.keys import Keyring
 from tasks.security.links import Links, gateway_token, key_of
 from tasks.security.secret import secret_of
+from tasks.security.signer import Signer
 from tasks.settings import Settings
 from web import pages
-from web.api import acestep, convert, generate, health, jobs, output, peaks, presence, schema, uploads
+from web.api import (
+    acestep,
+    convert,
+    generate,
+    health,
+    jobs,
+    metrics,
+    output,
+    peaks,
+    presence,
+    schema,
+    uploads,
+)
 from web.asgi import guard
 from web.asgi.edge import Edge
-from web.asgi.short_way import Fast
+from web.asgi.short_way import ShortWay
 from web.pages import errors, flower
 from web.process.batcher import Batcher
 from web.process.queue_router import QueueRouter
@@ -34,7 +44,6 @@ from web.request import keeper
 from web.request.client import Proxies, networks
 from web.request.limits import RateLimiter
 from web.request.public import Public
-from web.request.signer import Signer
 from web.request.state import AppState
 
 if TYPE_CHECKING:
@@ -70,6 +79,7 @@ def create_app(settings: Settings, *, address: str | None = None) -> FastAPI:
         generate.router,
         acestep.router,
         health.router,
+        metrics.router,
     ):
         app.include_router(router)
     app.add_route("/output/{name}", output.serve, methods=["GET"], include_in_schema=False)
@@ -80,7 +90,7 @@ def create_app(settings: Settings, *, address: str | None = None) -> FastAPI:
     schema.install(app, settings.public_prefix)
     app.add_route("/auth/key_valid", guard.key_valid, methods=["GET"], include_in_schema=False)
     app.add_route("/auth/keeper", keeper.answer, methods=["GET"], include_in_schema=False)
-    app.add_middleware(Fast)
+    app.add_middleware(ShortWay)
     if settings.keys_required:
         app.add_middleware(guard.Guard)
     app.add_middleware(Edge, proxies=_proxies(settings), prefix=settings.public_prefix)
@@ -102,16 +112,18 @@ def _state(settings: Settings, threads: Executor) -> AppState:
     from tasks.engines import model_of
 
     ledger, model = Ledger.of(settings), model_of(settings)
-    database, signer = Database(settings.ledger), Signer(secret_of(settings))
+    signer = Signer(secret_of(settings))
     return AppState(
         settings=settings,
         ledger=ledger,
-        intake=Batcher(ledger.accept_many, at_once=64),  # the ledger's writer gathers them once more
-        looks=Batcher(lambda ids: threads.submit(ledger.look, ids), at_once=2),
+        intake=Batcher(
+            ledger.submissions.accept_many, at_once=64
+        ),  # the ledger's writer gathers them once more
+        looks=Batcher(lambda ids: threads.submit(ledger.views.statuses, ids), at_once=2),
         storage=_storage(settings),
         watcher=Watcher(ledger),
-        route=QueueRouter(ledger, CanaryTable(database), default=model_queue(model.name, model.version)),
-        keyring=Keyring(Keys(database)),
+        route=QueueRouter(ledger, default=model_queue(model.name, model.version)),
+        keyring=Keyring(ledger.keys),
         gate=RateLimiter(settings.rate_limit),
         logins=RateLimiter(settings.login_limit, "Keys may be tried"),
         signer=signer,

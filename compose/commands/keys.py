@@ -11,18 +11,17 @@ from tasks.security.keys import SCOPES, Key, scopes_of
 from tasks.settings import settings
 
 if TYPE_CHECKING:
-    from tasks.ledger.operating.keys import Keys
+    from tasks.ledger import Ledger
 
 group = typer.Typer(help="Make, list and revoke API keys.", no_args_is_help=True)
 app = typer.Typer()
 app.add_typer(group, name="keys")
 
 
-def _keys() -> Keys:
-    from tasks.ledger.operating.keys import Keys
-    from tasks.ledger.operating.tables import opened
+def _ledger() -> Ledger:
+    from tasks.ledger import Ledger
 
-    return Keys(opened(settings().ledger))
+    return Ledger.of(settings())
 
 
 @group.command()
@@ -42,7 +41,8 @@ def add(
     except ValueError as error:
         raise typer.BadParameter(str(error)) from error
     quota = Quota(concurrent=concurrent, jobs_a_day=jobs_a_day, seconds_a_day=seconds_a_day)
-    _, token = _keys().add(name, scopes, quota, days=days)
+    with _ledger() as ledger:
+        _, token = ledger.keys.add(name, scopes, quota, days=days)
     typer.echo(token)
     typer.echo("Keep it now: it cannot be shown again. Send it as 'Authorization: Bearer ...'.", err=True)
 
@@ -54,7 +54,9 @@ def show() -> None:
     from rich.table import Table
 
     table = Table("id", "name", "may", "jobs/day", "s/day", "at once", "made", "state")
-    for key in _keys().all():
+    with _ledger() as ledger:
+        keys = ledger.keys.all()
+    for key in keys:
         quota = key.quota
         bounds = (quota.jobs_a_day, quota.seconds_a_day, quota.concurrent)
         words = ("-" if bound is None else f"{bound:g}" for bound in bounds)
@@ -69,10 +71,11 @@ def revoke(
     key_id: Annotated[str, typer.Argument(metavar="ID", help="The id, as `tutti keys list` shows it.")],
 ) -> None:
     """End a key. It is refused everywhere within 30 seconds."""
-    from tasks.ledger.operating.keys import UnknownKey
+    from tasks.ledger import UnknownKey
 
     try:
-        key = _keys().revoke(key_id)
+        with _ledger() as ledger:
+            key = ledger.keys.revoke(key_id)
     except UnknownKey as error:
         typer.echo(str(error), err=True)
         raise typer.Exit(1) from error

@@ -35,5 +35,6 @@ def ship(
         state=chosen.data.absolute() / "ship",
         once=once,
         metrics_port=chosen.shipper_metrics_port,
+        metrics_host=chosen.metrics_host,
     )
     raise typer.Exit(code)

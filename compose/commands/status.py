@@ -22,7 +22,7 @@ def status() -> None:
     """Show jobs by state, queues and workers. Ends with 1 where no worker lives."""
     console = Console(highlight=False)
     with Ledger.of(settings()) as ledger:
-        counters, queues, workers = ledger.counters(), ledger.queues(), ledger.workers()
+        counters, queues, workers = ledger.views.counters(), ledger.views.queues(), ledger.views.workers()
     console.print("jobs   ", " · ".join(f"{counters.get(state, 0):,} {state}" for state in JobState))
     console.print(_workers(workers) if workers else "workers none has ever registered: tutti worker")
     if queues:

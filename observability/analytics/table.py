@@ -39,6 +39,7 @@ COLUMNS = {
     "gpu": "tutti.gpu.id",
     "busy": "tutti.gpu.busy",
     "cause": 'tutti.error."class"',
+    "ours": "tutti.error.ours",
     "reason": "tutti.reason",
     "hit": "tutti.cache.hit",
     "saved": "tutti.cache.saved_seconds",

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Any
 
-VERSION = 2  # raise it with every change below; `tutti observe setup` then upgrades what it finds
+VERSION = 3  # raise it with every change below; `tutti observe setup` then upgrades what it finds
 PATTERN = "logs-tutti.*-*"
 PRIORITY = 250  # above the server's own `logs-*-*` (100) and integrations' (200)
 NAME = "tutti-logs"
@@ -69,7 +69,7 @@ TUTTI = _object(
     storage=_object(free_bytes=LONG, total_bytes=LONG, used_ratio=DOUBLE),
     cache=_object(hit=BOOLEAN, saved_seconds=DOUBLE),
     upstream=_object(address=KEYWORD, status=KEYWORD, seconds=KEYWORD),
-    error={"properties": {"class": KEYWORD}},
+    error={"properties": {"class": KEYWORD, "ours": BOOLEAN}},
     reason=KEYWORD,
     timings=_object(**dict.fromkeys(STAGES, DOUBLE)),
     certificate=_object(days_left=DOUBLE),

@@ -6,7 +6,8 @@ from observability.panels.panel import Panel
 from observability.panels.query import (
     FINISHED,
     MADE,
-    USERS_OWN,
+    OWN,
+    OWN_SQL,
     Json,
     action,
     by,
@@ -23,14 +24,13 @@ COLOR: Json = {
     "title": "lane",
     "scale": {"domain": ["stable", "canary"], "range": ["#4c78a8", "#f58518"]},
 }
-OWN_SQL = ", ".join(f"'{name}'" for name in USERS_OWN)
 
 ERRORS = Panel(
     id="canary-errors",
     title="Failed share by lane",
     note="Without failures that are people's own. Small points are few jobs: do not judge by them.",
     body=request(
-        lines(action(*FINISHED), without=({"terms": {"tutti.error.class": list(USERS_OWN)}},)),
+        lines(action(*FINISHED), without=(OWN,)),
         over_time(by("lane", "tutti.lane", {"failed": {"filter": action("job.failed")}})),
     ),
     levels=("time.buckets", "lane.buckets"),
@@ -39,7 +39,7 @@ ERRORS = Panel(
     sql=f"""
         select time, lane, count(*) as jobs, count(*) filter (where action = 'job.failed') as failed
         from lines where action in ('job.succeeded', 'job.failed') and lane is not null
-        and coalesce(cause, '') not in ({OWN_SQL}) group by all order by all
+        and not ({OWN_SQL}) group by all order by all
     """,  # noqa: S608 - constants of this module
     view={
         "encoding": {

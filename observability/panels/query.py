@@ -12,7 +12,8 @@ TIME = {"%timefilter%": True}
 INTERVAL = {"%autointerval%": True}
 
 FINISHED = ("job.succeeded", "job.failed")
-USERS_OWN = ("invalid_request", "cancelled_by_user")  # failures that are no fault of the service
+OWN: Json = {"term": {"tutti.error.ours": False}}  # failures that are no fault of the service
+OWN_SQL = "not coalesce(ours, true)"
 BAR: Json = {"type": "bar", "tooltip": True, "width": {"expr": "max(1, width / 90)"}}  # some 50 steps of time
 LENGTHS = ((0, 30, "under 30 s"), (30, 90, "30-90 s"), (90, 180, "90-180 s"), (180, 601, "180 s and more"))
 LENGTH_NAMES = [name for _, _, name in LENGTHS]

@@ -1,8 +1,8 @@
 """The decoders' own process: `python -m tasks.audio.decoder RATE SECONDS < file`.
 
-It writes stereo samples (float32) of RATE Hz to its standard output, none where RATE is 0, and one line of JSON to
-its standard error: what the file holds, or why it is refused. Which decoder reads a file is decided by its first
-bytes, by the list below and nothing else.
+It writes stereo samples (float32) of RATE Hz to its standard output, none where RATE is 0, and one line of
+JSON to its standard error: what the file holds, or why it is refused. Which decoder reads a file is decided
+by its first bytes, by the list below and nothing else.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ import signal
 import struct
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, BinaryIO, Final
 
@@ -88,22 +88,28 @@ def confine() -> None:
 
 def kind_of(head: bytes) -> str | None:
     """What a file is by its first bytes; None for what is not taken."""
-    if head[8:12] == b"WAVE" and head[:4] in {b"RIFF", b"RF64", b"RIFX"}:
-        return "wav"
-    if head[:4] == b"FORM" and head[8:12] in {b"AIFF", b"AIFC"}:
-        return "aiff"
-    if head.startswith(b"OggS") and head[28:36] == b"OpusHead" and head[37:38] > b"\x02":
-        return "opus"  # libsndfile knows it with two channels only
-    for begin, kind in ((b"fLaC", "flac"), (b"OggS", "ogg"), (b"caff", "caf"), (b"\x1aE\xdf\xa3", "webm")):
-        if head.startswith(begin):
-            return kind
-    if head[4:8] == b"ftyp":
-        return "mp4"
-    if head[:1] == b"\xff" and len(head) > 1 and head[1] & 0xF6 == 0xF0:
-        return "aac"
-    if head.startswith(b"ID3") or (head[:1] == b"\xff" and len(head) > 1 and head[1] & 0xE0 == 0xE0):
-        return "mp3"
-    return None
+    return next((kind for kind, fits in KINDS_BY_HEAD if fits(head)), None)
+
+
+def _mpeg_layer(head: bytes) -> int | None:
+    """The layer that a header of MPEG audio names, 0 for AAC; None for what is no such header."""
+    synchronous = len(head) > 1 and head[0] == 0xFF and head[1] & 0xE0 == 0xE0
+    return head[1] >> 1 & 3 if synchronous else None
+
+
+KINDS_BY_HEAD: Final[tuple[tuple[str, Callable[[bytes], bool]], ...]] = (
+    ("wav", lambda head: head[8:12] == b"WAVE" and head[:4] in {b"RIFF", b"RF64", b"RIFX"}),
+    ("aiff", lambda head: head[:4] == b"FORM" and head[8:12] in {b"AIFF", b"AIFC"}),
+    ("flac", lambda head: head.startswith(b"fLaC")),
+    # Opus of more than two channels, which libsndfile does not know
+    ("opus", lambda head: head[:4] == b"OggS" and head[28:36] == b"OpusHead" and head[37:38] > b"\x02"),
+    ("ogg", lambda head: head.startswith(b"OggS")),
+    ("caf", lambda head: head.startswith(b"caff")),
+    ("webm", lambda head: head.startswith(b"\x1aE\xdf\xa3")),
+    ("mp4", lambda head: head[4:8] == b"ftyp"),
+    ("aac", lambda head: _mpeg_layer(head) == 0),
+    ("mp3", lambda head: head.startswith(b"ID3") or _mpeg_layer(head) is not None),
+)
 
 
 def decode(file: BinaryIO, output: BinaryIO, rate: int, longest: float) -> Measured:
@@ -217,7 +223,7 @@ def _mask(file: BinaryIO) -> int:
 def _by_ffmpeg(
     file: BinaryIO, kind: str, measured: Measured, rate: int, longest: float
 ) -> Iterator[tuple[Block, int]]:
-    """What libsndfile cannot read, where ffmpeg is installed: one demuxer, from a pipe, and no other protocol."""
+    """What libsndfile cannot read, where ffmpeg is: one demuxer, from a pipe, and no other protocol."""
     import numpy as np
 
     program = shutil.which("ffmpeg")

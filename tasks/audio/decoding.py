@@ -1,7 +1,8 @@
 """Sound that strangers bring, decoded in a process of its own: bounded in memory, time and output.
 
-The child (`tasks.audio.decoder`) gets the open file as its standard input and nothing else: no path, no network
-address, no settings. So a playlist or a reference in a file leads nowhere, and what breaks a decoder breaks only it.
+The child (`tasks.audio.decoder`) gets the open file as its standard input and nothing else: no path, no
+network address, no settings. So a playlist or a reference in a file leads nowhere, and what breaks a decoder
+breaks only it.
 """
 
 from __future__ import annotations

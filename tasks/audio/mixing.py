@@ -43,7 +43,7 @@ VORBIS: Final = {
     8: "L C R Ls Rs Lr Rr LFE",
 }
 # The bits of WAVEFORMATEXTENSIBLE's dwChannelMask, from the lowest.
-MASK: Final = "L R C LFE Lr Rr Lc Rc S Ls Rs".split()
+MASK: Final = ["L", "R", "C", "LFE", "Lr", "Rr", "Lc", "Rc", "S", "Ls", "Rs"]
 
 
 def places_of(mask: int, channels: int) -> list[str] | None:

@@ -1,9 +1,10 @@
 """The frames of MP3 files, whose headers say too little or the wrong thing.
 
-A decoder takes the length of an MP3 from a first frame without sound ("Xing", "Info"), and where there is none
-guesses it from the first bit rate: of variable bit rates a part is lost, of joined files all but the first. Here the
-frames themselves are counted. Sources: ISO/IEC 11172-3, 2.4.2.3; 13818-3; the tags as LAME and Xing wrote them.
-Our own, because libsndfile does not let mpg123 look through a file, and no other decoder is always there.
+A decoder takes the length of an MP3 from a first frame without sound ("Xing", "Info"); where there is none it
+guesses by the first bit rate. So of variable bit rates a part is lost, and of joined files all but the first.
+Here the frames themselves are counted. Sources: ISO/IEC 11172-3, 2.4.2.3; 13818-3; the tags as LAME and Xing
+wrote them. Our own, because libsndfile does not let mpg123 look through a file, and no other decoder is
+always there.
 """
 
 from __future__ import annotations
@@ -103,7 +104,7 @@ def _next(data: bytes, at: int) -> int:
 
 
 def parts(data: bytes) -> list[bytes]:
-    """The file as one stream for each part that was joined, each with a first frame that tells its true length.
+    """The file as one stream for each part that was joined, whose first frame tells its true length.
 
     Raises:
         NotMpeg: There are hardly any frames in it, or too many parts.

@@ -1,7 +1,7 @@
 """The title in an MP3, which libsndfile writes as Latin-1 whatever it is.
 
-ID3v2.3 with UTF-16, which old and new players read (https://id3.org/id3v2.3.0, 3.1, 3.3, 4.2). Our own: it is one
-frame, and the libraries that write it are under the GPL.
+ID3v2.3 with UTF-16, which old and new players read (https://id3.org/id3v2.3.0, 3.1, 3.3, 4.2). Our own: it is
+one frame, and the libraries that write it are under the GPL.
 """
 
 from __future__ import annotations

@@ -12,7 +12,8 @@ from typing import Final, get_args
 
 from tasks.jobs import JobRequest, TaskType
 
-# What only some engines follow. All else in a request is the service's, every engine's, or a word about the lyrics.
+# What only some engines follow. All else in a request is the service's, every engine's, or a word about the
+# lyrics.
 OPTIONAL: Final = (
     "source_audio",
     "reference_audio",

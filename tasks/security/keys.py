@@ -7,16 +7,18 @@ SP 800-63B, 5.1.2.2, asks for slow hashes only below 112 bits).
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import hmac
 import re
 import secrets
 import threading
 import time
-from collections import OrderedDict
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Literal, Protocol, cast, get_args
+
+from cachetools import TTLCache
 
 Scope = Literal["read", "jobs", "admin"]
 SCOPES: tuple[Scope, ...] = get_args(Scope)
@@ -64,7 +66,7 @@ class Key:
 
 
 class KeyStore(Protocol):
-    """Where keys are kept: `tasks.ledger.operating.keys`."""
+    """Where keys are kept: `Ledger.keys`."""
 
     def get(self, key_id: str) -> Key | None:
         """Give the key of that id, revoked or not."""
@@ -101,6 +103,10 @@ def digest(secret: str) -> str:
     return hashlib.sha256(secret.encode()).hexdigest()
 
 
+def _monotonic() -> float:
+    return time.monotonic()  # looked up at each call, so that tests can move it
+
+
 class Keyring:
     """Says whether a key is good. Remembers for seconds, by the hash of the key and never the key itself.
 
@@ -111,7 +117,7 @@ class Keyring:
 
     def __init__(self, store: KeyStore, clock: Callable[[], float] = time.time) -> None:
         self._store, self._clock = store, clock
-        self._known: OrderedDict[str, tuple[float, Key | None]] = OrderedDict()
+        self._known: TTLCache[str, Key | None] = TTLCache(CAPACITY, REMEMBERED, timer=_monotonic)
         self._lock = threading.Lock()
 
     def check(self, token: str) -> Key | None:
@@ -134,15 +140,9 @@ class Keyring:
         return key if hmac.compare_digest(digest(secret), expected) else None
 
     def _remembered(self, name: str, ask: Callable[[], Key | None]) -> Key | None:
-        now = time.monotonic()
+        with self._lock, contextlib.suppress(KeyError):
+            return self._known[name]
+        key = ask()  # without the lock: the ledger may be slow
         with self._lock:
-            known = self._known.get(name)
-        if known and now - known[0] < REMEMBERED:
-            return known[1]
-        key = ask()
-        with self._lock:
-            self._known[name] = (now, key)
-            self._known.move_to_end(name)
-            if len(self._known) > CAPACITY:
-                self._known.popitem(last=False)
+            self._known[name] = key
         return key

@@ -1,7 +1,7 @@
 """Uploaded audio: each file is named by the SHA-256 of its bytes, and its time says when it was last used.
 
-Below `.owners/` each owner has a folder with an empty file for each upload that is theirs, so that what they keep
-together can be bounded, on every machine that shares the folder.
+Below `.owners/` each owner has a folder with an empty file for each upload that is theirs, so that what they
+keep together can be bounded, on every machine that shares the folder.
 """
 
 from __future__ import annotations

@@ -46,7 +46,8 @@ def serve(chosen: Settings) -> int:
             sys.stderr.write(f"a worker {host.name} runs already; give another TUTTI_DEVICE\n")
             return ALREADY
         if chosen.worker_metrics_port is not None:
-            stack.callback(metrics.serve(chosen.worker_metrics_port + host.device.index)[0])
+            port = chosen.worker_metrics_port + host.device.index
+            stack.callback(metrics.serve(port, chosen.metrics_host, metrics.WORKER)[0])
         host.open()
         stack.callback(host.close)
         log.info("worker.started", message=f"{host.name} serves {', '.join(host.queues)}")
@@ -94,7 +95,7 @@ def _app(host: Host) -> Celery:
         except NotNow as obstacle:
             if put_back:
                 raise Reject(str(obstacle), requeue=True) from obstacle
-            host.ledger.unrelease([task.request.id])
+            host.ledger.workers.decline(task.request.id)
 
     return app
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -61,4 +60,6 @@ def leftovers(built: House) -> list[str]:
     """Files that are neither songs nor their hashes."""
     known = {".wav", ".mp3", ".flac", ".opus", ".sha256"}
     there = [path.name for path in built.storage.iterdir() if path.suffix not in known]
-    return sorted([*os.listdir(built.scratch), *(name for name in there if name != ".tutti")])
+    return sorted(
+        [*(path.name for path in built.scratch.iterdir()), *(name for name in there if name != ".tutti")]
+    )

@@ -9,9 +9,9 @@ import torch
 from diffusers import AceStepPipeline
 
 from tasks.engines.acestep import AceStepEngine, Options
-from tasks.engines.acestep.decoding import FULL_SCALE, PEAK
-from tests.unit.tasks.engines.acestep.checkpoint import GPU_HEADS, save
+from tasks.engines.acestep.decoding.decoder import FULL_SCALE, PEAK
 from tests.unit.tasks.engines.acestep.songs import LYRICS, alone, song, together
+from tests.unit.tasks.engines.acestep.tiny_checkpoint import GPU_HEADS, save
 
 
 @pytest.fixture(scope="module")

@@ -54,10 +54,10 @@ def test_a_song_from_the_cache_is_counted_with_the_work_it_saved(app, tmp_path):
             first = client.post("/v1/jobs", json=wanted).json()["id"]
             ledger = Ledger(Settings(data=tmp_path).ledger)
             epoch = ledgers.register(ledger, "w@a")
-            ledger.release(lambda _: 10)
-            ledger.claim(first, "w@a", epoch)
+            ledger.dispatch.release(lambda _: 10)
+            ledger.workers.claim(first, "w@a", epoch)
             spent = Timings(queue=9, denoise=3, encode=0.5)
-            assert ledger.finish(first, 1, "w@a", epoch, [ledgers.song(first)], spent)
+            assert ledger.workers.finish(first, 1, "w@a", epoch, [ledgers.song(first)], spent)
             ledger.close()
             assert client.post("/v1/jobs", json=wanted).json()["state"] == "succeeded"
         finally:

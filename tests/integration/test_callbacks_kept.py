@@ -70,11 +70,11 @@ def receiver() -> Iterator[Receiver]:
 def test_a_callback_arrives_though_its_deliverer_is_killed(system: System, receiver: Receiver) -> None:
     (dispatcher,) = system.parts
     cancelled = system.submit(callback_url=receiver.url)
-    system.ledger.cancel(cancelled)
+    system.ledger.submissions.cancel(cancelled)
     eventually(lambda: receiver.begun)
     dispatcher.end(signal.SIGKILL)
     owed = system.submit(callback_url=receiver.url)  # and one that ends while nobody delivers
-    system.ledger.cancel(owed)
+    system.ledger.submissions.cancel(owed)
     receiver.go.set()
     system.start("dispatch")
     eventually(lambda: {one["id"] for one in receiver.told} == {cancelled, owed})

@@ -76,7 +76,7 @@ def test_bad_bodies_get_a_clear_problem(name, tmp_path):
         if field:
             assert [item["field"] for item in problem["errors"]] == [field]
         assert (await web.client.get(problem["type"], headers={"accept": "text/html"})).status_code == 200
-        assert (await asyncio.to_thread(web.ledger.list)).jobs == []
+        assert (await asyncio.to_thread(web.ledger.views.page)).jobs == []
 
     in_app(tmp_path, scenario)
 

@@ -12,6 +12,7 @@ from starlette.requests import Request
 
 from observability import metrics
 from observability.logging import get_logger
+from tasks.ends import log_end
 from tasks.engines import capabilities
 from tasks.jobs import JobRequest, new_job_id
 from tasks.ledger import Accepted, IdempotencyConflict, LedgerFull, LedgerUnavailable, NewJob, QuotaExceeded
@@ -73,7 +74,7 @@ async def accept(request: Request, wanted: JobRequest, body: bytes | None = None
         context.tell("x-tutti-model-version", version_of(queue))
     _note(state, context, accepted, owner, version_of(queue))
     if accepted.created:
-        await _note_reuse(state, context, accepted)
+        await _note_reuse(state, accepted)
     return accepted
 
 
@@ -156,30 +157,17 @@ def _note(state: AppState, context: RequestContext, accepted: Accepted, owner: O
     )
 
 
-async def _note_reuse(state: AppState, context: RequestContext, accepted: Accepted) -> None:
+async def _note_reuse(state: AppState, accepted: Accepted) -> None:
     """Tell of a song that was there already: it succeeds here, and no worker ever sees it."""
     job = accepted.job
     metrics.cache_requests.labels("hit" if job.cache_hit else "miss").inc()
-    if not (job.cache_hit and job.fingerprint):
+    if not job.cache_hit:
         return
     try:
-        made = await asyncio.to_thread(state.ledger.find_finished, job.fingerprint)
+        made_by = await asyncio.to_thread(state.ledger.views.get, job.extra["cache_of"])
     except LedgerUnavailable:
-        made = None
-    spent = made.timings.model_dump(exclude={"queue"}) if made else {}
-    log.info(
-        "job.succeeded",
-        message=f"{job.id} has the audio of an equal request",
-        event={"outcome": "success"},
-        trace={"id": context.trace_id},
-        tutti={
-            "job": {"id": job.id},
-            "audio": {"seconds": job.request.duration},
-            "variations": job.request.variations,
-            "lane": job.lane,
-            "cache": {"hit": True, "saved_seconds": round(sum(spent.values()), 3)},
-        },
-    )
+        made_by = None
+    log_end(job, made_by=made_by)
 
 
 def _lengths(state: AppState, wanted: JobRequest) -> dict[str, Any]:

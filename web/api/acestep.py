@@ -144,7 +144,7 @@ async def models(request: Request) -> Response:
 async def stats(request: Request) -> Response:
     """How many jobs there were and are."""
     state = app_state(request)
-    counters = await asyncio.to_thread(state.ledger.counters)
+    counters = await asyncio.to_thread(state.ledger.views.counters)
     jobs = {state.value: int(counters.get(state.value, 0)) for state in JobState}
     waiting = jobs["queued"]
     limits = {"queue_size": waiting, "queue_maxsize": state.settings.max_queued}

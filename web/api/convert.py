@@ -23,8 +23,9 @@ from tasks.storage.songs import Storage
 from web.api import views
 from web.api.jobs import find
 from web.api.output import send
-from web.process.conversions import Conversions, Left
+from web.process.conversions import Left
 from web.request.auth import Owner, identify
+from web.request.bounds import Bounds
 from web.request.client import bucket
 from web.request.problems import BAD_REQUEST, NOT_FOUND, UNAVAILABLE, Problem
 from web.request.state import FILES, AppState, app_state
@@ -33,6 +34,7 @@ router = APIRouter(prefix="/v1/jobs", tags=["jobs"])
 
 LOSSLESS = frozenset({"wav", "flac"})
 AGAIN = {"retry-after": "5"}
+_bounds = Bounds("An owner may wait for conversions", each=4, together=64)
 
 
 @router.get("/{job_id}/songs/{variation}.{extension}", responses={200: {"content": {"audio/*": {}}}})
@@ -77,7 +79,7 @@ async def _made(request: Request, state: AppState, name: str, work: Callable[...
         Problem: 429 or 503 where it cannot be made now; 400 where the client has gone.
     """
     owner = _turn_of(await identify(request))
-    making = asyncio.create_task(state.conversions.make(name, owner, work))
+    making = asyncio.create_task(_bounded(state, name, owner, work))
     gone = asyncio.create_task(_gone(request))
     try:
         await asyncio.wait({making, gone}, return_when=asyncio.FIRST_COMPLETED)
@@ -98,6 +100,11 @@ async def _made(request: Request, state: AppState, name: str, work: Callable[...
         await asyncio.gather(making, gone, return_exceptions=True)
 
 
+async def _bounded(state: AppState, name: str, owner: str, work: Callable[..., None]) -> None:
+    with _bounds.one([owner]):
+        await state.conversions.make(name, owner, work)
+
+
 def _turn_of(owner: Owner) -> str:
     """Whose turn a conversion is: a key's, else its address's, for sessions cost nothing to make."""
     return f"key:{owner.key_id}" if owner.key_id else f"address:{bucket(owner.address)}"
@@ -116,7 +123,7 @@ def _unavailable() -> Problem:
 def _convert(
     storage: Storage, source: str, extension: AudioFormat, job: Job, progress: Callable[[float], None]
 ) -> None:
-    """Make the file and put it beside the song. What is written on the way has no name, so nothing is left over."""
+    """Make the file and put it beside the song; what is written on the way has no name and leaves nothing."""
     from tasks.audio.encoding import convert
     from tasks.audio.tags import title_of
 

@@ -15,7 +15,7 @@ from sse_starlette import ServerSentEvent
 from starlette.responses import StreamingResponse
 from starlette.types import Receive, Scope, Send
 
-from tasks.ledger import Look, Snapshot
+from tasks.ledger import JobStatus, Snapshot
 from web.api import views
 from web.process.watcher import Watch
 from web.request.state import AppState
@@ -39,7 +39,7 @@ class EventStream(StreamingResponse):
 
     media_type = "text/event-stream"
 
-    def __init__(self, state: AppState, look: Look, seen: str | None = None) -> None:
+    def __init__(self, state: AppState, look: JobStatus, seen: str | None = None) -> None:
         headers = {"cache-control": "no-store", "x-accel-buffering": "no"}
         super().__init__(iter(()), headers=headers)
         self._desk, self._look, self._seen = state, look, seen

@@ -12,7 +12,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from tasks.jobs import JOB_ID, Job, JobRequest, JobState
-from tasks.ledger import Accepted, Look
+from tasks.ledger import Accepted, JobStatus
 from tasks.settings import Settings
 from web.api import events, views
 from web.api.accept import accept
@@ -113,7 +113,9 @@ async def index(
     app, owner = app_state(request), await identify(request)
     if cursor is not None and not JOB_ID.match(cursor):
         raise Problem(INVALID, "cursor is not one of ours; begin again without it.")
-    page = await asyncio.to_thread(app.ledger.list, owner=owner.id, state=state, cursor=cursor, limit=limit)
+    page = await asyncio.to_thread(
+        app.ledger.views.page, owner=owner.id, state=state, cursor=cursor, limit=limit
+    )
     found = [views.of_job(job, link=app.link, prefix=app.public.prefix) for job in page.jobs]
     return answer({"jobs": found, "next_cursor": page.next_cursor})
 
@@ -132,7 +134,7 @@ async def show(request: Request, job_id: str) -> Response:
 def _same_node(state: AppState, name: str | None) -> dict[str, str]:
     """What sends the client's next jobs to the node that made this one, whose model is warm."""
     node = next((worker.node for worker in state.route.workers if worker.id == name), None) if name else None
-    return {lane.TOKEN: lane.token(node, state.signer.secret)} if node else {}
+    return {lane.TOKEN: lane.token(node, state.signer)} if node else {}
 
 
 @router.get(
@@ -167,7 +169,7 @@ async def retry(request: Request, job_id: str) -> Response:
     return answer(views.of_accepted(accepted, public.prefix), 202, headers)
 
 
-async def look(request: Request, job_id: str) -> Look:
+async def look(request: Request, job_id: str) -> JobStatus:
     """All about the job of that id.
 
     Raises:
@@ -202,7 +204,7 @@ async def cancel_job(request: Request, job_id: str) -> Job:
     if job.state in {JobState.SUCCEEDED, JobState.FAILED}:
         raise Problem(WRONG_STATE, f"The job has {job.state} already; there is nothing to cancel.")
     state = app_state(request)
-    cancelled = await asyncio.to_thread(state.ledger.cancel, job_id)
+    cancelled = await asyncio.to_thread(state.ledger.submissions.cancel, job_id)
     if cancelled.state is JobState.RUNNING and cancelled.worker:
         await asyncio.to_thread(_tell_worker, state.settings, cancelled.worker, job_id)
     return cancelled

@@ -15,20 +15,12 @@ from starlette.types import Receive, Scope, Send
 
 from tasks.security import links
 from web.request.fields import fields, state_of
+from web.request.http import JOB_ID_PATTERN, MEDIA_TYPES
 from web.request.problems import FORBIDDEN, LINK_EXPIRED, NOT_FOUND, RANGE, UNAVAILABLE, Problem
 from web.request.state import FILES, app_state
 
-NAME = re.compile(
-    r"^(?P<id>[a-z0-9]{1,4}_[0-9a-hjkmnp-tv-z]{26})(?:-[2-8])?\.(?P<extension>wav|flac|mp3|opus|mid)$"
-)
+NAME = re.compile(rf"^(?P<id>{JOB_ID_PATTERN})(?:-[2-8])?\.(?P<extension>{'|'.join(MEDIA_TYPES)})$")
 RANGES = re.compile(r"^bytes=\d{0,18}-\d{0,18}(?:\s*,\s*\d{0,18}-\d{0,18}){0,15}$", re.ASCII)
-TYPES = {
-    "wav": "audio/wav",
-    "flac": "audio/flac",
-    "mp3": "audio/mpeg",
-    "opus": "audio/ogg; codecs=opus",
-    "mid": "audio/midi",
-}
 IMMUTABLE = "public, max-age=31536000, immutable"
 PATIENCE = 10.0  # seconds for a NAS that hangs
 
@@ -78,7 +70,7 @@ async def send(request: Request, name: str, *, tag: str | None = None, attached:
     return Song(
         path,
         headers=headers,
-        media_type=TYPES[match["extension"]],
+        media_type=MEDIA_TYPES[match["extension"]],
         filename=name,
         content_disposition_type="attachment" if attached or "download" in request.query_params else "inline",
         stat_result=status,

@@ -37,7 +37,7 @@ ERROR = {
 
 
 def install(app: FastAPI, prefix: str) -> None:
-    """Replace the application's schema by the mended one, whose paths stand below `prefix`; it is made once."""
+    """Replace the application's schema by the mended one, made once; its paths stand below `prefix`."""
     made: dict[str, Any] = {}
 
     def openapi() -> dict[str, Any]:

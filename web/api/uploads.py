@@ -23,9 +23,9 @@ from starlette.responses import Response
 from tasks.audio.decoding import Sound, Undecodable, measure
 from tasks.storage.uploads import Uploads
 from web.api.jobs import answer
-from web.process.bounds import Bounds
 from web.request import body
 from web.request.auth import Owner, identify
+from web.request.bounds import Bounds
 from web.request.client import bucket, held_in_front
 from web.request.problems import BAD_REQUEST, INVALID, MEDIA, QUOTA, UNAVAILABLE, Problem
 from web.request.refusals import refusals
@@ -94,8 +94,8 @@ async def _receive(
     """Write the body to a temporary file beside its place; it is gone when the block ends, however it ends.
 
     Raises:
-        Problem: 413 beyond TUTTI_MAX_BODY_MEGABYTES; 429 beyond the owner's quota; 400 where it breaks off; 503
-            where it cannot be written.
+        Problem: 413 beyond TUTTI_MAX_BODY_MEGABYTES; 429 beyond the owner's quota; 400 where it breaks off;
+            503 where it cannot be written.
     """
     limit = state.settings.max_body_megabytes * MB
     quota = state.settings.upload_quota_megabytes * MB

@@ -11,7 +11,7 @@ import orjson
 from pydantic import BaseModel, ConfigDict, Field
 
 from tasks.jobs import Failure, Job, JobRequest, JobState, Lane, Timings
-from tasks.ledger import Accepted, Look, Snapshot
+from tasks.ledger import Accepted, JobStatus, Snapshot
 from web.process.ended import Shown
 from web.request.state import AppState
 
@@ -143,7 +143,7 @@ def of_job(
     }
 
 
-def show(state: AppState, look: Look) -> Shown:
+def show(state: AppState, look: JobStatus) -> Shown:
     """What is shown of a job, with its place in the queue if it waits; kept where it has ended."""
     job = look.job
     view = of_job(job, None if job.state.final else look.snapshot, state.link, state.public.prefix)

@@ -11,13 +11,9 @@ from starlette.routing import Match
 
 from web.pages.render import page
 from web.request.context import context_of
+from web.request.http import API_PREFIXES
 from web.request.problems import INVALID, Problem, of_status
 from web.request.words import say
-
-API_PREFIXES = (
-    "/v1/", "/generate", "/output/", "/release_task", "/query_result", "/openapi.json", "/metrics", "/health",
-    "/livez", "/readyz", "/auth/",
-)  # fmt: skip
 
 METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE")
 

@@ -26,6 +26,6 @@ async def show(request: Request) -> Response:
     cursor = request.query_params.get("cursor")
     if cursor is not None and not JOB_ID.match(cursor):
         raise Problem(BAD_REQUEST, "This page of the list does not exist; begin with the newest.")
-    found = await asyncio.to_thread(state.ledger.list, owner=owner.id, cursor=cursor, limit=PAGE)
+    found = await asyncio.to_thread(state.ledger.views.page, owner=owner.id, cursor=cursor, limit=PAGE)
     files = {job.id: views.outputs(job, state.link) for job in found.jobs}
     return page(request, "library.html", found=found, files=files, first=cursor is None)

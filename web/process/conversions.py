@@ -9,10 +9,6 @@ from dataclasses import dataclass, field
 
 import anyio
 
-from web.process.bounds import Bounds
-
-EACH, TOGETHER = 4, 64  # requests that may wait
-
 Work = Callable[[Callable[[float], None]], None]
 """Makes one file; it calls what it is given with the share done, which raises once nobody waits."""
 
@@ -45,7 +41,6 @@ class Conversions:
     """One process's conversions, one at a time, in turn among their owners; one event loop's."""
 
     def __init__(self) -> None:
-        self._bounds = Bounds("An owner may wait for conversions", EACH, TOGETHER)
         self._runs: dict[str, _Run] = {}
         self._queue: list[str] = []
         self._busy: asyncio.Task[None] | None = None
@@ -61,22 +56,20 @@ class Conversions:
             work: What makes it.
 
         Raises:
-            Problem: 429 or 503 where too many wait.
             Exception: What the work ended with.
         """
-        with self._bounds.one([owner]):
-            run = self._runs.get(name)
-            if run is None or run.left.is_set():
-                run = self._runs[name] = _Run(owner, work, asyncio.get_running_loop().create_future())
-                self._queue.append(name)
-            run.waiting += 1
-            self._go_on()
-            try:
-                await asyncio.shield(run.done)
-            finally:
-                run.waiting -= 1
-                if not run.waiting and not run.done.done():
-                    self._give_up(name, run)
+        run = self._runs.get(name)
+        if run is None or run.left.is_set():
+            run = self._runs[name] = _Run(owner, work, asyncio.get_running_loop().create_future())
+            self._queue.append(name)
+        run.waiting += 1
+        self._go_on()
+        try:
+            await asyncio.shield(run.done)
+        finally:
+            run.waiting -= 1
+            if not run.waiting and not run.done.done():
+                self._give_up(name, run)
 
     def _give_up(self, name: str, run: _Run) -> None:
         run.left.set()

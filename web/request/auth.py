@@ -12,10 +12,10 @@ from starlette.responses import Response
 from tasks.jobs import Job
 from tasks.ledger import LedgerError, Quota
 from tasks.security.keys import Key, Scope
+from tasks.security.signer import Signer
 from web.request import client, session
 from web.request.fields import cookies, fields, state_of
 from web.request.problems import FORBIDDEN, UNAUTHORIZED, UNAVAILABLE, Problem
-from web.request.signer import Signer
 from web.request.state import app_state
 
 COOKIE = "tutti_key"

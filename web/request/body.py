@@ -1,7 +1,7 @@
 """Reading a request's body: bounded in size and time, of the right type, packed or not, as text of any kind.
 
-A body may be packed (`Content-Encoding`, RFC 9110, 8.4); what it unpacks to is bounded, not what arrives. Text may
-begin with a byte-order mark or name its `charset`; inside it is UTF-8.
+A body may be packed (`Content-Encoding`, RFC 9110, 8.4); what it unpacks to is bounded, not what arrives.
+Text may begin with a byte-order mark or name its `charset`; inside it is UTF-8.
 """
 
 from __future__ import annotations
@@ -32,8 +32,26 @@ MARKS: Final = (
     (codecs.BOM_UTF16_BE, "utf-16"),
 )
 CHARSETS: Final = frozenset(
-    "utf-8 utf-16 utf-16-le utf-16-be utf-32 ascii iso8859-1 iso8859-15 cp1252 gb2312 gbk gb18030 big5 "
-    "shift_jis euc_jp euc_kr koi8-r cp1251".split()
+    [
+        "utf-8",
+        "utf-16",
+        "utf-16-le",
+        "utf-16-be",
+        "utf-32",
+        "ascii",
+        "iso8859-1",
+        "iso8859-15",
+        "cp1252",
+        "gb2312",
+        "gbk",
+        "gb18030",
+        "big5",
+        "shift_jis",
+        "euc_jp",
+        "euc_kr",
+        "koi8-r",
+        "cp1251",
+    ]
 )
 
 

@@ -19,24 +19,16 @@ from observability.logging import get_logger
 from observability.tracing import accept_or_new
 from web.request.client import Proxies, address
 from web.request.fields import fields, state_of
+from web.request.http import CONTENT_SECURITY_POLICY, SECURITY_HEADERS
 from web.request.problems import INTERNAL, Problem
 
 log = get_logger()
 
 REQUEST_ID = re.compile(r"^[A-Za-z0-9_-]{8,64}$")
-CONTENT_SECURITY_POLICY = (
-    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; media-src 'self' blob:; "
-    "connect-src 'self'; font-src 'self'; form-action 'self'; frame-ancestors 'none'; base-uri 'none'"
-)
-SECURITY_HEADERS: Mapping[str, str] = {
-    "content-security-policy": CONTENT_SECURITY_POLICY,
-    "x-content-type-options": "nosniff",
-    "x-frame-options": "DENY",
-    "referrer-policy": "same-origin",
-    "permissions-policy": "camera=(), microphone=(), geolocation=()",
-    "cross-origin-opener-policy": "same-origin",
-}
-_RAW_SECURITY = [(name.encode(), value.encode()) for name, value in SECURITY_HEADERS.items()]
+_RAW_SECURITY = [
+    (name.encode(), value.encode())
+    for name, value in {"content-security-policy": CONTENT_SECURITY_POLICY, **SECURITY_HEADERS}.items()
+]
 _SECURITY_NAMES = frozenset(name for name, _ in _RAW_SECURITY)
 LABELS = 4096
 ROUTE = "tutti.route"  # where the short way leaves the pattern of its route
@@ -159,7 +151,8 @@ def _route_of(scope: Scope) -> str:
         return "none"
     if "route" in scope:  # FastAPI's own
         return str(scope["route"].path)
-    return _patterns(scope["app"]).get(scope["endpoint"], "none")
+    patterns: Mapping[Any, str] = _patterns(scope["app"])
+    return patterns.get(scope["endpoint"], "none")
 
 
 @lru_cache(8)

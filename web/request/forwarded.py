@@ -1,9 +1,9 @@
-"""Who sent a request, where gateways, proxies and tunnels stand between: the one place that reads their headers.
+"""Who sent a request through gateways, proxies and tunnels: the one place that reads their headers.
 
 A chain of proxies is read from the right: the peer, then what the peer wrote, for as long as whoever wrote it
-is trusted. The first that is not trusted is the client. What cannot be parsed is a stranger. Of the two headers
-(X-Forwarded-For; Forwarded, RFC 7239) only the one that TUTTI_PROXY_HEADER names is read: a proxy that writes one
-passes on the other as the client sent it.
+is trusted. The first that is not trusted is the client. What cannot be parsed is a stranger. Of the two
+headers (X-Forwarded-For; Forwarded, RFC 7239) only the one that TUTTI_PROXY_HEADER names is read: a proxy
+that writes one passes on the other as the client sent it.
 """
 
 from __future__ import annotations
@@ -30,9 +30,27 @@ QUOTED_PAIR: Final = re.compile(r"\\(.)")
 
 # What proxies, balancers and tunnels add. A request with one of these did not come straight from its peer.
 SIGNS_OF_PROXIES: Final = frozenset(
-    "forwarded via x-real-ip x-client-ip x-cluster-client-ip x-originating-ip x-remote-ip x-remote-addr "
-    "true-client-ip fastly-client-ip fly-client-ip x-appengine-user-ip x-azure-clientip cdn-loop "
-    "x-envoy-external-address x-original-host x-original-url x-proxy-user-ip x-arr-log-id".split()
+    [
+        "forwarded",
+        "via",
+        "x-real-ip",
+        "x-client-ip",
+        "x-cluster-client-ip",
+        "x-originating-ip",
+        "x-remote-ip",
+        "x-remote-addr",
+        "true-client-ip",
+        "fastly-client-ip",
+        "fly-client-ip",
+        "x-appengine-user-ip",
+        "x-azure-clientip",
+        "cdn-loop",
+        "x-envoy-external-address",
+        "x-original-host",
+        "x-original-url",
+        "x-proxy-user-ip",
+        "x-arr-log-id",
+    ]
 )
 BEGINNINGS_OF_PROXIES: Final = ("x-forwarded", "x-original-forwarded", "cf-", "tailscale-", "x-amzn-trace")
 
@@ -48,8 +66,8 @@ class Client:
         address: As logs and limits have it; of a stranger that of the proxy that nearly knew them.
         known: Whether the address is the client's own. A stranger's is not.
         way: How it is known. `direct`: nothing stands between but our own gateway, so far as can be seen.
-            `unseen`: it is the address of a proxy or tunnel that no setting names. `chain`: trusted proxies told.
-            `claim`: whoever uses the socket of this machine said so.
+            `unseen`: it is the address of a proxy or tunnel that no setting names. `chain`: trusted proxies
+            told. `claim`: whoever uses the socket of this machine said so.
     """
 
     address: str

@@ -1,8 +1,8 @@
 """Who may see and move the inside of the house: metrics, analytics, Flower, the gateway's status.
 
-A keeper shows a key of the scope admin, or comes from TUTTI_ADMIN_NETWORKS: straight, with nothing between that
-shows itself as a proxy or tunnel, or by proxies that are trusted. To be on this machine counts only for who
-came straight and opened an address of this machine: behind a tunnel everybody seems to be here.
+A keeper shows a key of the scope admin, or comes from TUTTI_ADMIN_NETWORKS: straight, with nothing between
+that shows itself as a proxy or tunnel, or by proxies that are trusted. To be on this machine counts only for
+who came straight and opened an address of this machine: behind a tunnel everybody seems to be here.
 """
 
 from __future__ import annotations

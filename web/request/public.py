@@ -1,7 +1,7 @@
 """The address that people open: the one place that knows its prefix and its origin.
 
-A proxy may take the prefix away or pass it on: `Edge` takes it away where it is there, so that inside every path
-is our own, and every link, redirect and cookie is made here.
+A proxy may take the prefix away or pass it on: `Edge` takes it away where it is there, so that inside every
+path is our own, and every link, redirect and cookie is made here.
 """
 
 from __future__ import annotations

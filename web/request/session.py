@@ -7,9 +7,9 @@ import secrets
 from starlette.requests import Request
 from starlette.responses import Response
 
+from tasks.security.signer import Signer
 from web.request.fields import cookies, fields
 from web.request.problems import FORBIDDEN, Problem
-from web.request.signer import Signer
 from web.request.state import app_state
 
 COOKIE = "tutti_session"

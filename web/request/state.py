@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING
 import anyio
 from starlette.requests import Request
 
-from tasks.ledger import Accepted, Ledger, Look, NewJob
+from tasks.ledger import Accepted, JobStatus, Ledger, NewJob
 from tasks.security.keys import Keyring
 from tasks.security.links import Links
+from tasks.security.signer import Signer
 from tasks.settings import Settings
 from web.process.batcher import Batcher
 from web.process.conversions import Conversions
@@ -21,7 +22,6 @@ from web.process.watcher import Watcher
 from web.request.client import Networks, Proxies
 from web.request.limits import RateLimiter
 from web.request.public import Public
-from web.request.signer import Signer
 
 if TYPE_CHECKING:  # it brings numpy, which starting need not wait for
     from tasks.storage.songs import Storage
@@ -47,7 +47,7 @@ class AppState:
     settings: Settings
     ledger: Ledger
     intake: Batcher[NewJob, Accepted]
-    looks: Batcher[str, Look | None]
+    looks: Batcher[str, JobStatus | None]
     ended: Ended = field(default_factory=Ended)
     conversions: Conversions = field(default_factory=Conversions)
     storage: Storage

@@ -18,20 +18,19 @@ from typing import Self
 import torch
 from torch import Tensor
 
-from tasks.engines.acestep import lora
-from tasks.engines.acestep.adapters import Adapters
-from tasks.engines.acestep.brief import Brief, plan
+from tasks.engines.acestep.adapters import lora
+from tasks.engines.acestep.adapters.merged import Adapters
 from tasks.engines.acestep.build import Built, Weights, build
-from tasks.engines.acestep.clock import mark, seconds
-from tasks.engines.acestep.conditioning import Words, tokenise
-from tasks.engines.acestep.guidance import Guidance
-from tasks.engines.acestep.model import Model, load
+from tasks.engines.acestep.checkpoint.model import Model, load
+from tasks.engines.acestep.conditioning.conditioner import Words, tokenise
+from tasks.engines.acestep.denoising.guidance import Guidance
+from tasks.engines.acestep.denoising.out_of_memory import split_on_out_of_memory
+from tasks.engines.acestep.denoising.pack import tokens_of
+from tasks.engines.acestep.denoising.state import SongState, mark, seconds
+from tasks.engines.acestep.denoising.step_policy import due
 from tasks.engines.acestep.options import Options
-from tasks.engines.acestep.pack import tokens_of
-from tasks.engines.acestep.sparing import sparing
+from tasks.engines.acestep.plan.plan import Plan, make_plan
 from tasks.engines.acestep.start import log_start, use_cache
-from tasks.engines.acestep.state import SongState
-from tasks.engines.acestep.turns import due
 from tasks.engines.engine import Audio, EngineOutOfMemory, Song
 from tasks.jobs import JobError, JobRequest
 from tasks.settings import Settings
@@ -60,7 +59,7 @@ class AceStepEngine:
         self._members: list[SongState] = []
         self._adapters: Adapters | None = None
         self._drawers = ThreadPoolExecutor(DRAWERS, "noise")
-        self._planned: OrderedDict[tuple[str, int], tuple[Brief, Words]] = OrderedDict()
+        self._planned: OrderedDict[tuple[str, int], tuple[Plan, Words]] = OrderedDict()
         self._running: deque[torch.cuda.Event] = deque()
 
     @classmethod
@@ -116,12 +115,12 @@ class AceStepEngine:
     def fits(self, states: Sequence[SongState], song: Song) -> bool:
         """Whether this song can join without running out of what was measured at load."""
         try:
-            brief, words = self._plan(song)
+            plan, words = self._plan(song)
         except JobError:
             return True  # `admit` says what is wrong with it
         built, patch = self.built, self.built.weights.dit.patch
         waiting = [state for state in states if state.audio is None]
-        tokens = brief.passes * math.ceil(brief.latents / patch)
+        tokens = plan.passes * math.ceil(plan.latents / patch)
         tokens += sum(tokens_of(state, patch) for state in waiting)
         pledged = sum(built.pool.blocks(state.words.rows) for state in waiting if state.key_start is None)
         return (
@@ -138,34 +137,34 @@ class AceStepEngine:
             EngineOutOfMemory: It is too long for this device even alone.
 
         """
-        brief, words = self._plan(song)
+        plan, words = self._plan(song)
         self._planned.pop((song.job_id, song.variation), None)
         built = self.built
-        if brief.passes * math.ceil(brief.latents / built.weights.dit.patch) > built.capacity.longest:
+        if plan.passes * math.ceil(plan.latents / built.weights.dit.patch) > built.capacity.longest:
             raise EngineOutOfMemory(
-                f"{brief.frames / built.model.sample_rate:.0f} s are too long for this device"
+                f"{plan.frames / built.model.sample_rate:.0f} s are too long for this device"
             )
-        if brief.lora is not None:
-            lora.find(self.options.loras, brief.lora)
-        guidance = None if brief.guidance is None else Guidance(brief.guidance)
-        return SongState(song, brief, words, self._noise(brief), guidance)
+        if plan.lora is not None:
+            lora.find(self.options.loras, plan.lora)
+        guidance = None if plan.guidance is None else Guidance(plan.guidance)
+        return SongState(song, plan, words, self._noise(plan), guidance)
 
-    def _plan(self, song: Song) -> tuple[Brief, Words]:
+    def _plan(self, song: Song) -> tuple[Plan, Words]:
         key = (song.job_id, song.variation)
         if key not in self._planned:
-            brief = plan(song, self.built.model, self.options)
-            self._planned[key] = brief, tokenise(brief, self.built.model.pipe.tokenizer)
+            plan = make_plan(song, self.built.model, self.options)
+            self._planned[key] = plan, tokenise(plan, self.built.model.pipe.tokenizer)
             if len(self._planned) > PLANNED:
                 self._planned.popitem(last=False)
         return self._planned[key]
 
-    def _noise(self, brief: Brief) -> Callable[[], Tensor]:
+    def _noise(self, plan: Plan) -> Callable[[], Tensor]:
         """What the song starts from; drawn on the CPU, so that every device starts from the same."""
         dit = self.built.weights.dit
 
         def draw() -> Tensor:
-            generator = torch.Generator("cpu").manual_seed(brief.seed)
-            size, pinned = (1, brief.latents, dit.channels), dit.device.type == "cuda"
+            generator = torch.Generator("cpu").manual_seed(plan.seed)
+            size, pinned = (1, plan.latents, dit.channels), dit.device.type == "cuda"
             return torch.randn(size, generator=generator, dtype=dit.dtype, pin_memory=pinned)[0]
 
         drawn = self._drawers.submit(draw)
@@ -175,7 +174,7 @@ class AceStepEngine:
 
     @torch.inference_mode()
     def step(self, states: Sequence[SongState]) -> None:
-        """Advance songs by one step, all that have their turn; those not named any more lose their place.
+        """Advance songs by one step, as the step policy lets them; those not named lose their place.
 
         Raises:
             EngineOutOfMemory: A song does not fit even alone; its `song` says which.
@@ -186,13 +185,15 @@ class AceStepEngine:
         self._hold_back()
         running = [state for state in states if state.audio is None]
         going = [state for state in running if not state.denoised]
-        sparing([state for state in going if state.key_start is None], self._condition)
-        turn = due(going, self.built.weights.dit.patch, time.monotonic())
-        for name, group in _by_adapter(turn).items():
+        split_on_out_of_memory([state for state in going if state.key_start is None], self._condition)
+        stepping = due(going, self.built.weights.dit.patch, time.monotonic())
+        for name, group in _by_adapter(stepping).items():
             weights = self._weights(name)
             for part in self._parts(group):
-                sparing(part, partial(self.built.pack.step, dit=weights.dit, spare=weights.spare))
-        sparing([state for state in running if state.denoised], self._decode)
+                split_on_out_of_memory(
+                    part, partial(self.built.pack.step, dit=weights.dit, spare=weights.spare)
+                )
+        split_on_out_of_memory([state for state in running if state.denoised], self._decode)
         if running:
             self._remember_step()
         elif waiting := [state for state in states if not state.done]:
@@ -222,20 +223,20 @@ class AceStepEngine:
         new = [state for state in states if state.key_start is None]
         for state in new:
             state.marks["start"] = mark(built.model.device)
-        conditions = built.conditioner.encode([s.brief for s in new], [s.words for s in new])
+        conditions = built.conditioner.encode([s.plan for s in new], [s.words for s in new])
         for state, condition in zip(new, conditions, strict=True):
             if state.context is None:
-                state.context = built.conditioner.context(state.brief)
-            state.key_start = self._remember(state, condition)
+                state.context = built.conditioner.context(state.plan)
+            state.key_start = self._write_keys(state, condition)
             state.marks["conditioned"] = mark(built.model.device)
 
-    def _remember(self, state: SongState, condition: Tensor) -> int:
+    def _write_keys(self, state: SongState, condition: Tensor) -> int:
         pool = self.built.pool
         start = pool.take(condition.shape[0])
         if start is None:
             raise EngineOutOfMemory("too many songs at once for this device's key pool", song=state.song)
         try:
-            self._weights(state.brief.lora).dit.remember(condition, pool, start)
+            self._weights(state.plan.lora).dit.write_keys(condition, pool, start)
         except torch.OutOfMemoryError:
             pool.give(start)
             raise
@@ -248,10 +249,10 @@ class AceStepEngine:
         patch = self.built.weights.dit.patch
         for state in states:
             tokens += tokens_of(state, patch)
-            documents += state.brief.passes
+            documents += state.plan.passes
             if parts[-1] and (tokens > self.built.capacity.tokens or documents > self.built.pack.places):
                 parts.append([])
-                tokens, documents = tokens_of(state, patch), state.brief.passes
+                tokens, documents = tokens_of(state, patch), state.plan.passes
             parts[-1].append(state)
         return [part for part in parts if part]
 
@@ -259,7 +260,7 @@ class AceStepEngine:
         """The weights that a song wants; those that others still use stay."""
         if self._adapters is None:
             raise RuntimeError("the model is not loaded")
-        used = {state.brief.lora for state in self._members if state.audio is None}
+        used = {state.plan.lora for state in self._members if state.audio is None}
         return self._adapters.weights(name, used)
 
     # --- the end
@@ -272,7 +273,7 @@ class AceStepEngine:
         self._let_go(waiting)
         for number, wave in built.decoder([state.latents for state in waiting]):
             state = waiting[number]
-            state.audio = built.finisher(wave, state.brief.frames)
+            state.audio = built.finisher(wave, state.plan.frames)
             state.marks["decoded"] = mark(built.model.device)
 
     def decode(self, state: SongState) -> Audio:
@@ -295,5 +296,5 @@ def _by_adapter(states: Sequence[SongState]) -> dict[str | None, list[SongState]
     """Songs that share their weights, which share a pack."""
     groups: dict[str | None, list[SongState]] = {}
     for state in states:
-        groups.setdefault(state.brief.lora, []).append(state)
+        groups.setdefault(state.plan.lora, []).append(state)
     return groups

@@ -210,8 +210,8 @@ leases = Table(
     Column("until", Double, nullable=False),
 )
 
-untold = Table(  # ends of jobs that the dispatcher has yet to tell of
-    "untold",
+unlogged_ends = Table(  # ends of jobs of which the dispatcher has yet to leave a log line
+    "untold",  # its name since migration 0003
     metadata,
     Column("job_id", String(31), primary_key=True),
 )
@@ -235,4 +235,31 @@ web_nodes = Table(
     Column("healthy", Boolean, nullable=False),
     Column("reason", Text),
     Column("seen_at", Double, nullable=False),
+)
+
+# What those who run Tutti write down: it changes seldom and by hand.
+api_keys = Table(
+    "api_keys",
+    metadata,
+    Column("id", String(8), primary_key=True),
+    Column("name", Text, nullable=False),
+    Column("digest", String(64), nullable=False),  # SHA-256 of the secret, which is kept nowhere
+    Column("scopes", Text, nullable=False),
+    Column("concurrent", Integer),
+    Column("jobs_a_day", Integer),
+    Column("seconds_a_day", Double),
+    Column("created_at", Double, nullable=False),
+    Column("expires_at", Double),
+    Column("revoked_at", Double),
+)
+
+canaries = Table(
+    "canaries",
+    metadata,
+    Column("id", Integer, primary_key=True),  # the highest is the one that counts; the rest is history
+    Column("version", Text, nullable=False),
+    Column("percent", Double, nullable=False),
+    Column("since", Double, nullable=False),
+    Column("stopped_at", Double),
+    Column("reason", Text),
 )

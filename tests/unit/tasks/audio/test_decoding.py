@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import itertools
 import os
 import resource
 import struct
 import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -76,10 +78,8 @@ def test_no_second_of_an_mp3_is_lost(tmp_path, name):
 def test_frames_are_looked_for_in_anything(data):
     for frame in mpeg.frames(data):
         assert frame.size > 20
-    try:
+    with contextlib.suppress(mpeg.NotMpeg):
         mpeg.parts(data)
-    except mpeg.NotMpeg:
-        pass
 
 
 @given(st.lists(st.sampled_from([0, 1, 2]), min_size=1, max_size=3), st.binary(max_size=300), st.booleans())
@@ -243,13 +243,13 @@ def test_a_decoder_that_takes_too_much_memory_or_time_is_ended(tmp_path, monkeyp
         measure(path)
     monkeypatch.setattr(decoding, "WALL_SECONDS", 60.0)
     hungry = "import tasks.audio.decoder as d; d.confine(); x = bytearray(3 << 30)"
-    done = subprocess.run([*"python -c".split(), hungry], executable=os.sys.executable, capture_output=True)
+    done = subprocess.run([sys.executable, "-c", hungry], capture_output=True, check=False)
     assert b"MemoryError" in done.stderr
 
 
 def test_the_child_gets_nothing_of_our_environment(monkeypatch):
     monkeypatch.setenv("TUTTI_SECRET", "geheim")
-    with open(os.devnull, "rb") as nothing:
+    with Path(os.devnull).open("rb") as nothing:
         status, raw, _ = decoding._run(["/usr/bin/env"], nothing)
     assert (status, b"geheim" in raw) == (0, False)
 

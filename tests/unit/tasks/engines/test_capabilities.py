@@ -11,8 +11,8 @@ from tasks.engines import capabilities
 from tasks.jobs import JobRequest, TaskType
 
 EVERYONES = {
-    "prompt", "lyrics", "duration", "bpm", "key_scale", "time_signature", "vocal_language", "task_type", "seed",
-    "variations", "format", "priority", "callback_url",
+    "prompt", "lyrics", "duration", "bpm", "key_scale", "time_signature", "vocal_language", "task_type",
+    "seed", "variations", "format", "priority", "callback_url",
 }  # fmt: skip
 
 

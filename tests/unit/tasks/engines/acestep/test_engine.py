@@ -12,13 +12,15 @@ from peft import LoraConfig
 from peft.utils import get_peft_model_state_dict
 from safetensors.torch import save_file
 
-from tasks.engines.acestep import AceStepEngine, Options, lora, model
-from tasks.engines.acestep.decoding import FULL_SCALE, PEAK
+from tasks.engines.acestep import AceStepEngine, Options
+from tasks.engines.acestep.adapters import lora
+from tasks.engines.acestep.checkpoint import model
+from tasks.engines.acestep.decoding.decoder import FULL_SCALE, PEAK
 from tasks.engines.engine import Engine, EngineOutOfMemory
 from tasks.jobs import JobError
-from tests.unit.tasks.engines.acestep.checkpoint import RATE
 from tests.unit.tasks.engines.acestep.conftest import reference, start
 from tests.unit.tasks.engines.acestep.songs import alone, difference, seeded, song, together
+from tests.unit.tasks.engines.acestep.tiny_checkpoint import RATE
 
 
 def test_it_is_an_engine(engine):
@@ -117,10 +119,10 @@ def test_out_of_memory_in_any_stage_costs_no_neighbour(turbo, folder, monkeypatc
     wanted = [alone(engine, one) for one in songs]
     encode, decoder = engine.built.conditioner.encode, engine.built.decoder
 
-    def scarce_encode(briefs, words):
-        if len(briefs) > 1 or briefs[0].frames == 60 * RATE:
+    def scarce_encode(plans, words):
+        if len(plans) > 1 or plans[0].frames == 60 * RATE:
             raise torch.OutOfMemoryError("no memory left")
-        return encode(briefs, words)
+        return encode(plans, words)
 
     def scarce_decode(latents):
         if len(latents) > 1 or len(latents[0]) == 60 * 25:
@@ -232,4 +234,4 @@ def test_options_come_from_the_settings(tmp_path):
 def test_ten_minutes_with_guidance_still_fit(base_engine):
     longest = song(1, duration=600.0, guidance_scale=7.0)
     assert base_engine.fits([], longest)
-    assert base_engine.admit(longest).brief.passes == 2
+    assert base_engine.admit(longest).plan.passes == 2

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 import torch
 
-from tests.unit.tasks.engines.acestep.checkpoint import RATE
 from tests.unit.tasks.engines.acestep.songs import LYRICS, alone, difference, seeded, song
+from tests.unit.tasks.engines.acestep.tiny_checkpoint import RATE
 
 CLOSE = 1e-5
 
@@ -79,11 +79,11 @@ def test_every_task_on_source_audio(engine, pipe, upload, task):
     fields = SOURCE_TASKS[task]
     one = song(9, task_type=task, source_audio=name, **fields)
     state = engine.admit(one)
-    heard = state.brief.source
+    heard = state.plan.source
     assert heard.shape == audio.shape
     more = {NAMES.get(key, key): value for key, value in fields.items() if key != "track"}
     tracks = fields.get("track", "").split(",")
-    torch.manual_seed(state.brief.source_seed)
+    torch.manual_seed(state.plan.source_seed)
     same = expected(
         pipe,
         one,
@@ -100,8 +100,8 @@ def test_every_task_on_source_audio(engine, pipe, upload, task):
 def test_reference_audio_gives_the_timbre(engine, pipe, upload):
     one = song(11, reference_audio=upload(tone(12.0, RATE * 20), RATE * 20))
     state = engine.admit(one)
-    torch.manual_seed(state.brief.source_seed + 1)
-    same = expected(pipe, one, reference_audio=state.brief.reference)
+    torch.manual_seed(state.plan.source_seed + 1)
+    same = expected(pipe, one, reference_audio=state.plan.reference)
     latents = alone(engine, one)
     assert difference(latents, same) < CLOSE
     assert difference(latents, alone(engine, song(11))) > CLOSE

@@ -1,0 +1,51 @@
+"""Facts of HTTP that the gateway and the web app both state; each stands here once.
+
+The gateway imports this module alone of the web app, so it imports nothing but the vocabulary.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Final
+
+from tasks.jobs import JOB_ID
+
+JOB_ID_PATTERN: Final = JOB_ID.pattern.removeprefix("^").removesuffix("$")
+
+MEDIA_TYPES: Final[Mapping[str, str]] = {
+    "wav": "audio/wav",
+    "flac": "audio/flac",
+    "mp3": "audio/mpeg",
+    "opus": "audio/ogg; codecs=opus",
+    "mid": "audio/midi",
+}
+"""The type of each file below /output/, by its ending."""
+
+API_PREFIXES: Final = (
+    "/v1/",
+    "/generate",
+    "/release_task",
+    "/query_result",
+    "/output/",
+    "/auth/",
+    "/health",
+    "/livez",
+    "/readyz",
+    "/metrics",
+    "/openapi.json",
+)
+"""Below these, errors are problem documents whatever the client accepts: programs ask here."""
+
+CONTENT_SECURITY_POLICY: Final = (
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; media-src 'self' blob:; "
+    "connect-src 'self'; font-src 'self'; form-action 'self'; frame-ancestors 'none'; base-uri 'none'"
+)
+
+SECURITY_HEADERS: Final[Mapping[str, str]] = {
+    "x-content-type-options": "nosniff",
+    "x-frame-options": "DENY",
+    "referrer-policy": "same-origin",
+    "permissions-policy": "camera=(), microphone=(), geolocation=()",
+    "cross-origin-opener-policy": "same-origin",
+}
+"""On every answer, beside the content security policy."""
