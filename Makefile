@@ -1,6 +1,6 @@
 # `make help` lists what there is to do.
 .DEFAULT_GOAL := help
-.PHONY: help run test unit pythons check format bench faults lock clean
+.PHONY: help run test unit pythons check format bench faults audit fuzz release lock clean
 BIN := .venv/bin
 WORKERS ?= 2
 
@@ -42,6 +42,18 @@ bench:  ## every figure that the README states
 faults:  ## the fault runs: real kills, at least 20 times each
 	@compose/install.sh test
 	$(BIN)/python -m tests.faults
+
+audit:  ## vulnerabilities, calls, nginx, file modes (make audit ADVISORIES=osv.json without a network)
+	@compose/install.sh test
+	$(BIN)/python -m tests.security.audit $(if $(ADVISORIES),--advisories $(ADVISORIES))
+
+fuzz:  ## feed the parsers at the borders with odd input (make fuzz MINUTES=60)
+	@compose/install.sh test
+	$(BIN)/python -m tests.security.fuzz --minutes $(or $(MINUTES),5)
+
+release:  ## source, wheel, bill of materials and hashes into dist/
+	@compose/install.sh test
+	@compose/release.sh
 
 lock:  ## write the lock files anew from pyproject.toml
 	compose/lock.sh

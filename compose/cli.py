@@ -36,7 +36,7 @@ def main() -> None:
         named = _to_look_at(error)
         if named is None:
             raise
-        typer.echo(f"{error} ({named})", err=True)
+        typer.echo(f"{error}{named and f' ({named})'}", err=True)
         sys.exit(1)
 
 
@@ -44,6 +44,8 @@ def main() -> None:
 KNOWN = (
     ("tasks.ledger.errors", "LedgerUnavailable", "TUTTI_LEDGER_URL, TUTTI_DATA"),
     ("observability.metrics", "CannotServe", "TUTTI_METRICS_HOST, TUTTI_..._METRICS_PORT"),
+    ("tasks.security.folders", "FolderRefused", ""),
+    ("nginx.process", "GatewayError", ""),
 )
 
 

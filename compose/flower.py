@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 
+from tasks.security.folders import claim
 from tasks.settings import Settings
 
 # Seconds; Flower's own stop at 10, and songs take longer.
@@ -13,6 +14,7 @@ BUCKETS = "1,2.5,5,10,20,40,80,160,320,640,inf"
 
 def run(settings: Settings) -> None:
     """Become Flower: this process is replaced."""
+    claim(settings)
     options = {
         "unix_socket": str(settings.run_path / "flower.sock"),
         "url_prefix": f"{settings.public_prefix}/flower".removeprefix("/"),

@@ -13,7 +13,9 @@ from pathlib import Path
 
 from compose import parts
 from compose.supervise import Say, StartFailed, Supervisor
+from compose.terminal import plain
 from tasks.engines import resolve
+from tasks.security.folders import claim
 from tasks.settings import Settings
 
 COLOURS = (36, 33, 32, 35, 34, 31, 96)  # ANSI, one a part
@@ -46,14 +48,13 @@ def prepare(settings: Settings) -> None:
     """Make the folders that the parts expect."""
     for folder in (settings.data, settings.storage_path, settings.log_path):
         folder.mkdir(parents=True, exist_ok=True)
-    settings.run_path.mkdir(parents=True, exist_ok=True, mode=0o700)
     for stale in settings.run_path.glob("*.sock"):
         stale.unlink(missing_ok=True)
 
 
 def up(settings: Settings) -> int:
     """Run every part until SIGINT or SIGTERM; the answer is the exit code."""
-    settings.run_path.mkdir(parents=True, exist_ok=True, mode=0o700)
+    claim(settings)
     try:
         with sole_owner(settings):
             if not parts.port_is_free(settings):
@@ -104,7 +105,7 @@ def _speaker(names: list[str]) -> Say:
     def say(name: str, line: str) -> None:
         label = f"{name:>{width}} |"
         label = f"\033[{colours[name]}m{label}\033[0m" if name in colours else label
-        print(label, line, flush=True)  # noqa: T201
+        print(label, plain(line.expandtabs()), flush=True)  # noqa: T201
 
     return say
 

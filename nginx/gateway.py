@@ -9,10 +9,11 @@ from collections.abc import Callable
 
 from nginx.certificate import Reminder
 from nginx.node import Backends, WebNode, parse_nodes
-from nginx.process import GatewayError, Nginx, available, machine
+from nginx.process import GatewayError, Nginx, available
 from nginx.render import render
 from observability.logging import configure, get_logger, warn_of_loss
 from observability.rotation import Bounds, rotate
+from tasks.security.folders import claim
 from tasks.settings import Settings
 
 __all__ = ["GatewayError", "Watch", "available", "run"]
@@ -70,7 +71,7 @@ class Gateway:
     ) -> None:
         self._settings, self._nginx, self._backends = settings, nginx, backends
         self._secret, self._token = secret, token
-        self._machine = machine(settings, nginx.program)
+        self._machine = nginx.machine()
 
     def write(self, backends: Backends) -> None:
         """Render, check and put in place.
@@ -195,6 +196,7 @@ def run(
         raise GatewayError(
             "nginx 1.19.5 or newer is not installed; install it (apt-get install nginx) or run `tutti web`"
         )
+    claim(settings)
     signals = _receive()
     configure(
         "tutti-gateway", settings.log_path / "nginx.jsonl", settings.log_level, settings.node, bounds=None

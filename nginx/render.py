@@ -17,9 +17,13 @@ from tasks.settings import Settings
 from web.request.http import (
     API_PREFIXES,
     CONTENT_SECURITY_POLICY,
+    FLOWER_MAX,
     JOB_ID_PATTERN,
+    JSON_MAX,
     MEDIA_TYPES,
     SECURITY_HEADERS,
+    shared_cache_may_keep,
+    upload_max,
 )
 
 
@@ -31,24 +35,27 @@ class Door:
         location: As an nginx location names it.
         pattern: The same as a regular expression.
         waits: The answer comes only when the song is finished.
+        uploads: The body is audio; it may be large, and an address may send only a few at once.
         page: It belongs to the pages, where a browser's session takes the place of a key.
     """
 
     location: str
     pattern: str
     waits: bool = False
+    uploads: bool = False
     page: bool = False
 
 
 DOORS = (
     Door("= /v1/jobs", "/v1/jobs"),
     Door("~ ^/v1/jobs/[^/]+/retry$", "/v1/jobs/[^/]+/retry"),
-    Door("= /v1/uploads", "/v1/uploads"),
+    Door("= /v1/uploads", "/v1/uploads", uploads=True),
     Door("= /generate", "/generate", waits=True),
     Door("= /release_task", "/release_task"),
     Door("= /songs", "/songs", page=True),
     Door("~ ^/songs/[^/]+/again$", "/songs/[^/]+/again", page=True),
 )
+UPLOADS_AT_ONCE = 4  # of one address
 
 
 @dataclass(frozen=True)
@@ -185,6 +192,13 @@ def render(
             media_types=MEDIA_TYPES,
             doors=DOORS,
             api_prefixes=API_PREFIXES,
+            body_max=JSON_MAX,
+            upload_max=upload_max(settings),
+            flower_max=FLOWER_MAX,
+            uploads_at_once=UPLOADS_AT_ONCE,
+            shared=shared_cache_may_keep(settings),
+            names=None if settings.host_names is None else sorted(map(re.escape, settings.host_names)),
+            own_name=_bare(listen(settings.own_host, settings.port)),
             csp=CONTENT_SECURITY_POLICY,
             security_headers=SECURITY_HEADERS,
             wait_seconds=math.ceil(settings.deadline_seconds) + 120,

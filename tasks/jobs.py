@@ -150,7 +150,7 @@ def clean_text(text: Any) -> Any:
 
 
 def _known_key(text: str) -> str:
-    if not KEY_SCALE.match(text):
+    if not KEY_SCALE.fullmatch(text):
         raise ValueError("is a note and optionally a mode, such as 'A minor', 'F# major' or 'Bb'")
     return text.replace("♯", "#").replace("♭", "b")
 
@@ -271,6 +271,26 @@ class Job(BaseModel):
     started_at: dt.datetime | None = None
     finished_at: dt.datetime | None = None
     extra: dict[str, Any] = Field(default_factory=dict)
+
+    @property
+    def named_outputs(self) -> list[Output]:
+        """The files under this job's own name, as people see them.
+
+        A song that equal requests share lies under the name of the job that made it, which is that job's
+        own and no one else's to look at.
+        """
+        maker = self.extra.get("cache_of")
+        if not maker:
+            return self.outputs
+        return [
+            output.model_copy(update={"name": self.id + output.name.removeprefix(maker)})
+            for output in self.outputs
+        ]
+
+    def stored_as(self, name: str) -> str | None:
+        """The file in the storage behind one of the names of `named_outputs`; None for any other name."""
+        pairs = zip(self.named_outputs, self.outputs, strict=True)
+        return next((stored.name for named, stored in pairs if named.name == name), None)
 
     @property
     def trace_id(self) -> str | None:

@@ -53,6 +53,9 @@ OWN_PATHS = frozenset(
     ]
 )
 """First parts of our own addresses; a prefix of such a name could not be told from them."""
+HOST_NAME = re.compile(r"^(?=.{1,253}\Z)[A-Za-z0-9_]([A-Za-z0-9_-]*[A-Za-z0-9])?(\.[A-Za-z0-9_-]+)*\Z")
+PORTS = re.compile(r"^(\d{1,5})(?:-(\d{1,5}))?\Z", re.ASCII)
+PORT_MAX = 65_535
 NODE_NAME = re.compile(r"^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$")
 
 
@@ -97,6 +100,34 @@ def _public_url(text: str | None) -> str | None:
     return text.rstrip("/")
 
 
+def _host_names(text: str) -> str:
+    for name in filter(None, (part.strip() for part in text.split(","))):
+        if name != "*" and not HOST_NAME.match(name):
+            raise ValueError(f"{name!r} is not a name such as 'music.example.org' (without a port)")
+    return text
+
+
+def ports(text: str) -> tuple[range, ...]:
+    """The ports of a setting such as `80, 443, 8000-8999`.
+
+    Raises:
+        ValueError: one of them is not a port or a range of ports.
+    """
+    found = []
+    for part in filter(None, (part.strip() for part in text.split(","))):
+        match = PORTS.match(part)
+        first, last = (int(match[1]), int(match[2] or match[1])) if match else (0, 0)
+        if not 1 <= first <= last <= PORT_MAX:
+            raise ValueError(f"{part!r} is neither a port nor a range of ports such as '8000-8999'")
+        found.append(range(first, last + 1))
+    return tuple(found)
+
+
+def _ports(text: str) -> str:
+    ports(text)
+    return text
+
+
 def is_loopback(host: str) -> bool:
     """Whether only this machine can reach a server that listens on `host`."""
     try:
@@ -125,6 +156,11 @@ class Settings(BaseSettings):
         None,
         description="Address people see, if it is not http://HOST:PORT, such as https://music.example.org or "
         "https://example.org/tutti; everything stands below its path.",
+    )
+    hosts: Annotated[str, AfterValidator(_host_names)] = Field(
+        "",
+        description="Names by which people reach Tutti, beside PUBLIC_URL's, this machine's own, localhost "
+        "and bare addresses; requests for any other name are refused. '*': any name.",
     )
     node: Annotated[str, AfterValidator(_node_name)] = Field(
         default_factory=_this_host, description="This machine's name among the others."
@@ -176,6 +212,9 @@ class Settings(BaseSettings):
         "",
         description="Networks beyond the public internet that callbacks may reach, such as '10.1.0.0/16'.",
     )
+    callback_ports: Annotated[str, AfterValidator(_ports)] = Field(
+        "80, 443, 8080, 8443", description="Ports that callbacks may reach, such as '443, 8000-8999'."
+    )
 
     # the gateway
     balance: Literal["least_conn", "ip_hash", "round_robin"] = Field(
@@ -200,6 +239,10 @@ class Settings(BaseSettings):
         description="Networks that may open /flower, /metrics, /analytics and /gateway/status without a key "
         "of the scope admin; default: this machine, and nobody where PUBLIC_URL is another machine's name.",
     )
+    local_admins: bool = Field(
+        False,
+        description="Whether every account of this machine counts to ADMIN_NETWORKS, not Tutti's own alone.",
+    )
     connection_limit: int = Field(256, ge=0, description="Open requests an address may have; 0: any number.")
     upstream_timeout: int = Field(
         300,
@@ -222,7 +265,9 @@ class Settings(BaseSettings):
         1_024, ge=1, description="What the kept uploads of one owner, or of one address, may have together."
     )
     gateway_user: str | None = Field(
-        None, description="Account of nginx's workers where root starts the gateway; default: root."
+        None,
+        description="Account of nginx's workers where root starts the gateway; default: www-data or nobody "
+        "where it can reach DATA, else root.",
     )
     tls_certificate: Path | None = Field(None, description="PEM chain; with TLS_KEY it turns HTTPS on.")
     tls_key: Path | None = Field(None, description="PEM private key of TLS_CERTIFICATE.")
@@ -340,6 +385,20 @@ class Settings(BaseSettings):
         """Where this machine itself reaches a server that listens on HOST."""
         bare = self.host.strip("[]")
         return {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(bare, bare)
+
+    @property
+    def host_names(self) -> frozenset[str] | None:
+        """The names, lower case, by which this server may be asked for; None: any name.
+
+        Bare addresses are not among them: no other site can have one of ours for its name.
+        """
+        given = {part.strip().lower() for part in self.hosts.split(",") if part.strip()}
+        if "*" in given:
+            return None
+        public = urlsplit(self.public_url or "").hostname or ""
+        advertised = (self.advertise or "").rpartition(":")[0]
+        own = {"localhost", socket.gethostname().lower(), self.host.lower(), public, advertised.lower()}
+        return frozenset(name for name in given | own if HOST_NAME.match(name))
 
     @property
     def advertised(self) -> str:

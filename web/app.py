@@ -42,6 +42,7 @@ from web.process.queue_router import QueueRouter
 from web.process.watcher import Watcher
 from web.request import keeper
 from web.request.client import Proxies, networks
+from web.request.hosts import Hosts
 from web.request.limits import RateLimiter
 from web.request.public import Public
 from web.request.state import AppState
@@ -83,6 +84,7 @@ def create_app(settings: Settings, *, address: str | None = None) -> FastAPI:
     ):
         app.include_router(router)
     app.add_route("/output/{name}", output.serve, methods=["GET"], include_in_schema=False)
+    app.add_route("/-/shared/{name}", output.hand_over, methods=["GET"], include_in_schema=False)
     app.add_route("/flower", flower.proxy, methods=flower.METHODS, include_in_schema=False)
     app.add_route("/flower/{path:path}", flower.proxy, methods=flower.METHODS, include_in_schema=False)
     pages.install(app)
@@ -93,7 +95,12 @@ def create_app(settings: Settings, *, address: str | None = None) -> FastAPI:
     app.add_middleware(ShortWay)
     if settings.keys_required:
         app.add_middleware(guard.Guard)
-    app.add_middleware(Edge, proxies=_proxies(settings), prefix=settings.public_prefix)
+    app.add_middleware(
+        Edge,
+        hosts=Hosts(settings.host_names),
+        proxies=_proxies(settings),
+        prefix=settings.public_prefix,
+    )
     return app
 
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from compose.terminal import plain
 from tasks.settings import settings
 
 if TYPE_CHECKING:
@@ -70,8 +71,8 @@ def status() -> None:
 def _described(canary: Canary) -> str:
     since = dt.datetime.fromtimestamp(canary.since, dt.UTC).strftime("%Y-%m-%d %H:%M UTC")
     if canary.stopped_at is not None:
-        return f"{canary.version} (since {since}) is stopped: {canary.reason}"
-    return f"{canary.version} gets {canary.percent:g} % of the clients since {since}"
+        return f"{plain(canary.version)} (since {since}) is stopped: {plain(canary.reason or '')}"
+    return f"{plain(canary.version)} gets {canary.percent:g} % of the clients since {since}"
 
 
 def _figures(sample: Sample) -> str:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from compose.terminal import plain
 from tasks.security.keys import SCOPES, Key, scopes_of
 from tasks.settings import settings
 
@@ -36,13 +37,13 @@ def add(
     """Make a key and print it. It is shown this once; only its hash is kept."""
     from tasks.ledger import Quota
 
+    quota = Quota(concurrent=concurrent, jobs_a_day=jobs_a_day, seconds_a_day=seconds_a_day)
     try:
         scopes = scopes_of(scope or ["jobs"])
+        with _ledger() as ledger:
+            _, token = ledger.keys.add(name, scopes, quota, days=days)
     except ValueError as error:
         raise typer.BadParameter(str(error)) from error
-    quota = Quota(concurrent=concurrent, jobs_a_day=jobs_a_day, seconds_a_day=seconds_a_day)
-    with _ledger() as ledger:
-        _, token = ledger.keys.add(name, scopes, quota, days=days)
     typer.echo(token)
     typer.echo("Keep it now: it cannot be shown again. Send it as 'Authorization: Bearer ...'.", err=True)
 
@@ -61,9 +62,9 @@ def show() -> None:
         bounds = (quota.jobs_a_day, quota.seconds_a_day, quota.concurrent)
         words = ("-" if bound is None else f"{bound:g}" for bound in bounds)
         table.add_row(
-            key.id, key.name, " ".join(sorted(key.scopes)), *words, _day(key.created_at), _state(key)
+            key.id, plain(key.name), " ".join(sorted(key.scopes)), *words, _day(key.created_at), _state(key)
         )
-    Console().print(table)
+    Console(markup=False).print(table)
 
 
 @group.command()
@@ -79,7 +80,7 @@ def revoke(
     except UnknownKey as error:
         typer.echo(str(error), err=True)
         raise typer.Exit(1) from error
-    typer.echo(f"{key.id} ({key.name}) is revoked; it is refused everywhere within 30 seconds.")
+    typer.echo(f"{key.id} ({plain(key.name)}) is revoked; it is refused everywhere within 30 seconds.")
 
 
 def _state(key: Key) -> str:

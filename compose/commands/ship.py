@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from tasks.security.folders import claim
 from tasks.settings import settings
 
 app = typer.Typer()
@@ -25,6 +26,7 @@ def ship(
     if not chosen.elasticsearch_url:
         typer.echo("Set TUTTI_ELASTICSEARCH_URL to the server that takes the lines.", err=True)
         raise typer.Exit(2)
+    claim(chosen)
     logging.configure("tutti-ship", chosen.log_path / "ship.jsonl", chosen.log_level, chosen.node)
     os.nice(NICE)
     key = chosen.elasticsearch_api_key

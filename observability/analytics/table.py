@@ -38,6 +38,8 @@ COLUMNS = {
     "lane": "tutti.lane",
     "gpu": "tutti.gpu.id",
     "busy": "tutti.gpu.busy",
+    "memory": "tutti.gpu.memory",
+    "temperature": "tutti.gpu.temperature",
     "cause": 'tutti.error."class"',
     "ours": "tutti.error.ours",
     "reason": "tutti.reason",

@@ -133,9 +133,23 @@ def component_templates() -> dict[str, dict[str, Any]]:
     }
 
 
-def index_template(retention_days: int) -> dict[str, Any]:
-    """The index template."""
-    template = {"lifecycle": {"enabled": True, "data_retention": f"{retention_days}d"}}
+def failure_store(days: int) -> dict[str, Any]:
+    """The options of a data stream: lines that do not fit are kept beside it, for so many days."""
+    lifecycle = {"enabled": True, "data_retention": f"{days}d"}
+    return {"failure_store": {"enabled": True, "lifecycle": lifecycle}}
+
+
+def index_template(retention_days: int, failure_days: int | None) -> dict[str, Any]:
+    """The index template.
+
+    Args:
+        retention_days: How long lines are kept.
+        failure_days: How long lines are kept that do not fit; None for a server that has no failure store.
+
+    """
+    template: dict[str, Any] = {"lifecycle": {"enabled": True, "data_retention": f"{retention_days}d"}}
+    if failure_days is not None:
+        template["data_stream_options"] = failure_store(failure_days)
     return {
         "index_patterns": [PATTERN],
         "data_stream": {},
@@ -144,7 +158,7 @@ def index_template(retention_days: int) -> dict[str, Any]:
         "ignore_missing_component_templates": [*BUILT_IN, CUSTOM],
         "template": template,
         "version": VERSION,
-        "_meta": meta() | {"retention_days": retention_days},
+        "_meta": meta() | {"retention_days": retention_days, "failure_days": failure_days},
     }
 
 

@@ -130,7 +130,7 @@ class CallbackSender:
         known = job.model_dump(
             mode="json", by_alias=True, include={"id", "state", "error", "timings", "finished_at"}
         )
-        outputs = [output.model_dump() | {"url": self._address(output.name)} for output in job.outputs]
+        outputs = [output.model_dump() | {"url": self._address(output.name)} for output in job.named_outputs]
         return known | {"outputs": outputs, "trace_id": job.trace_id}
 
 

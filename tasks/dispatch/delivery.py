@@ -10,7 +10,15 @@ from typing import Any, Final
 
 import httpx
 
-from tasks.security.addresses import Allowed, CallbackRefused, HostUnknown, is_public, parse, reachable
+from tasks.security.addresses import (
+    Allowed,
+    CallbackRefused,
+    HostUnknown,
+    check_port,
+    is_public,
+    parse,
+    reachable,
+)
 
 AGAIN: Final = frozenset({408, 425, 429})  # refusals that ask to come back later
 PATIENCE: Final = httpx.Timeout(10.0)
@@ -25,10 +33,21 @@ class Answer:
     why: str
 
 
-def post(url: str, document: dict[str, Any], *, allowed: Allowed = is_public) -> Answer:
-    """POST `document` as JSON to `url`, once; what is answered beyond the status is not read."""
+def post(
+    url: str, document: dict[str, Any], *, allowed: Allowed = is_public, at: str | None = None
+) -> Answer:
+    """POST `document` as JSON to `url`, once; what is answered beyond the status is not read.
+
+    Args:
+        url: where to.
+        document: what is told.
+        allowed: which addresses may be reached.
+        at: which ports, such as '80, 443'; None for any.
+    """
     try:
-        status = _post(parse(url), document, allowed)
+        parsed = parse(url)
+        check_port(parsed, at)
+        status = _post(parsed, document, allowed)
     except HostUnknown as error:
         return Answer(taken=False, final=False, why=str(error))
     except CallbackRefused as error:

@@ -19,6 +19,7 @@ from tasks.ledger import Ledger, LedgerUnavailable
 from tasks.queue.application import make_app
 from tasks.queue.publisher import Publisher
 from tasks.security.addresses import allowing
+from tasks.security.folders import claim
 from tasks.security.links import Links
 from tasks.security.secret import secret_of
 from tasks.settings import Settings
@@ -69,6 +70,7 @@ def run(settings: Settings) -> int:
     Returns:
         The exit code.
     """
+    claim(settings)
     configure(service="tutti-dispatch", path=settings.log_path / "worker.jsonl", level=settings.log_level)
     threads = Threads()
     for number in (signal.SIGTERM, signal.SIGINT):
@@ -101,7 +103,8 @@ def _serve_metrics(settings: Settings) -> Callable[[], None]:
 
 
 def _courier(settings: Settings, ledger: Ledger) -> Callable[[], float]:
-    deliver = functools.partial(post, allowed=allowing(settings.callback_networks))
+    allowed = allowing(settings.callback_networks)
+    deliver = functools.partial(post, allowed=allowed, at=settings.callback_ports)
     return CallbackSender(ledger, _addresses(settings), settings.callback_hours, deliver).turn
 
 

@@ -8,10 +8,13 @@ from typing import Any
 import sqlalchemy as sa
 
 from tasks.ledger.errors import UnknownKey
-from tasks.ledger.sql.schema import api_keys
+from tasks.ledger.sql.database import insert
+from tasks.ledger.sql.schema import api_keys, ended_logins
 from tasks.ledger.sql.store import Store, reads, writes
 from tasks.ledger.sql.transaction import Transaction
 from tasks.security.keys import Key, Quota, Scope, new_token, scopes_of
+
+NAME_MAX = 100
 
 
 class Keys:
@@ -38,7 +41,12 @@ class Keys:
 
         Returns:
             The key as it is kept, and the text to hand over, which is kept nowhere.
+
+        Raises:
+            ValueError: The name is not one line of text.
         """
+        if not (name.strip() and name.isprintable() and len(name) <= NAME_MAX):
+            raise ValueError(f"a key's name is one line of at most {NAME_MAX} printable characters")
         key_id, digest, token = new_token()
         now = self._store.now()
         key = Key(
@@ -82,6 +90,20 @@ class Keys:
         if key is None:
             raise UnknownKey(f"there is no key {key_id!r}; `tutti keys list` shows them")
         return key
+
+    @writes
+    def end_login(self, transaction: Transaction, login_id: str, until: float) -> None:
+        """Note that a browser's login has ended before its cookie does, at `until`."""
+        connection = transaction.connection
+        connection.execute(sa.delete(ended_logins).where(ended_logins.c.until < transaction.now))
+        statement = insert(connection, ended_logins).values(id=login_id, until=until)
+        connection.execute(statement.on_conflict_do_nothing())
+
+    @reads
+    def has_ended(self, connection: sa.Connection, login_id: str) -> bool:
+        """Whether a browser's login has ended."""
+        statement = sa.select(ended_logins.c.id).where(ended_logins.c.id == login_id)
+        return connection.execute(statement).first() is not None
 
 
 def _get(connection: sa.Connection, key_id: str) -> Key | None:

@@ -65,11 +65,26 @@ class Key:
         return any(SCOPES.index(own) >= SCOPES.index(scope) for own in self.scopes)
 
 
+@dataclass(frozen=True, kw_only=True)
+class Login:
+    """A browser that has shown a key: its cookie names the key, ends at a time, and has an id of its own."""
+
+    id: str
+    key_id: str
+    until: float
+
+
 class KeyStore(Protocol):
     """Where keys are kept: `Ledger.keys`."""
 
     def get(self, key_id: str) -> Key | None:
         """Give the key of that id, revoked or not."""
+
+    def end_login(self, login_id: str, until: float) -> None:
+        """Note that a login has ended before its time."""
+
+    def has_ended(self, login_id: str) -> bool:
+        """Whether it has."""
 
 
 def scopes_of(names: Iterable[str]) -> frozenset[Scope]:
@@ -122,7 +137,7 @@ class Keyring:
 
     def check(self, token: str) -> Key | None:
         """Give the key that this text is, or None where it is not a valid one. May ask the ledger."""
-        match = TOKEN.match(token)
+        match = TOKEN.fullmatch(token)
         if match is None:
             return None
         key = self._remembered(digest(token), lambda: self._verify(match["id"], match["secret"]))
@@ -132,6 +147,20 @@ class Keyring:
         """Give the valid key of that id, for a browser that has shown it before."""
         key = self._remembered(f"id:{key_id}", lambda: self._store.get(key_id))
         return key if key and key.valid(self._clock()) else None
+
+    def of_login(self, login: Login) -> Key | None:
+        """Give the valid key of a browser's login that has not ended."""
+        key = self._remembered(f"login:{login.id}", lambda: self._of_login(login))
+        return key if key and key.valid(self._clock()) else None
+
+    def end(self, login: Login) -> None:
+        """End a login: here at once, elsewhere when what is remembered of it is too old."""
+        self._store.end_login(login.id, login.until)
+        with self._lock:
+            self._known[f"login:{login.id}"] = None
+
+    def _of_login(self, login: Login) -> Key | None:
+        return None if self._store.has_ended(login.id) else self._store.get(login.key_id)
 
     def _verify(self, key_id: str, secret: str) -> Key | None:
         """Compare in constant time, with a digest that fits nothing where there is no such key."""

@@ -65,7 +65,10 @@ class Links:
 
     def to(self, name: str) -> str:
         """The address of one song. It stays the same for a while, so that browsers keep what they have."""
-        path = f"/output/{name}"
+        return self.of(f"/output/{name}")
+
+    def of(self, path: str) -> str:
+        """The address of a song, in whatever form, at this path."""
         if self._seconds is None:
             return path
         step = max(1, self._seconds // 4)

@@ -33,6 +33,7 @@ TOLERANCE: Final = 0.15  # seconds: mp3 and opus pad to whole frames
 HASHED: Final = ".sha256"  # ends the name of a file with the hash of the one beside it
 HEX: Final = re.compile(r"^[0-9a-f]{64}$")
 MARK: Final = ".tutti"  # its absence tells an unmounted NAS from an empty one
+READABLE: Final = 0o644  # nginx has another account; who may read songs is for their folder to say
 FULL: Final = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 
 
@@ -220,6 +221,7 @@ def _unavailable(why: str) -> JobError:
 def _write(path: Path, data: bytes | memoryview, ticket: Ticket) -> str:
     digest = hashlib.sha256()
     with path.open("xb", buffering=0) as file:
+        os.fchmod(file.fileno(), READABLE)
         for start in range(0, len(data), CHUNK):
             ticket.check()
             chunk = memoryview(data)[start : start + CHUNK]

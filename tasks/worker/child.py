@@ -37,7 +37,7 @@ def main(descriptor: int, parent: int) -> int:
     _end_with(parent)
     for number in (signal.SIGINT, signal.SIGTERM):  # the worker decides: its songs may still be finished
         signal.signal(number, signal.SIG_IGN)
-    wire = Wire(Connection(descriptor))
+    wire = Wire(Connection(descriptor), trusted=True)
     try:
         setup: Setup = wire.receive()
         chosen = setup.settings

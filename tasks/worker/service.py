@@ -22,6 +22,7 @@ from tasks.ledger import Ledger
 from tasks.queue.application import make_app
 from tasks.queue.control import CANCEL
 from tasks.queue.names import TASK, declare, is_rabbitmq
+from tasks.security.folders import claim
 from tasks.settings import Settings
 from tasks.worker.admission import NotNow
 from tasks.worker.generate import generate
@@ -35,7 +36,7 @@ ALREADY: Final = 75  # EX_TEMPFAIL
 
 def serve(chosen: Settings) -> int:
     """Run the worker in this thread until it is told to stop."""
-    chosen.run_path.mkdir(parents=True, exist_ok=True)
+    claim(chosen)
     configure("tutti-worker", chosen.log_path / "worker.jsonl", chosen.log_level)
     logging.getLogger("celery").setLevel(logging.WARNING)  # our own lines say what became of each job
     with contextlib.ExitStack() as stack:

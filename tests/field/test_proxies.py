@@ -181,7 +181,7 @@ def test_a_key_of_the_scope_admin_opens_what_is_for_keepers(front: Front, behind
 
 @pytest.fixture(scope="module")
 def unaware(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Front]:
-    with standing_front(tmp_path_factory.mktemp("unaware")) as built:
+    with standing_front(tmp_path_factory.mktemp("unaware"), hosts="music.example.org") as built:
         yield built
 
 

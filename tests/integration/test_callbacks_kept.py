@@ -54,7 +54,8 @@ class Handler(BaseHTTPRequestHandler):
 
 @pytest.fixture
 def system(tmp_path: Path) -> Iterator[System]:
-    with workers.running(tmp_path / "cell", callback_networks="127.0.0.0/8") as started:
+    reach = {"callback_networks": "127.0.0.0/8", "callback_ports": "1-65535"}
+    with workers.running(tmp_path / "cell", **reach) as started:
         yield started
 
 

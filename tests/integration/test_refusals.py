@@ -145,7 +145,7 @@ def full_queue(person: Person) -> httpx.Response:
         return person.post()
     finally:
         for job in mine:
-            person.front.ledger.cancel(job)
+            person.front.ledger.submissions.cancel(job)
 
 
 def retry_of_a_waiting_job(person: Person) -> httpx.Response:

@@ -271,7 +271,8 @@ def test_nobody_listens_for_a_client_that_has_gone(tmp_path):
 
         scope = {
             "type": "http", "http_version": "1.1", "method": "GET", "path": path, "raw_path": path.encode(),
-            "query_string": b"", "root_path": "", "scheme": "http", "headers": [], "server": ("tutti", 80),
+            "query_string": b"", "root_path": "", "scheme": "http", "headers": [(b"host", b"tutti.test")],
+            "server": ("tutti", 80),
             "client": ("127.0.0.1", 1),
         }  # fmt: skip
         answering = asyncio.create_task(web.app(scope, receive, send))
@@ -429,7 +430,7 @@ def test_an_upload_is_kept_by_its_hash_and_can_be_worked_on(tmp_path):
         assert {answer.status_code for answer in taken} == {201}
         upload = taken[0].json()
         assert (upload, upload["seconds"]) == (taken[1].json(), 6.0)
-        assert [path.name for path in web.settings.upload_path.iterdir() if path.is_file()] == [upload["id"]]
+        assert [path.name for path in web.settings.upload_path.glob("[!.]*")] == [upload["id"]]
         answer = await web.client.post("/v1/jobs", json=cover | {"source_audio": upload["id"]})
         assert answer.status_code == 202
 

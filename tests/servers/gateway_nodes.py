@@ -78,6 +78,20 @@ async def policy(request: Request) -> Response:
     )
 
 
+async def nothing(request: Request) -> Response:
+    return JSONResponse(
+        {"type": "/problems/not_found", "status": 404}, 404, media_type="application/problem+json"
+    )
+
+
+async def large(request: Request) -> Response:
+    async def stream():  # type: ignore[no-untyped-def]
+        for _ in range(int(request.query_params["bytes"]) // 100_000):
+            yield b"x" * 100_000
+
+    return StreamingResponse(stream(), media_type="audio/wav")
+
+
 async def anything(request: Request) -> Response:
     return JSONResponse(seen(request))
 
@@ -92,6 +106,9 @@ app = Starlette(
         Route("/fail", fail),
         Route("/", page),
         Route("/policy", policy),
+        Route("/v1/uploads", create, methods=["POST"]),
+        Route("/-/shared/{name}", nothing),
+        Route("/large", large),
         Route("/{rest:path}", anything, methods=["GET", "HEAD", "PUT", "DELETE", "POST"]),
     ]
 )

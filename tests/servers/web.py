@@ -58,7 +58,7 @@ class Web:
 @asynccontextmanager
 async def running(data: Path, **values: Any) -> AsyncIterator[Web]:
     """The application on a folder, with its lifespan."""
-    settings = Settings(data=data, **{"rate_limit": "off", **values})
+    settings = Settings(data=data, **{"rate_limit": "off", "hosts": "tutti.test", **values})
     app = create_app(settings)
     async with app.router.lifespan_context(app):
         transport = httpx.ASGITransport(app, client=("127.0.0.1", 4321))
@@ -123,11 +123,11 @@ def process(data: Path, *, uds: Path | None = None, port: int = 0, **values: str
     finally:
         if child.poll() is None:
             child.send_signal(signal.SIGTERM)
-        assert child.wait(20) == 0
+        assert child.wait(60) == 0
 
 
 def _await_answer(client: httpx.Client, child: subprocess.Popen[bytes]) -> None:
-    deadline = time.monotonic() + 30
+    deadline = time.monotonic() + 120
     while time.monotonic() < deadline and child.poll() is None:
         try:
             if client.get("/livez").status_code == 200:

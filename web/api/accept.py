@@ -54,7 +54,7 @@ async def accept(request: Request, wanted: JobRequest, body: bytes | None = None
         state.gate.admit(client.bucket(owner.address), owner.key_id)
     lane, queue = state.route.shared(wanted_lane(request, owner.address))
     _check_engine(wanted, queue)
-    await _check(state, wanted)
+    await _check(state, wanted, owner)
     new = NewJob(
         id=new_job_id(state.settings.cell),
         request=wanted,
@@ -80,7 +80,7 @@ async def accept(request: Request, wanted: JobRequest, body: bytes | None = None
 
 def _idempotency_key(request: Request) -> str | None:
     key = fields(request.scope).get("idempotency-key")
-    if key is not None and not IDEMPOTENCY_KEY.match(key):
+    if key is not None and not IDEMPOTENCY_KEY.fullmatch(key):
         raise Problem(BAD_REQUEST, "Idempotency-Key has to be 1 to 255 visible ASCII characters.")
     return key
 
@@ -95,18 +95,19 @@ def _check_engine(wanted: JobRequest, queue: str) -> None:
         raise Problem(INVALID, detail, errors=errors)
 
 
-async def _check(state: AppState, wanted: JobRequest) -> None:
+async def _check(state: AppState, wanted: JobRequest, owner: Owner) -> None:
     """What the model cannot see by itself."""
+    uploads, owners = Uploads(state.settings.upload_path), None if owner.admin else owner.names
     for name in ("source_audio", "reference_audio"):
         upload = getattr(wanted, name)
-        if upload and not await anyio.to_thread.run_sync(Uploads(state.settings.upload_path).use, upload):
+        if upload and not await anyio.to_thread.run_sync(uploads.use, upload, owners):
             raise _field(name, "is not here; upload it first: POST /v1/uploads")
     if wanted.callback_url is not None:
         from tasks.security.addresses import CallbackRefused, allowing, check_url
 
-        allowed = allowing(state.settings.callback_networks)
+        allowed, at = allowing(state.settings.callback_networks), state.settings.callback_ports
         try:
-            await asyncio.to_thread(check_url, wanted.callback_url, allowed=allowed)
+            await asyncio.to_thread(check_url, wanted.callback_url, allowed=allowed, at=at)
         except CallbackRefused as error:
             raise _field("callback_url", str(error).removeprefix("callback_url: ")) from error
 

@@ -9,10 +9,9 @@ Errors are problem documents; they carry `detail`, which those clients read.
 from __future__ import annotations
 
 import asyncio
-import json
 import re
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
 from urllib.parse import parse_qsl, quote
 
@@ -28,6 +27,7 @@ from web.api.accept import accept
 from web.api.jobs import answer
 from web.api.output import require_link, send
 from web.request import body, words
+from web.request.auth import gets_links
 from web.request.problems import BAD_REQUEST, INVALID, INVALID_JSON, NOT_FOUND, Problem
 from web.request.refusals import refusals
 from web.request.session import refuse_foreign_site
@@ -107,16 +107,21 @@ async def query_result(request: Request) -> Response:
     refuse_foreign_site(request)
     listed = (await _fields(request)).get("task_id_list", [])
     try:
-        ids = json.loads(listed) if isinstance(listed, str) else listed
-    except ValueError:
+        ids = orjson.loads(listed) if isinstance(listed, str) else listed
+    except orjson.JSONDecodeError:
         ids = None
     if not isinstance(ids, list) or len(ids) > AT_ONCE or not all(isinstance(item, str) for item in ids):
         raise Problem(BAD_REQUEST, f"task_id_list has to be a list of at most {AT_ONCE} task ids.")
     state = app_state(request)
-    known = [task_id for task_id in ids if JOB_ID.match(task_id)]
+    known = [task_id for task_id in ids if JOB_ID.fullmatch(task_id)]
     looks = await asyncio.gather(*(state.looks.ask(task_id) for task_id in known))
     jobs = {look.job.id: look.job for look in looks if look}
-    return wrapped([_result(task_id, jobs.get(task_id), state.links.to) for task_id in ids])
+    results = []
+    for task_id in ids:
+        job = jobs.get(task_id)
+        linked = job is not None and await gets_links(request, job)
+        results.append(_result(task_id, job, state.links.to if linked else views.no_link))
+    return wrapped(results)
 
 
 @router.get("/v1/audio", responses={200: {"content": {"audio/mpeg": {}}}})
@@ -180,6 +185,9 @@ def translate(given: Mapping[str, Any]) -> JobRequest:
     ours: dict[str, Any] = dict(THEIR_DEFAULTS)
     for name, theirs in NAMES.items():
         value = next((given[key] for key in theirs if given.get(key) not in (None, "")), None)
+        if isinstance(value, list | dict):
+            wrong = "has to be text or a number"
+            raise Problem(INVALID, f"{name} {wrong}.", errors=[{"field": name, "detail": wrong}])
         if value is not None:
             ours[name] = value
     if _truth(given.get("use_random_seed", True)) or str(ours.get("seed", -1)).startswith("-"):
@@ -195,7 +203,7 @@ def translate(given: Mapping[str, Any]) -> JobRequest:
 
 
 def _truth(value: Any) -> bool:
-    return str(value).lower() not in {"false", "0", "no", ""}
+    return isinstance(value, list | dict) or str(value).lower() not in {"false", "0", "no", ""}
 
 
 def _key(value: Any) -> Any:
@@ -204,7 +212,7 @@ def _key(value: Any) -> Any:
     return f"{short[1]} {'minor' if short[2] else 'major'}" if short else value
 
 
-def _result(task_id: str, job: Job | None, link: Callable[[str], str]) -> dict[str, Any]:
+def _result(task_id: str, job: Job | None, link: views.Link) -> dict[str, Any]:
     """One task; of one that is not known they say that it is waiting, with an empty result."""
     if job is None:
         return {"task_id": task_id, "status": 0, "result": "[]", "progress_text": ""}
@@ -218,7 +226,7 @@ def _result(task_id: str, job: Job | None, link: Callable[[str], str]) -> dict[s
 def _item(job: Job, output: dict[str, Any] | None) -> dict[str, Any]:
     wanted = job.request
     return {
-        "file": f"/v1/audio?path={quote(output['url'], safe='')}" if output else "",
+        "file": f"/v1/audio?path={quote(output['url'], safe='')}" if output and output["url"] else "",
         "wave": "",
         "status": STATUS[job.state],
         "create_time": int(job.created_at.timestamp()),

@@ -22,7 +22,7 @@ from tasks.jobs import AudioFormat, ErrorClass, Job, JobError
 from tasks.storage.songs import Storage
 from web.api import views
 from web.api.jobs import find
-from web.api.output import send
+from web.api.output import require_own_or_link, send
 from web.process.conversions import Left
 from web.request.auth import Owner, identify
 from web.request.bounds import Bounds
@@ -41,19 +41,22 @@ _bounds = Bounds("An owner may wait for conversions", each=4, together=64)
 async def show(request: Request, job_id: str, variation: int, extension: AudioFormat) -> Response:
     """A finished song as wav, flac, mp3 or opus. Only what was kept without loss is converted."""
     job = await find(request, job_id)
+    await require_own_or_link(request, job)
     song = _source(job, variation, extension)
     if song["format"] == extension:
         return await send(request, song["name"])
-    state, name = app_state(request), f"{Path(song['name']).stem}.{extension}"
+    state, stored = app_state(request), job.stored_as(song["name"]) or song["name"]
+    name = f"{Path(stored).stem}.{extension}"
     path = state.settings.storage_path / name
     if not await anyio.to_thread.run_sync(path.exists, limiter=FILES):
-        work = partial(_convert, state.storage, song["name"], extension, job)
+        work = partial(_convert, state.storage, stored, extension, job)
         await _made(request, state, name, work)
     try:
         digest = await anyio.to_thread.run_sync(state.storage.hash_of, name, limiter=FILES)
     except JobError as error:
         raise _unavailable() from error
-    return await send(request, name, tag=f'"{digest}"', attached=True)
+    shown = f"{Path(song['name']).stem}.{extension}"
+    return await send(request, name, tag=f'"{digest}"', attached_as=shown)
 
 
 def formats(song: dict[str, Any]) -> list[str]:

@@ -18,7 +18,7 @@ from web.api import events, views
 from web.api.accept import accept
 from web.api.output import unchanged
 from web.request import body, lane, words
-from web.request.auth import identify
+from web.request.auth import gets_links, identify
 from web.request.problems import FORBIDDEN, INVALID, UNKNOWN_JOB, WRONG_STATE, Problem
 from web.request.refusals import refusals
 from web.request.session import refuse_foreign_site
@@ -111,7 +111,7 @@ async def index(
 ) -> Response:
     """Your jobs, newest first: your key's, your session's or your address's."""
     app, owner = app_state(request), await identify(request)
-    if cursor is not None and not JOB_ID.match(cursor):
+    if cursor is not None and not JOB_ID.fullmatch(cursor):
         raise Problem(INVALID, "cursor is not one of ours; begin again without it.")
     page = await asyncio.to_thread(
         app.ledger.views.page, owner=owner.id, state=state, cursor=cursor, limit=limit
@@ -124,7 +124,10 @@ async def index(
 async def show(request: Request, job_id: str) -> Response:
     """One job. Whoever knows its id may see it; who repeats the ETag is told when nothing is new."""
     state = app_state(request)
-    shown = state.ended.get(job_id) or views.show(state, await look(request, job_id))
+    shown = state.ended.get(job_id)
+    if shown is None:
+        found = await look(request, job_id)
+        shown = views.show(state, found, linked=await gets_links(request, found.job))
     headers = {"cache-control": "private, no-cache", "etag": shown.etag} | _same_node(state, shown.worker)
     if unchanged(request, shown.etag):
         return Response(status_code=304, headers=headers)
@@ -149,7 +152,8 @@ async def follow(request: Request, job_id: str) -> Response:
     seen = request.headers.get("last-event-id")
     if found.job.state.final and seen == events.LAST:
         return Response(status_code=204)  # tells an EventSource that reconnects to stop
-    return events.EventStream(app_state(request), found, seen)
+    linked = await gets_links(request, found.job)
+    return events.EventStream(app_state(request), found, seen, linked=linked)
 
 
 @router.post("/{job_id}/cancel", response_model=views.JobView)
@@ -175,7 +179,7 @@ async def look(request: Request, job_id: str) -> JobStatus:
     Raises:
         Problem: 404.
     """
-    found = await app_state(request).looks.ask(job_id) if JOB_ID.match(job_id) else None
+    found = await app_state(request).looks.ask(job_id) if JOB_ID.fullmatch(job_id) else None
     if found is None:
         raise _unknown()
     return found

@@ -27,6 +27,7 @@ from web.request import body
 from web.request.auth import Owner, identify
 from web.request.bounds import Bounds
 from web.request.client import bucket, held_in_front
+from web.request.http import upload_max
 from web.request.problems import BAD_REQUEST, INVALID, MEDIA, QUOTA, UNAVAILABLE, Problem
 from web.request.refusals import refusals
 from web.request.session import refuse_foreign_site
@@ -67,7 +68,9 @@ async def create(request: Request) -> Response:
         with _bounds.one([payer]):
             async with _receive(request, state, uploads, payer) as (path, digest):
                 sound = await _measured(path)
-                size = await anyio.to_thread.run_sync(_keep, uploads, path, digest, payer, limiter=FILES)
+                size = await anyio.to_thread.run_sync(
+                    _keep, uploads, path, digest, owner.id, payer, limiter=FILES
+                )
         return answer({"id": digest, "bytes": size, "seconds": sound.seconds}, 201)
 
 
@@ -97,7 +100,7 @@ async def _receive(
         Problem: 413 beyond TUTTI_MAX_BODY_MEGABYTES; 429 beyond the owner's quota; 400 where it breaks off;
             503 where it cannot be written.
     """
-    limit = state.settings.max_body_megabytes * MB
+    limit = upload_max(state.settings)
     quota = state.settings.upload_quota_megabytes * MB
     try:
         left = quota - await anyio.to_thread.run_sync(uploads.bytes_of, payer, limiter=FILES)
@@ -164,8 +167,8 @@ async def _measured(path: Path) -> Sound:
         raise _no_room() from error
 
 
-def _keep(uploads: Uploads, path: Path, digest: str, payer: str) -> int:
+def _keep(uploads: Uploads, path: Path, digest: str, owner: str, payer: str) -> int:
     """Put the file in its place; its bytes."""
     size = path.stat().st_size
-    uploads.keep(path, digest, payer)
+    uploads.keep(path, digest, owner, payer)
     return size

@@ -15,6 +15,8 @@ from tasks.ledger import Accepted, JobStatus, Snapshot
 from web.process.ended import Shown
 from web.request.state import AppState
 
+Link = Callable[[str], str | None]
+
 VARIATION = re.compile(r"-(\d)\.\w+$")
 SHOWN = {
     "id", "state", "attempt", "progress", "stage", "request", "timings", "error", "lane", "cache_hit",
@@ -36,7 +38,10 @@ class Links(BaseModel):
 class OutputView(BaseModel):
     """One finished file."""
 
-    url: str = Field(examples=[f"/output/{EXAMPLE_ID}.wav"])
+    url: str | None = Field(
+        description="Null where links are signed and the job is another's.",
+        examples=[f"/output/{EXAMPLE_ID}.wav"],
+    )
     name: str
     format: str
     seconds: float
@@ -103,11 +108,15 @@ def _plain(name: str) -> str:
     return f"/output/{name}"
 
 
-def outputs(job: Job, link: Callable[[str], str] = _plain) -> list[dict[str, Any]]:
+def no_link(_name: str) -> None:
+    """No address: for whoever may look at a job but is given no links to its songs."""
+
+
+def outputs(job: Job, link: Link = _plain) -> list[dict[str, Any]]:
     """The job's finished files with their addresses, which `link` makes of their names."""
     return [
         output.model_dump() | {"url": link(output.name), "variation": _variation(output.name)}
-        for output in job.outputs
+        for output in job.named_outputs
     ]
 
 
@@ -130,10 +139,14 @@ def of_accepted(accepted: Accepted, prefix: str = "") -> dict[str, Any]:
 
 
 def of_job(
-    job: Job, snapshot: Snapshot | None = None, link: Callable[[str], str] = _plain, prefix: str = ""
+    job: Job, snapshot: Snapshot | None = None, link: Link = _plain, prefix: str = ""
 ) -> dict[str, Any]:
-    """Everything about a job; `snapshot` adds its place in the queue."""
+    """Everything about a job that its id opens; `snapshot` adds its place in the queue.
+
+    Where it calls back to is not shown: the address may hold a token, and an id is no secret.
+    """
     known = job.model_dump(mode="json", by_alias=True, include=SHOWN)
+    known["request"]["callback_url"] = None
     return known | {
         "position": snapshot.position if snapshot else None,
         "eta_seconds": snapshot.eta_seconds if snapshot else None,
@@ -143,11 +156,18 @@ def of_job(
     }
 
 
-def show(state: AppState, look: JobStatus) -> Shown:
-    """What is shown of a job, with its place in the queue if it waits; kept where it has ended."""
+def show(state: AppState, look: JobStatus, *, linked: bool = True) -> Shown:
+    """What is shown of a job, with its place in the queue if it waits; kept where it has ended.
+
+    Args:
+        state: the process's state.
+        look: the job now.
+        linked: whether whoever asks is given links to its songs.
+    """
     job = look.job
-    view = of_job(job, None if job.state.final else look.snapshot, state.link, state.public.prefix)
+    link = state.link if linked else no_link
+    view = of_job(job, None if job.state.final else look.snapshot, link, state.public.prefix)
     shown = Shown(orjson.dumps(view), job.state, job.worker)
-    if job.state.final:
+    if job.state.final and not state.links.are_signed:  # else not everyone sees the same
         state.ended.keep(job.id, shown)
     return shown

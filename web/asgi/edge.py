@@ -1,5 +1,7 @@
 """The outermost layer: every request gets a trace, a log line, security headers, and never a bare traceback.
 
+Requests for another server's name go no further: see `web.request.hosts`.
+
 Pure ASGI: Starlette's BaseHTTPMiddleware costs a task and two queues a request.
 """
 
@@ -10,6 +12,8 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from web.request import client
 from web.request.client import Proxies
 from web.request.context import RequestContext
+from web.request.hosts import Hosts
+from web.request.problems import Problem
 from web.request.public import inner
 
 
@@ -18,12 +22,16 @@ class Edge:
 
     Args:
         app: What answers.
+        hosts: The names by which it may be asked for.
         proxies: Whose word about the client is believed.
         prefix: The path of the public URL, which a proxy may have passed on.
     """
 
-    def __init__(self, app: ASGIApp, *, proxies: Proxies = client.NONE, prefix: str = "") -> None:
+    def __init__(
+        self, app: ASGIApp, *, hosts: Hosts, proxies: Proxies = client.NONE, prefix: str = ""
+    ) -> None:
         self.app = app
+        self.hosts = hosts
         self.proxies = proxies
         self.prefix = prefix
 
@@ -38,14 +46,23 @@ class Edge:
             scope = {**scope, "method": "GET"}
         context = RequestContext(scope, send, self.proxies, method)
         try:
-            if context.only_head:
-                await _head(self.app, scope, receive, context)
-            else:
-                await self.app(scope, receive, context.send)
+            await self._serve(scope, receive, context)
         except Exception as error:
             await context.broke(error)
         finally:
             context.note()
+
+    async def _serve(self, scope: Scope, receive: Receive, context: RequestContext) -> None:
+        try:
+            self.hosts.check(scope)
+        except Problem as problem:
+            response = problem.response(path=context.path, trace_id=context.trace_id)
+            await response(scope, receive, context.send)
+            return
+        if context.only_head:
+            await _head(self.app, scope, receive, context)
+        else:
+            await self.app(scope, receive, context.send)
 
 
 async def _head(app: ASGIApp, scope: Scope, receive: Receive, context: RequestContext) -> None:

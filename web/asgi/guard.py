@@ -18,7 +18,7 @@ from web.request.refusals import refusals
 from web.request.state import app_state
 
 # Songs' names hold 80 random bits (and links may be signed); Flower and metrics have their own rule.
-OPEN = ("/static/", "/problems/", "/output/", "/flower", "/auth/")
+OPEN = ("/static/", "/problems/", "/output/", "/-/shared/", "/flower", "/auth/")
 OPEN_EXACTLY = frozenset({"/livez", "/readyz", "/health", "/metrics", "/favicon.ico", "/login", "/logout"})
 JOBS_ENTER = ("/v1/jobs", "/v1/uploads", "/generate", "/release_task", "/songs")
 

@@ -13,6 +13,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from web.pages.render import page
+from web.request.fields import whole_number
 from web.request.keeper import require_keeper
 from web.request.problems import NOT_FOUND, UNAVAILABLE, Problem
 from web.request.state import app_state
@@ -90,10 +91,10 @@ async def panel(request: Request) -> Response:
 
 
 def _hours(request: Request) -> int:
-    asked = request.query_params.get("hours", "24")
-    return int(asked) if asked.isdigit() and int(asked) in HOURS else 24
+    asked = whole_number(request.query_params.get("hours", ""))
+    return asked if asked in HOURS else 24
 
 
 def _width(request: Request) -> int:
-    asked = request.query_params.get("width", "")
-    return int(asked) if asked.isdigit() and int(asked) in WIDTHS else WIDTHS[0]
+    asked = whole_number(request.query_params.get("width", ""))
+    return asked if asked in WIDTHS else WIDTHS[0]

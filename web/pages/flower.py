@@ -9,8 +9,9 @@ from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 
 from web.request import body
+from web.request.http import FLOWER_MAX
 from web.request.keeper import require_keeper
-from web.request.problems import UNAVAILABLE, Problem
+from web.request.problems import BAD_REQUEST, UNAVAILABLE, Problem
 from web.request.session import refuse_foreign_site
 from web.request.state import app_state
 
@@ -18,7 +19,6 @@ if TYPE_CHECKING:
     import httpx
 
 METHODS = ["GET", "HEAD", "POST"]
-LIMIT = 1024 * 1024
 # Of one connection, not of the message (RFC 9110, 7.6.1); the length is made anew.
 HOP_BY_HOP = {
     "connection",
@@ -48,11 +48,14 @@ async def proxy(request: Request) -> Response:
     state = app_state(request)
     await require_keeper(request)
     refuse_foreign_site(request)
+    try:
+        url = httpx.URL("http://flower").copy_with(raw_path=_target(request))
+    except httpx.InvalidURL as error:
+        raise Problem(BAD_REQUEST, "This address cannot be passed on to Flower.") from error
+    headers = [pair for pair in request.headers.raw if pair[0].decode("latin-1") not in HOP_BY_HOP]
+    content = await body.read(request, FLOWER_MAX)
     transport = httpx.AsyncHTTPTransport(uds=str(state.settings.run_path / "flower.sock"))
     client = httpx.AsyncClient(transport=transport, timeout=30.0)
-    url = httpx.URL("http://flower").copy_with(raw_path=_target(request))
-    headers = [(name, value) for name, value in request.headers.items() if name not in HOP_BY_HOP]
-    content = await body.read(request, LIMIT)
     try:
         upstream = await client.send(
             client.build_request(request.method, url, headers=headers, content=content), stream=True

@@ -55,7 +55,7 @@ async def show(request: Request) -> Response:
     if "prompt" in request.query_params:
         values["prompt"] = request.query_params["prompt"][:PROMPT_MAX]
     source = request.query_params.get("from", "")
-    if JOB_ID.match(source):
+    if JOB_ID.fullmatch(source):
         values |= values_of(await find(request, source))
     return _form(request, values, {})
 

@@ -63,8 +63,9 @@ async def _find(state: AppState, shown: str) -> Key | None:
 
 
 async def leave(request: Request) -> Response:
-    """Forget the key."""
+    """Forget the key, here and in every copy of the cookie."""
     await _read(request)
+    await auth.forget(request)
     response = RedirectResponse(app_state(request).public.path("/login"), 303)
     session.drop_cookie(request, response, auth.COOKIE)
     return response

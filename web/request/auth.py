@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import secrets
 import time
 from dataclasses import dataclass
 
@@ -11,10 +12,10 @@ from starlette.responses import Response
 
 from tasks.jobs import Job
 from tasks.ledger import LedgerError, Quota
-from tasks.security.keys import Key, Scope
+from tasks.security.keys import Key, Login, Scope
 from tasks.security.signer import Signer
-from web.request import client, session
-from web.request.fields import cookies, fields, state_of
+from web.request import client, neighbour, session
+from web.request.fields import cookies, fields, state_of, whole_number
 from web.request.problems import FORBIDDEN, UNAUTHORIZED, UNAVAILABLE, Problem
 from web.request.state import app_state
 
@@ -34,13 +35,22 @@ class Owner:
     key_id: str | None = None
     quota: Quota | None = None
     admin: bool = False
+    account: int | None = None  # another one of this machine, where they share its address with us
+
+    @property
+    def names(self) -> frozenset[str]:
+        """Whose things are theirs: what an address asked for belongs to whoever comes from it."""
+        told = {_of_address(self.address, self.account)} if self.known else set[str]()
+        return frozenset({self.id, *told} - {STRANGER})
 
     def owns(self, job: Job) -> bool:
-        """Whether the job is theirs; what an address asked for belongs to whoever comes from it."""
-        if self.admin:
-            return True
-        own = {self.id, f"address:{client.bucket(self.address)}" if self.known else self.id} - {STRANGER}
-        return job.owner in own
+        """Whether the job is theirs."""
+        return self.admin or job.owner in self.names
+
+
+def _of_address(address: str, account: int | None) -> str:
+    name = f"address:{client.bucket(address)}"
+    return name if account is None else f"{name}/account:{account}"
 
 
 async def identify(request: Request) -> Owner:
@@ -66,9 +76,19 @@ async def identify(request: Request) -> Owner:
     if state.settings.keys_required:
         raise key_needed()
     known = session.current(request, state.signer) or state_of(request.scope).get("new_session")
-    plain = f"address:{client.bucket(address)}" if asking.known else STRANGER
+    account = neighbour.stranger(request.scope, state.proxies)
+    plain = _of_address(address, account) if asking.known else STRANGER
     name = f"session:{known}" if known else plain
-    return Owner(id=name, address=address, known=asking.known)
+    return Owner(id=name, address=address, known=asking.known, account=account)
+
+
+async def gets_links(request: Request, job: Job) -> bool:
+    """Whether whoever asks is given links to the job's songs.
+
+    Where links are signed and expire, that is the owner, who may pass one on: could everyone who knows the
+    id have a new one, none would ever have expired.
+    """
+    return not app_state(request).links.are_signed or (await identify(request)).owns(job)
 
 
 def key_needed() -> Problem:
@@ -116,8 +136,8 @@ def _ask(request: Request, shown: str, cookie: str) -> Key | None:
     state = app_state(request)
     if shown:
         return state.keyring.check(shown)
-    key_id = remembered(cookie, state.signer)
-    return state.keyring.by_id(key_id) if key_id else None
+    login = remembered(cookie, state.signer)
+    return state.keyring.of_login(login) if login else None
 
 
 def token_in(request: Request) -> str:
@@ -130,12 +150,31 @@ def token_in(request: Request) -> str:
 
 def remember(request: Request, response: Response, key: Key) -> None:
     """Let the browser show its key's id, signed, from now on; the key itself is not kept in it."""
-    value = app_state(request).signer.sign("key", f"{key.id}-{int(time.time()) + MONTH}")
-    session.set_cookie(request, response, COOKIE, value, MONTH)
+    text = f"{key.id}-{int(time.time()) + MONTH}-{secrets.token_hex(12)}"
+    session.set_cookie(request, response, COOKIE, app_state(request).signer.sign("key", text), MONTH)
 
 
-def remembered(cookie: str, signer: Signer) -> str | None:
-    """The id in the cookie of `remember`, or None where it is not ours or too old."""
-    text = signer.open("key", cookie)
-    key_id, _, expires = (text or "").partition("-")
-    return key_id if expires.isdigit() and time.time() < int(expires) else None
+def remembered(cookie: str, signer: Signer) -> Login | None:
+    """The login in the cookie of `remember`, or None where it is not ours or too old."""
+    parts = (signer.open("key", cookie) or "").split("-")
+    expires = whole_number(parts[1]) if len(parts) == 3 else None
+    if expires is None or time.time() >= expires:
+        return None
+    return Login(id=parts[2], key_id=parts[0], until=expires)
+
+
+async def forget(request: Request) -> None:
+    """End the login of this browser's cookie, wherever a copy of it may be.
+
+    Raises:
+        Problem: 503 where the ledger cannot be told.
+    """
+    state = app_state(request)
+    login = remembered(cookies(request).get(COOKIE, ""), state.signer)
+    if login is None:
+        return
+    try:
+        await asyncio.to_thread(state.keyring.end, login)
+    except LedgerError as error:
+        headers = {"retry-after": "5"}
+        raise Problem(UNAVAILABLE, "The login cannot be ended now; try again.", headers=headers) from error

@@ -16,11 +16,10 @@ from urllib.parse import parse_qsl
 from python_multipart.multipart import parse_options_header
 from starlette.requests import ClientDisconnect, Request
 
-from tasks.jobs import REQUEST_BYTES_MAX
-from web.request.fields import fields
+from web.request.fields import fields, whole_number
+from web.request.http import JSON_MAX
 from web.request.problems import BAD_REQUEST, INVALID_JSON, MEDIA, TOO_LARGE, Kind, Problem
 
-JSON_LIMIT = REQUEST_BYTES_MAX
 PATIENCE = 30.0  # seconds for a whole body; nginx cuts slow clients earlier
 PIECE: Final = 1 << 16
 WINDOW: Final = {"gzip": 16 + zlib.MAX_WBITS, "x-gzip": 16 + zlib.MAX_WBITS, "deflate": zlib.MAX_WBITS}
@@ -55,7 +54,7 @@ CHARSETS: Final = frozenset(
 )
 
 
-async def read(request: Request, limit: int = JSON_LIMIT) -> bytes:
+async def read(request: Request, limit: int = JSON_MAX) -> bytes:
     """The whole body, unpacked.
 
     Raises:
@@ -72,8 +71,8 @@ async def stream(request: Request, limit: int, patience: float) -> AsyncIterator
         Problem: As `read`.
     """
     unpack, size = _unpacker(request), 0
-    announced = fields(request.scope).get("content-length", "")
-    if unpack is None and announced.isdigit() and len(announced) < 20 and int(announced) > limit:
+    announced = whole_number(fields(request.scope).get("content-length", ""))
+    if unpack is None and announced is not None and announced > limit:
         raise too_large(limit)
     try:
         async with asyncio.timeout(patience):
@@ -152,7 +151,7 @@ def media_type(request: Request) -> str:
     return fields(request.scope).get("content-type", "").partition(";")[0].strip().lower()
 
 
-async def read_json(request: Request, limit: int = JSON_LIMIT) -> bytes:
+async def read_json(request: Request, limit: int = JSON_MAX) -> bytes:
     """The text of a request that says it is JSON, as UTF-8; parsing is the model's."""
     kind = media_type(request)
     if kind != "application/json" and not kind.endswith("+json"):
@@ -160,7 +159,7 @@ async def read_json(request: Request, limit: int = JSON_LIMIT) -> bytes:
     return _as_utf8(request, await read(request, limit), INVALID_JSON)
 
 
-async def read_form(request: Request, limit: int = JSON_LIMIT) -> dict[str, str]:
+async def read_form(request: Request, limit: int = JSON_MAX) -> dict[str, str]:
     """The fields of an urlencoded form, the last value of each."""
     if media_type(request) != "application/x-www-form-urlencoded":
         raise Problem(MEDIA, "Send Content-Type: application/x-www-form-urlencoded.")

@@ -14,7 +14,19 @@ from web.request import forwarded
 from web.request.fields import fields, state_of
 from web.request.forwarded import Client, Networks, ProxyHeader, networks, read
 
-__all__ = ["Client", "Networks", "Proxies", "address", "bucket", "hashed", "held_in_front", "networks", "of"]
+__all__ = [
+    "Client",
+    "Networks",
+    "Proxies",
+    "address",
+    "bucket",
+    "hashed",
+    "held_in_front",
+    "networks",
+    "of",
+    "through_gateway",
+    "within",
+]
 
 KNOWN = 4096  # addresses whose reading is remembered: the same few ask again and again
 # What our gateway writes itself, from which nothing follows of other proxies.
@@ -58,10 +70,16 @@ def address(scope: Scope, proxies: Proxies = NONE) -> str:
 
 def held_in_front(scope: Scope, proxies: Proxies = NONE) -> bool:
     """Whether our own gateway has passed this request on, and with it held the limits of its address."""
-    return _through_gateway(scope, proxies) and proxies.header == "X-Forwarded-For"
+    return through_gateway(scope, proxies) and proxies.header == "X-Forwarded-For"
 
 
-def _through_gateway(scope: Scope, proxies: Proxies) -> bool:
+def within(text: str, known: Networks) -> bool:
+    """Whether the address that the text is lies in one of the networks."""
+    return forwarded.within(read(text), known)
+
+
+def through_gateway(scope: Scope, proxies: Proxies = NONE) -> bool:
+    """Whether our own gateway has passed this request on."""
     shown = fields(scope).get("x-tutti-gateway", "")
     if _peer(scope) is None:
         return True  # only this account can open the socket
@@ -75,7 +93,7 @@ def _peer(scope: Scope) -> str | None:
 
 def _client(scope: Scope, proxies: Proxies) -> Client:
     headers = fields(scope)
-    if _through_gateway(scope, proxies):
+    if through_gateway(scope, proxies):
         if "x-tutti-peer" not in headers:
             return _claimed(scope, proxies)
         chain = forwarded.written(_chain(scope, proxies, "x-tutti-forwarded-for"), proxies.header)

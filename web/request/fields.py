@@ -8,6 +8,8 @@ from typing import Any
 from starlette.requests import Request
 from starlette.types import Scope
 
+DIGITS_MAX = 18
+
 
 def fields(scope: Scope) -> Mapping[str, str]:
     """The headers by their lower-case names; of equal names the first."""
@@ -17,6 +19,14 @@ def fields(scope: Scope) -> Mapping[str, str]:
         raw = reversed(scope["headers"])
         known = state["fields"] = {name.decode("latin-1"): value.decode("latin-1") for name, value in raw}
     return known
+
+
+def whole_number(text: str) -> int | None:
+    """The number that a stranger's text is; None where it is not one, or longer than any that is meant.
+
+    `str.isdigit` alone also lets through "²" and five thousand digits, which `int` refuses with an exception.
+    """
+    return int(text) if len(text) <= DIGITS_MAX and text.isascii() and text.isdigit() else None
 
 
 def cookies(request: Request) -> Mapping[str, str]:

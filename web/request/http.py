@@ -8,7 +8,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Final
 
-from tasks.jobs import JOB_ID
+from tasks.jobs import JOB_ID, REQUEST_BYTES_MAX
+from tasks.settings import Settings
 
 JOB_ID_PATTERN: Final = JOB_ID.pattern.removeprefix("^").removesuffix("$")
 
@@ -49,3 +50,18 @@ SECURITY_HEADERS: Final[Mapping[str, str]] = {
     "cross-origin-opener-policy": "same-origin",
 }
 """On every answer, beside the content security policy."""
+
+# A body that nginx passes on has to be one that the web app reads to its end: where the app refuses it midway
+# it closes the connection, and nginx counts that as a failure of the node.
+JSON_MAX: Final = REQUEST_BYTES_MAX  # of every body but those below
+FLOWER_MAX: Final = 1024 * 1024
+
+
+def upload_max(settings: Settings) -> int:
+    """Bytes that an upload of audio may have."""
+    return settings.max_body_megabytes * 10**6
+
+
+def shared_cache_may_keep(settings: Settings) -> bool:
+    """Whether a finished file is anyone's; where that takes a key or a signature, it is one person's."""
+    return not (settings.keys_required or settings.sign_output)

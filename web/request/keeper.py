@@ -2,7 +2,8 @@
 
 A keeper shows a key of the scope admin, or comes from TUTTI_ADMIN_NETWORKS: straight, with nothing between
 that shows itself as a proxy or tunnel, or by proxies that are trusted. To be on this machine counts only for
-who came straight and opened an address of this machine: behind a tunnel everybody seems to be here.
+who came straight and opened an address of this machine: behind a tunnel everybody seems to be here. Of this
+machine's accounts only our own counts, unless TUTTI_LOCAL_ADMINS is on.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from urllib.parse import urlsplit
 from starlette.requests import Request
 from starlette.responses import Response
 
-from web.request import client, forwarded
+from web.request import client, forwarded, neighbour
 from web.request.auth import key_of
 from web.request.fields import fields
 from web.request.problems import FORBIDDEN, Problem
@@ -50,6 +51,8 @@ def _by_address(request: Request, state: AppState) -> bool:
     address = forwarded.read(asking.address)
     if not asking.known or address is None or not forwarded.within(address, state.admins):
         return False
+    if not state.settings.local_admins and neighbour.stranger(request.scope, state.proxies) is not None:
+        return False  # another account of this machine
     if asking.way == "direct":
         return not address.is_loopback or names_this_machine(fields(request.scope).get("host", ""))
     return asking.way == "chain" and not address.is_loopback

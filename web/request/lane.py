@@ -13,7 +13,7 @@ from tasks.ledger import Canary
 from tasks.security.signer import Signer
 from tasks.settings import NODE_NAME
 from web.request import auth, client
-from web.request.fields import cookies, fields
+from web.request.fields import cookies, fields, whole_number
 from web.request.state import app_state
 
 COOKIE = "tutti_lane"
@@ -61,14 +61,15 @@ def preferred_node(request: Request) -> str | None:
     named = headers.get("x-preferred-node", "") or node_of(
         headers.get(TOKEN.lower(), ""), app_state(request).signer
     )
-    return named if NODE_NAME.match(named) else None
+    return named if NODE_NAME.fullmatch(named) else None
 
 
 def node_of(shown: str, signer: Signer) -> str:
     """The node that a token names; none where it does not hold, which is no reason to refuse music."""
     text = signer.open(PURPOSE, shown) if shown else None
-    node, _, expires = (text or "").rpartition("-")
-    return node if expires.isdecimal() and time.time() < int(expires) else ""
+    node, _, ends = (text or "").rpartition("-")
+    expires = whole_number(ends)
+    return node if expires is not None and time.time() < expires else ""
 
 
 def token(node: str, signer: Signer) -> str:

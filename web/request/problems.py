@@ -48,6 +48,9 @@ IDEMPOTENCY = Kind(
 )
 WRONG_STATE = Kind("wrong_state", 409, "Too late for that", "The job is in a state that does not allow this.")
 LINK_EXPIRED = Kind("link_expired", 410, "The link has expired", "Ask for the job again to get a new one.")
+UNKNOWN_HOST = Kind(
+    "unknown_host", 421, "Not known by this name", "Whoever runs this server can add the name: TUTTI_HOSTS."
+)
 TOO_LARGE = Kind("body_too_large", 413, "The body is too large", "The detail gives the limit.")
 MEDIA = Kind("unsupported_media_type", 415, "Wrong content type", "Send Content-Type: application/json.")
 RANGE = Kind("range", 416, "No such range", "The range starts beyond the end of the file.")
@@ -65,7 +68,7 @@ TIMEOUT = Kind("timeout", 504, "The song is not finished yet", "It goes on; ask 
 KINDS = {kind.slug: kind for kind in list(globals().values()) if isinstance(kind, Kind)}
 _BY_STATUS = {
     400: BAD_REQUEST, 401: UNAUTHORIZED, 403: FORBIDDEN, 404: NOT_FOUND, 405: METHOD, 413: TOO_LARGE,
-    415: MEDIA, 416: RANGE, 422: INVALID, 429: RATE_LIMITED, 503: UNAVAILABLE,
+    415: MEDIA, 416: RANGE, 421: UNKNOWN_HOST, 422: INVALID, 429: RATE_LIMITED, 503: UNAVAILABLE,
 }  # fmt: skip
 
 

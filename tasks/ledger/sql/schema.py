@@ -253,6 +253,14 @@ api_keys = Table(
     Column("revoked_at", Double),
 )
 
+# Browsers that were logged out while their cookie would still hold; gone when it would not.
+ended_logins = Table(
+    "ended_logins",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("until", Double, nullable=False),
+)
+
 canaries = Table(
     "canaries",
     metadata,

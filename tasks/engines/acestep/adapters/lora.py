@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from pathlib import Path
 from typing import Any
 
@@ -30,13 +31,24 @@ def find(folder: Path, name: str) -> Path:
 
 
 def scale_of(file: Path) -> float:
-    """What a PEFT adapter is multiplied by: alpha over rank, which its weights do not carry."""
+    """What a PEFT adapter is multiplied by: alpha over rank, which its weights do not carry.
+
+    Raises:
+        JobError: Its adapter_config.json does not say.
+
+    """
     config = file.parent / "adapter_config.json"
     if not config.is_file():
         return 1.0
-    known = json.loads(config.read_text())
-    rank = float(known.get("r", 1))
-    return float(known.get("lora_alpha", rank)) / (rank**0.5 if known.get("use_rslora") else rank)
+    try:
+        known = json.loads(config.read_bytes())
+        rank, alpha = known.get("r", 1), known.get("lora_alpha", known.get("r", 1))
+        scale = float(alpha) / (float(rank) ** 0.5 if known.get("use_rslora") else float(rank))
+        if isinstance(rank, str) or isinstance(alpha, str) or not (rank > 0 and math.isfinite(scale)):
+            raise ValueError("r and lora_alpha have to be numbers, r above 0")
+    except (ValueError, TypeError, AttributeError, ArithmeticError, RecursionError) as error:
+        raise refuse(f"the adapter {file.parent.name} has no usable adapter_config.json: {error}") from error
+    return scale
 
 
 def merged_transformer(model: Model, checkpoint: str, file: Path) -> Any:
