@@ -28,7 +28,7 @@ class Adapters:
         row = connection.execute(
             sa.select(adapter_choices).where(adapter_choices.c.owner == owner, fresh)
         ).first()
-        return Choice(row.adapter, row.enabled) if row else None
+        return Choice(row.adapter, row.enabled, row.scale) if row else None
 
     @writes
     def choose(self, transaction: Transaction, owner: str, choice: Choice | None) -> None:
@@ -37,5 +37,11 @@ class Adapters:
         gone = (adapter_choices.c.owner == owner) | (adapter_choices.c.chosen_at <= now - FORGOTTEN)
         connection.execute(sa.delete(adapter_choices).where(gone))
         if choice is not None:
-            row = {"owner": owner, "adapter": choice.adapter, "enabled": choice.enabled, "chosen_at": now}
+            row = {
+                "owner": owner,
+                "adapter": choice.adapter,
+                "enabled": choice.enabled,
+                "scale": choice.scale,
+                "chosen_at": now,
+            }
             connection.execute(insert(connection, adapter_choices).values(row))

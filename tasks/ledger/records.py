@@ -23,6 +23,7 @@ class NewJob:
     body_hash: str | None = None
     source_ip_hash: str | None = None
     quota: Quota | None = None
+    sound: int = 1  # how often the engine has changed what it makes of the same request
     start_within: float | None = None  # seconds the job may wait before it fails with `deadline`
 
 
@@ -214,10 +215,11 @@ class Sample:
 
 @dataclass(frozen=True)
 class Choice:
-    """The adapter that an owner has chosen, and whether it is heard now."""
+    """The adapter that an owner has chosen, whether it is heard now, and how strongly, 0..1."""
 
     adapter: str
     enabled: bool = True
+    scale: float = 1.0
 
 
 @dataclass(frozen=True)

@@ -229,9 +229,16 @@ class Attempts:
 
 def songs_of(job: Job) -> list[Song]:
     """A job's variations. Without a seed one is made of the job's id: every attempt makes the same."""
-    seed, seeds = job.request.seed, job.request.seeds
+    seed, given = job.request.seed, job.request.seeds
     if seed is None:
         seed = int.from_bytes(hashlib.sha256(job.id.encode()).digest()[:4])
-    if seeds is None:
-        seeds = tuple((seed + n) % (SEED_MAX + 1) for n in range(job.request.variations))
-    return [Song(job_id=job.id, variation=n, seed=its, request=job.request) for n, its in enumerate(seeds, 1)]
+    numbers = range(1, job.request.variations + 1)
+    return [
+        Song(
+            job_id=job.id,
+            variation=n,
+            seed=given[n - 1] if given else (seed + n - 1) % (SEED_MAX + 1),
+            request=job.request,
+        )
+        for n in numbers
+    ]

@@ -141,7 +141,7 @@ def test_the_plugin_reads_the_envelope(tmp_path: Path) -> None:
         assert document["error"] == document["detail"]
         assert document["errors"][0]["field"] == "audio_code_string"
 
-    in_app(tmp_path, scenario)
+    in_app(tmp_path, scenario, **real_model())
 
 
 def test_wrangler_asks_for_a_seed_each(tmp_path: Path) -> None:
@@ -166,14 +166,7 @@ def test_wrangler_asks_for_a_seed_each(tmp_path: Path) -> None:
         ({"ctxAudioPath": "a.wav", "task_type": "lego"}, "src_audio_path"),
         ({"refAudioPath": "/etc/passwd"}, "reference_audio_path"),
         ({"task_type": "cover"}, "src_audio"),
-        ({"task_type": "cover-nofsq"}, "task_type"),
         ({"task_type": "stem_separation"}, "task_type"),
-        ({"infer_method": "sde"}, "infer_method"),
-        ({"use_adg": "yes"}, "use_adg"),
-        ({"cfg_interval_start": "0.2"}, "cfg_interval_start"),
-        ({"audio_cover_strength": 0.4}, "audio_cover_strength"),
-        ({"coverNoiseStrength": "0.1"}, "cover_noise_strength"),
-        ({"timesteps": [1, 0.5, 0]}, "timesteps"),
         ({"instruction": "Make it weird:"}, "instruction"),
         ({"analysisOnly": True}, "analysis_only"),
         ({"extract_codes_only": "1"}, "extract_codes_only"),
@@ -199,6 +192,38 @@ def test_what_would_change_the_song_is_refused_by_its_name(
     in_app(tmp_path, scenario, **real_model())
 
 
+CODES = "".join(f"<|audio_code_{number}|>" for number in range(30))
+
+
+@pytest.mark.parametrize(
+    ("fields", "name"),
+    [
+        ({"task_type": "cover"}, "task_type"),
+        ({"infer_method": "sde"}, "infer_method"),
+        ({"use_adg": "yes"}, "use_adg"),
+        ({"cfg_interval_start": "0.2"}, "cfg_interval_start"),
+        ({"audio_cover_strength": 0.4}, "audio_cover_strength"),
+        ({"coverNoiseStrength": "0.1"}, "cover_noise_strength"),
+        ({"timesteps": [1, 0.5, 0.1]}, "timesteps"),
+        ({"audioCodeString": CODES}, "audio_code_string"),
+        ({"inference_steps": 12}, "inference_steps"),
+        ({"vocal_language": "fr"}, "vocal_language"),
+    ],
+)
+def test_what_the_engine_cannot_do_is_refused_by_their_name(
+    tmp_path: Path, fields: dict[str, Any], name: str
+) -> None:
+    async def scenario(web: Web) -> None:
+        plain = {"prompt": "a plain tone", "inference_steps": 8, "guidance_scale": 7.0, "shift": 3.0}
+        assert (await web.client.post("/release_task", json=plain)).status_code == 200  # nobody chose these
+        answer = await web.client.post("/release_task", json=plain | fields)
+        assert answer.status_code == 422, answer.text
+        assert answer.json()["errors"][0]["field"] == name
+        assert len(web.ledger.views.page().jobs) == 1
+
+    in_app(tmp_path, scenario)
+
+
 @pytest.mark.parametrize(
     ("fields", "expected"),
     [
@@ -221,7 +246,11 @@ def test_what_would_change_the_song_is_refused_by_its_name(
         ({"prompt": "", "lyrics": "[verse]\nla"}, {"prompt": "a song", "lyrics": "[verse]\nla"}),
         ({"language": "unknown"}, {"vocal_language": None}),
         ({"instruction": "Fill the audio semantic mask based on the given conditions:"}, {}),
-        ({"repaint_mode": "aggressive"}, {}),  # it has no effect on text2music
+        ({"repaint_mode": "aggressive"}, {"repaint_mode": None}),  # it has no effect on text2music
+        ({"infer_method": "sde", "use_adg": 1}, {"infer_method": "sde", "guidance_mode": "adg"}),
+        ({"audio_codes": CODES}, {"audio_codes": tuple(range(30))}),
+        ({"timesteps": "1, 0.5, 0.1"}, {"timesteps": (1.0, 0.5, 0.1)}),
+        ({"audio_cover_strength": 1}, {"audio_cover_strength": None}),
     ],
 )
 def test_lenient_values(tmp_path: Path, fields: dict[str, Any], expected: dict[str, Any]) -> None:
@@ -229,7 +258,7 @@ def test_lenient_values(tmp_path: Path, fields: dict[str, Any], expected: dict[s
         wanted, _, _ = await release(web, {"prompt": "a plain tone"} | fields)
         assert {name: wanted.get(name) for name in expected} == expected
 
-    in_app(tmp_path, scenario)
+    in_app(tmp_path, scenario, **real_model())
 
 
 def test_bodies_of_every_kind(tmp_path: Path) -> None:
@@ -321,16 +350,19 @@ def test_an_adapter_is_its_key_s_own(tmp_path: Path) -> None:
             "warm-tape",
         )
         assert (await other.get("/v1/lora/status")).json()["data"]["lora_loaded"] is False
-        assert (await mine.post("/v1/lora/scale", json={"scale": 0.5})).json()["code"] == 400
         assert (await mine.post("/v1/lora/scale", json={"scale": 2})).status_code == 422
         await mine.post("/v1/lora/toggle", json={"use_lora": False})
         assert await lora(mine) is None
         await mine.post("/v1/lora/toggle", json={"use_lora": "true"})
         assert await lora(mine) == "warm-tape"
+        await mine.post("/v1/lora/scale", json={"scale": 0.5})
+        assert await lora(mine) is None
+        newest = web.ledger.views.page().jobs[0].request
+        assert [(one.name, one.scale) for one in newest.loras] == [("warm-tape", 0.5)]
         await mine.post("/v1/lora/unload", json={})
         assert await lora(mine) is None
 
-    in_app(tmp_path, scenario)
+    in_app(tmp_path, scenario, **real_model())
 
 
 def test_the_language_model_s_own_endpoints(tmp_path: Path) -> None:

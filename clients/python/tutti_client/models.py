@@ -10,6 +10,17 @@ from typing import Annotated
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
 
+class Adapter(BaseModel):
+    """An adapter and how strongly it is heard."""
+
+    model_config = ConfigDict(
+        extra="allow",
+    )
+    name: str
+    scale: float = 1.0
+    """0 leaves it out, 1 is as it was trained."""
+
+
 class Failure(BaseModel):
     """Why a job failed, as the API shows it under `error`."""
 
@@ -57,33 +68,105 @@ class JobRequest(BaseModel):
     reference_audio: str | None = None
     """Upload whose timbre to follow."""
 
+    audio_codes: list[int] | None = None
+    """ACE-Step's audio codes to follow, five a second; they set the length."""
+
+    audio_cover_strength: float | None = None
+    """Share of the steps that follow the source; the rest the words alone."""
+
+    cover_noise_strength: float | None = None
+    """How much of the source a cover starts from; 0 starts from noise."""
+
     repaint_start: float | None = None
-    """Where repaint or lego starts."""
+    """Where repaint or lego starts; below 0 it extends the source at its start."""
 
     repaint_end: float | None = None
-    """Where it ends."""
+    """Where it ends; past the source's end it extends that."""
+
+    repaint_mode: str | None = None
+    """How hard repaint holds on to what lies outside."""
+
+    repaint_strength: float | None = None
+    """Of the balanced mode: 0 is conservative, 1 aggressive."""
+
+    chunk_mask_mode: str | None = None
+    """Whether the network is told the region (explicit), or all of it (auto)."""
 
     track: str | None = None
     """Track to extract or add, such as 'vocals'; complete takes several, with commas."""
 
+    global_caption: str | None = None
+    """What the whole song is, where prompt says what one track is."""
+
+    instrumental: bool = False
+    """Whether nobody sings."""
+
     lora: str | None = None
-    """Adapter."""
+    """Adapter, at full strength."""
+
+    loras: Annotated[list[Adapter], Field(validate_default=True)] = []
+    """Several, each with a scale."""
 
     steps: int | None = None
     """Denoising steps."""
 
     guidance_scale: float | None = None
+    guidance_mode: str | None = None
+    """Adaptive projected (arXiv:2410.02416) or angle-based dynamic guidance."""
+
+    cfg_interval_start: float | None = None
+    """Guidance acts from this time (0: music) ..."""
+
+    cfg_interval_end: float | None = None
+    """... to this one (1: noise)."""
+
     shift: float | None = None
     """Shift of the timestep schedule."""
+
+    timesteps: list[float] | None = None
+    """Times of the steps, in place of steps and shift."""
+
+    sampler: str | None = None
+    """Heun takes two passes a step."""
+
+    infer_method: str | None = None
+    """sde draws fresh noise each step."""
+
+    dcw: str | None = None
+    """Correction in the wavelet domain (arXiv:2604.16044)."""
+
+    dcw_scaler: float | None = None
+    """Its strength on the low band."""
+
+    dcw_high_scaler: float | None = None
+    """The same on the high one."""
+
+    velocity_norm_threshold: float | None = None
+    """Largest step by the song's own norm; 0: any."""
+
+    velocity_ema_factor: float | None = None
+    """Share of the step before."""
+
+    latent_shift: float | None = None
+    """Added to the latents at the end."""
+
+    latent_rescale: float | None = None
+    """What they are multiplied by."""
+
+    retake_seed: int | None = None
+    """Seed of the noise that a retake mixes in."""
+
+    retake_variance: float | None = None
+    """How far a retake goes from the song of `seed`."""
 
     seed: int | None = None
     """The same seed gives the same audio."""
 
+    seeds: list[int] = []
+    """One for each variation, in place of counting on from seed."""
+
     variations: int = 1
     """How many songs to make of it."""
-
-    seeds: list[int] | None = None
-    """A seed for each variation, in place of `seed`, from which they count up."""
 
     format: str = "wav"
     priority: str = "normal"
@@ -120,6 +203,8 @@ class Output(BaseModel):
     sha256: str
     seed: int | None = None
     variation: int = 1
+    notes: list[str] | None = None
+    """What was shortened to make it, if anything."""
 
 
 class Error(BaseModel):
@@ -169,8 +254,8 @@ class Upload(BaseModel):
     """Pass it as `source_audio` or `reference_audio`."""
 
     bytes: int
-    seconds: float | None
-    """Its length, where this process can read the format."""
+    seconds: float
+    """Its length, measured by decoding it."""
 
 
 class Accepted(BaseModel):

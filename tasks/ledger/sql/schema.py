@@ -278,6 +278,7 @@ adapter_choices = Table(  # whose songs to come are made with which adapter
     Column("owner", Text, primary_key=True),
     Column("adapter", Text, nullable=False),
     Column("enabled", Boolean, nullable=False),
+    Column("scale", Double, nullable=False),
     Column("chosen_at", Double, nullable=False),
 )
 

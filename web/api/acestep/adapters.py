@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import asyncio
 import re
+from dataclasses import replace
 from pathlib import Path, PurePosixPath
 
 from fastapi import APIRouter
 from starlette.requests import Request
 from starlette.responses import Response
 
-from tasks.jobs import JobRequest
+from tasks.jobs import Adapter, JobRequest
 from tasks.ledger import Choice
 from web.api.acestep import body
 from web.api.acestep.answers import Route, Wrapped, body_of, declined, wrapped
@@ -66,13 +67,13 @@ async def toggle(request: Request) -> Response:
     if chosen is None:
         return declined(NONE_YET)
     on = str(given.body["use_lora"]).lower() in TRUE
-    await _choose(request, Choice(chosen.adapter, on))
+    await _choose(request, replace(chosen, enabled=on))
     return wrapped({"message": f"{chosen.adapter} is {'on' if on else 'off'}", "use_lora": on})
 
 
 @router.post("/scale", response_model=Wrapped, openapi_extra=body_of({"scale": 1.0}))
 async def scale(request: Request) -> Response:
-    """How strong the adapter is: 1, or 0 for not at all; anything between is refused by name."""
+    """How strongly the adapter is heard: 0 not at all, 1 as it was trained."""
     given = await body.read(request)
     try:
         wanted = float(given.body["scale"])
@@ -83,9 +84,7 @@ async def scale(request: Request) -> Response:
     chosen = await _chosen(request)
     if chosen is None:
         return declined(NONE_YET)
-    if wanted not in {0.0, 1.0}:
-        return declined("scale is 1 or 0 here; adapters are not mixed in by parts")
-    await _choose(request, Choice(chosen.adapter, enabled=bool(wanted)))
+    await _choose(request, replace(chosen, scale=wanted))
     return wrapped({"message": "taken", "scale": wanted, "adapter_name": chosen.adapter})
 
 
@@ -93,14 +92,13 @@ async def scale(request: Request) -> Response:
 async def status(request: Request) -> Response:
     """What is chosen now."""
     chosen = await _chosen(request)
-    strength = 1.0 if chosen and chosen.enabled else 0.0
     return wrapped(
         {
             "lora_loaded": chosen is not None,
             "use_lora": bool(chosen and chosen.enabled),
-            "lora_scale": strength if chosen else 1.0,
+            "lora_scale": chosen.scale if chosen else 1.0,
             "adapter_type": "lora" if chosen else None,
-            "scales": {chosen.adapter: strength} if chosen else {},
+            "scales": {chosen.adapter: chosen.scale} if chosen else {},
             "active_adapter": chosen.adapter if chosen and chosen.enabled else None,
             "adapters": [chosen.adapter] if chosen else [],
             "synthetic_default_mode": False,
@@ -111,9 +109,11 @@ async def status(request: Request) -> Response:
 async def with_choice(request: Request, wanted: JobRequest) -> JobRequest:
     """The job with the adapter that its owner has chosen, where it is on."""
     chosen = await _chosen(request)
-    if chosen is None or not chosen.enabled or wanted.lora:
+    if chosen is None or not chosen.enabled or wanted.lora or wanted.loras:
         return wanted
-    return wanted.model_copy(update={"lora": chosen.adapter})
+    if chosen.scale == 1.0:
+        return wanted.model_copy(update={"lora": chosen.adapter})
+    return wanted.model_copy(update={"loras": (Adapter(name=chosen.adapter, scale=chosen.scale),)})
 
 
 async def _chosen(request: Request) -> Choice | None:

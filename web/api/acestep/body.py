@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-import hashlib
-import os
 import shutil
 import tempfile
 from collections.abc import Mapping
-from pathlib import Path
 from typing import IO, Any
 from urllib.parse import parse_qsl
 
@@ -19,9 +16,8 @@ from starlette.formparsers import MultiPartException
 from starlette.requests import Request
 from starlette.types import Message
 
-from tasks.storage.uploads import Uploads
 from web.api.acestep.fields import FILES, Given
-from web.api.uploads import keep, no_room
+from web.api.uploads import keep_audio
 from web.request import body
 from web.request.auth import identify, show_key
 from web.request.http import JSON_MAX, upload_max
@@ -49,7 +45,7 @@ async def read(request: Request, limit: int = JSON_MAX) -> Given:
         if token:
             await show_key(request, str(token))
         owner = await identify(request)
-        kept = {role: await keep_audio(request, file, owner.id) for role, file in files.items()}
+        kept = {role: await keep_audio(app_state(request), owner, file) for role, file in files.items()}
     finally:
         for file in files.values():
             file.close()
@@ -143,32 +139,3 @@ def _copied(file: IO[bytes]) -> IO[bytes]:
     shutil.copyfileobj(file, copy, BLOCK)
     copy.seek(0)
     return copy
-
-
-async def keep_audio(request: Request, source: IO[bytes], owner: str) -> str:
-    """Put audio into the store of uploads for its sender; its id.
-
-    Raises:
-        Problem: 422 where it is too long, 503 where it cannot be kept.
-    """
-    folder = app_state(request).settings.upload_path
-    return await anyio.to_thread.run_sync(_keep, source, folder, owner, limiter=THREADS)
-
-
-def _keep(source: IO[bytes], folder: Path, owner: str) -> str:
-    digest = hashlib.sha256()
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        handle, name = tempfile.mkstemp(dir=folder, prefix=".", suffix=".tmp")
-        path = Path(name)
-        try:
-            with os.fdopen(handle, "wb") as target:
-                while block := source.read(BLOCK):
-                    digest.update(block)
-                    target.write(block)
-            keep(Uploads(folder), path, digest.hexdigest(), owner)
-        finally:
-            path.unlink(missing_ok=True)
-    except OSError as error:
-        raise no_room() from error
-    return digest.hexdigest()

@@ -20,10 +20,10 @@ from starlette.responses import Response
 
 from web.api.acestep import body, completion
 from web.api.acestep.answers import Route, body_of
-from web.api.acestep.body import keep_audio
 from web.api.acestep.fields import TRUE, Given, as_object
 from web.api.acestep.tasks import release
 from web.api.acestep.translate import refused
+from web.api.uploads import keep_audio
 from web.request.auth import identify
 from web.request.http import upload_max
 from web.request.problems import INVALID, Problem
@@ -154,7 +154,7 @@ async def _sounds(request: Request, parts: Sequence[Mapping[str, Any]], task: st
     found: dict[str, str] = {}
     for role, part in zip(roles, parts, strict=False):
         raw = _decoded(str(part.get("data") or ""))
-        found[role] = await keep_audio(request, io.BytesIO(raw), owner.id)
+        found[role] = await keep_audio(app_state(request), owner, io.BytesIO(raw))
     return found
 
 

@@ -36,12 +36,12 @@ async def whole(request: Request, job_id: str, notes: Sequence[str]) -> Response
     await end_of(app_state(request), job_id)
     job = await find(request, job_id)
     if job.state is not JobState.SUCCEEDED:
-        raise failed(job)
+        raise failed(app_state(request), job)
     message = {"role": "assistant", "content": words(job, notes), "audio": await _audio(request, job)}
     choice = {"index": 0, "finish_reason": "stop", "message": message | {"audio_codes": None}}
     usage = {"prompt_tokens": 0, "completion_tokens": 0, "total_tokens": 0}
     document = _head(request, job_id, "chat.completion") | {"choices": [choice], "usage": usage}
-    return answer(document, headers={"location": f"/v1/jobs/{job_id}"})
+    return answer(document, headers={"location": app_state(request).public.path(f"/v1/jobs/{job_id}")})
 
 
 class Stream(StreamingResponse):
@@ -68,7 +68,7 @@ class Stream(StreamingResponse):
             await waiting
             job = await find(self._request, self._job_id)
             if job.state is not JobState.SUCCEEDED:
-                raise failed(job)
+                raise failed(app_state(self._request), job)
             yield self._chunk({"content": words(job, self._notes)})
             yield self._chunk({"audio": await _audio(self._request, job)})
             yield self._chunk({}, "stop")

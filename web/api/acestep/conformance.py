@@ -26,7 +26,7 @@ ENDPOINTS: Final = (
     ("POST", "/v1/lora/load", "honoured for the asking key alone, by the adapter's name"),
     ("POST", "/v1/lora/unload", "honoured for the asking key alone"),
     ("POST", "/v1/lora/toggle", "honoured for the asking key alone"),
-    ("POST", "/v1/lora/scale", "1 or 0; between them `code` 400"),
+    ("POST", "/v1/lora/scale", "honoured for the asking key alone"),
     ("GET", "/v1/lora/status", "honoured for the asking key alone"),
     ("POST", "/create_random_sample", "honoured, from kept examples"),
     ("POST", "/format_input", "503, as there without a language model"),

@@ -25,6 +25,7 @@ class Verdict(StrEnum):
     PLANNER = "needs the language model; without it left aside, and the answer says so"
     NO_EFFECT = "taken; it has no effect, as in ACE-Step's own server"
     TUNES_PLANNER = "taken; it only tunes the language model"
+    ENGINE = "honoured where the engine can, else refused by name"
     REFUSED = "refused by name, unless it says what is done anyway"
     UPLOAD = "the id of an upload; paths on the server are refused by name"
 
@@ -45,14 +46,14 @@ class Field:
         return (self.name, *self.aliases)
 
 
-H, P, N, T, R, U = (
-    Verdict.HONOURED, Verdict.PLANNER, Verdict.NO_EFFECT, Verdict.TUNES_PLANNER, Verdict.REFUSED,
-    Verdict.UPLOAD,
+H, E, P, N, T, R, U = (
+    Verdict.HONOURED, Verdict.ENGINE, Verdict.PLANNER, Verdict.NO_EFFECT, Verdict.TUNES_PLANNER,
+    Verdict.REFUSED, Verdict.UPLOAD,
 )  # fmt: skip
 FIELDS: Final = (
     Field("prompt", H, ("caption",), note="fewer than 5 characters are lengthened, and the answer says so"),
     Field("lyrics", H),
-    Field("global_caption", N, note="only checkpoints for lego stems read it"),
+    Field("global_caption", E),
     Field("instruction", R, note="the task's own"),
     Field("thinking", P, default=False),
     Field("sample_mode", P, ("sampleMode",), False, "a kept example, or the query itself, takes its place"),
@@ -77,27 +78,27 @@ FIELDS: Final = (
     Field("vocal_language", H, ("vocalLanguage", "language"), "en"),
     Field("inference_steps", H, ("inferenceSteps",), note="default: the engine's"),
     Field("guidance_scale", H, ("guidanceScale",), note="default: the engine's"),
-    Field("infer_method", R, ("inferMethod",), "ode"),
-    Field("task_type", H, ("taskType",), "text2music", "cover-nofsq is refused"),
+    Field("infer_method", E, ("inferMethod",), "ode"),
+    Field("task_type", H, ("taskType",), "text2music", "one that the engine does"),
     Field("reference_audio_path", U, ("ref_audio_path", "referenceAudioPath", "refAudioPath")),
     Field("src_audio_path", U, ("ctx_audio_path", "sourceAudioPath", "srcAudioPath", "ctxAudioPath")),
-    Field("audio_code_string", R, ("audioCodeString", "audio_codes"), ""),
-    Field("repainting_start", H, default=0.0, note="repaint and lego; before the song is refused"),
+    Field("audio_code_string", E, ("audioCodeString", "audio_codes"), ""),
+    Field("repainting_start", H, default=0.0, note="repaint and lego; before 0 extends the song"),
     Field("repainting_end", H, note="repaint and lego; null or less than 0 is the end"),
-    Field("repaint_mode", R, default="balanced", note="repaint and lego"),
-    Field("repaint_strength", R, default=0.5, note="repaint and lego"),
+    Field("repaint_mode", E, default="balanced", note="repaint and lego"),
+    Field("repaint_strength", E, default=0.5, note="repaint and lego"),
     Field("repaint_latent_crossfade_frames", N),
     Field("repaint_wav_crossfade_sec", N),
-    Field("chunk_mask_mode", R, default="auto", note="repaint and lego"),
-    Field("audio_cover_strength", R, ("audioCoverStrength", "cover_strength", "coverStrength"), 1.0),
-    Field("cover_noise_strength", R, ("coverNoiseStrength",), 0.0),
+    Field("chunk_mask_mode", E, default="auto", note="repaint and lego"),
+    Field("audio_cover_strength", E, ("audioCoverStrength", "cover_strength", "coverStrength"), 1.0),
+    Field("cover_noise_strength", E, ("coverNoiseStrength",), 0.0),
     Field("track_name", H, ("trackName",), note="extract and lego"),
     Field("track_classes", H, ("trackClasses", "instruments"), note="complete"),
     Field("shift", H, note="default: the engine's"),
-    Field("use_adg", R, default=False),
-    Field("cfg_interval_start", R, default=0.0),
-    Field("cfg_interval_end", R, default=1.0),
-    Field("timesteps", R),
+    Field("use_adg", E, default=False),
+    Field("cfg_interval_start", E, default=0.0),
+    Field("cfg_interval_end", E, default=1.0),
+    Field("timesteps", E),
     Field("audio_format", H, ("audioFormat",), "mp3", "mp3, flac, wav, opus; aac and wav32 are refused"),
     Field("lm_model_path", T),
     Field("lm_backend", T),

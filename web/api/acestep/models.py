@@ -91,7 +91,7 @@ def inventory(state: AppState) -> dict[str, Any]:
             "name": support.names_of(queue, state.settings)[0],
             "is_default": queue == default,
             "is_loaded": support.is_loaded(queue, state),
-            "supported_task_types": list(support.tasks_of(queue)),
+            "supported_task_types": support.tasks_of(queue, state),
         }
         for queue in support.models(state)
     ]

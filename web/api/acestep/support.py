@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Final
+from typing import Final, get_args
 
 from tasks.jobs import TaskType
 from tasks.queue.names import version_of
 from tasks.settings import Settings
+from web.api.accept import capabilities_of
 from web.request.state import AppState
 
-EVERY: Final[tuple[TaskType, ...]] = ("text2music", "cover", "repaint", "extract", "lego", "complete")
-TASKS: Final[Mapping[str, tuple[TaskType, ...]]] = {"sketch": ("text2music",)}
-"""Tasks by engine; one that is not listed may be able to do them all, and says so itself where it is not."""
 PREFIX: Final = "acestep/"
 
 
@@ -27,9 +24,10 @@ def models(state: AppState) -> list[str]:
     return sorted({served(state)} | {queue for queue in queues if "@" in queue})
 
 
-def tasks_of(queue: str) -> tuple[TaskType, ...]:
-    """What a model can be asked for."""
-    return TASKS.get(queue.partition("@")[0], EVERY)
+def tasks_of(queue: str, state: AppState) -> list[str]:
+    """What a model can be asked for, in the order of the vocabulary."""
+    can = capabilities_of(state, queue)
+    return [task for task in get_args(TaskType) if can is None or task in can.tasks]
 
 
 def names_of(queue: str, settings: Settings) -> tuple[str, ...]:

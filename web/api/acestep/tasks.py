@@ -14,12 +14,12 @@ from starlette.responses import Response
 from tasks.jobs import JOB_ID
 from tasks.ledger import Accepted
 from web.api import views
-from web.api.accept import accept
+from web.api.accept import accept, capabilities_of
 from web.api.acestep import adapters, body, support
 from web.api.acestep.answers import Route, Wrapped, body_of, wrapped
 from web.api.acestep.fields import Given
 from web.api.acestep.results import result
-from web.api.acestep.translate import refused, translate
+from web.api.acestep.translate import honoured, refused, translate
 from web.api.output import require_link, send
 from web.request.auth import gets_links
 from web.request.problems import BAD_REQUEST, NOT_FOUND, Problem
@@ -46,8 +46,9 @@ async def release(request: Request, given: Given, lengths: dict[str, int]) -> Ac
     """Accept the job that these fields ask for."""
     state = app_state(request)
     queue = _model(given, state)
-    wanted = translate(given, tasks=support.tasks_of(queue))
+    wanted = translate(given, tasks=support.tasks_of(queue, state))
     wanted = await adapters.with_choice(request, wanted)
+    wanted = honoured(wanted, capabilities_of(state, queue))
     lengths["prompt"] = len(wanted.prompt)
     return await accept(request, wanted)
 

@@ -8,9 +8,10 @@ from typing import Any, Final, get_args
 
 from pydantic import ValidationError
 
+from tasks.engines.capabilities import Capabilities
 from tasks.jobs import PROMPT_MIN, SEED_MAX, UPLOAD_ID, VARIATIONS_MAX, AudioFormat, JobRequest, TaskType
 from web.api.acestep import samples
-from web.api.acestep.fields import BY_NAME, Given, Verdict
+from web.api.acestep.fields import BY_NAME, Given
 from web.request import words
 from web.request.problems import INVALID, Problem
 
@@ -19,11 +20,14 @@ METRES: Final = {"2": "2/4", "3": "3/4", "4": "4/4", "6": "6/8"}
 SHORT_KEY: Final = re.compile(r"^([A-G][#b♯♭]?)(m?)$")
 BLANK: Final = frozenset({"", "n/a", "none", "null", "auto", "unknown"})
 WINDOWED: Final = frozenset({"repaint", "lego"})
-WINDOW_FIELDS: Final = ("repaint_mode", "repaint_strength", "chunk_mask_mode")
+CODES: Final = re.compile(r"^\s*\d+(\s*,\s*\d+)*\s*$")
+UNCHOSEN: Final = {"steps": 8, "guidance_scale": 7.0, "shift": 3.0, "vocal_language": "en"}
+"""What their clients send where nobody chose anything; left out where the engine here has no such field."""
 INSTRUCTIONS: Final[Mapping[str, tuple[str, ...]]] = {
     "text2music": ("Fill the audio semantic mask based on the given conditions:",),
     "repaint": ("Repaint the mask area based on the given conditions:",),
     "cover": ("Generate audio semantic tokens based on the given conditions:",),
+    "cover-nofsq": ("Generate audio semantic tokens based on the given conditions:",),
     "extract": ("Extract the {TRACK} track from the audio:", "Extract the track from the audio:"),
     "lego": ("Generate the {TRACK} track based on the audio context:",
              "Generate the track based on the audio context:"),
@@ -33,6 +37,8 @@ INSTRUCTIONS: Final[Mapping[str, tuple[str, ...]]] = {
 OUR_NAMES: Final = {
     "audio_duration": "duration", "inference_steps": "steps", "batch_size": "variations",
     "audio_format": "format", "repainting_start": "repaint_start", "repainting_end": "repaint_end",
+    "audio_code_string": "audio_codes", "use_adg": "guidance_mode", "track_name": "track",
+    "src_audio": "source_audio",    "reference_audio_path": "reference_audio",
 }  # fmt: skip
 THEIRS: Final = {ours: theirs for theirs, ours in OUR_NAMES.items()}
 
@@ -53,7 +59,8 @@ def translate(given: Given, *, tasks: Collection[str] = get_args(TaskType)) -> J
     _refuse_what_is_not_done(given, task)
     ours: dict[str, Any] = {"task_type": task, "variations": _batch(given)}
     ours |= _words(given) | _music(given) | _seeds(given, ours["variations"])
-    ours |= _audio(given, task) | _window(given, task) | _tracks(given, task)
+    ours |= _codes(given) | _guidance(given) | _window(given, task) | _tracks(given, task)
+    ours |= _audio(given, task, coded="audio_codes" in ours)
     _note_what_has_no_effect(given)
     try:
         return JobRequest.model_validate({name: value for name, value in ours.items() if value is not None})
@@ -67,38 +74,21 @@ def refused(field: str, why: str) -> Problem:
 
 
 def _in_their_words(error: ValidationError) -> Problem:
-    wrong = {THEIRS.get(name, name): what for name, what in words.of_fields(error).items()}
+    return _problem({THEIRS.get(name, name): what for name, what in words.of_fields(error).items()})
+
+
+def _problem(wrong: Mapping[str, str]) -> Problem:
     detail = "; ".join(f"{field} {what}" for field, what in wrong.items()) + "."
     return Problem(INVALID, detail, errors=[{"field": name, "detail": what} for name, what in wrong.items()])
 
 
 def _refuse_what_is_not_done(given: Given, task: str) -> None:
-    """Refuse each field whose value would change the song in a way that is not done here."""
+    """Refuse what would change the song and has no counterpart here; the engine refuses the rest."""
     if not _is_own_instruction(given.text("instruction"), task, given):
         raise refused("instruction", "is not followed here; leave it out, and the task's own is used")
-    for name, field in BY_NAME.items():
-        if field.verdict is not Verdict.REFUSED or name in {"instruction", "model"}:
-            continue
-        if name in WINDOW_FIELDS and task not in WINDOWED:
-            continue  # it has no effect there
-        if _differs(given, name):
-            hint = (
-                f"leave it out, or say {field.default!r}"
-                if field.default not in {None, ""}
-                else "leave it out"
-            )
-            raise refused(name, f"{str(given.raw(name))[:40]!r} is not done here; {hint}")
-
-
-def _differs(given: Given, name: str) -> bool:
-    default = BY_NAME[name].default
-    if isinstance(default, bool):
-        return given.truth(name) != default
-    if isinstance(default, float):
-        found = given.number(name)
-        return found is not None and found != default
-    value = given.raw(name)
-    return value not in (None, "", [], {}) and str(value).strip().lower() != str(default or "")
+    for name in ("analysis_only", "full_analysis_only", "extract_codes_only"):
+        if given.truth(name):
+            raise refused(name, "is not done here; songs are made, and audio is not taken apart")
 
 
 def _is_own_instruction(text: str, task: str, given: Given) -> bool:
@@ -206,7 +196,36 @@ def _seed(text: str) -> int | None:
     return found if 0 <= found <= SEED_MAX else None
 
 
-def _audio(given: Given, task: str) -> dict[str, Any]:
+def _chosen(given: Given, name: str) -> float | None:
+    """A number, where it is another than what is done anyway."""
+    found = given.number(name)
+    return None if found == BY_NAME[name].default else found
+
+
+def _guidance(given: Given) -> dict[str, Any]:
+    """How the engine goes about it; what is done anyway counts as not asked for."""
+    method = given.text("infer_method").lower()
+    numbers = ("cfg_interval_start", "cfg_interval_end", "audio_cover_strength", "cover_noise_strength")
+    times = given.raw("timesteps")
+    parts = (
+        times if isinstance(times, list) else [part for part in str(times or "").split(",") if part.strip()]
+    )
+    return {
+        "infer_method": None if method == "ode" else method,
+        "guidance_mode": "adg" if given.truth("use_adg") else None,
+        "timesteps": parts or None,
+        "global_caption": given.text("global_caption") or None,
+    } | {name: _chosen(given, name) for name in numbers}
+
+
+def _codes(given: Given) -> dict[str, Any]:
+    text = given.text("audio_code_string")
+    if not text:
+        return {}
+    return {"audio_codes": [int(code) for code in text.split(",")] if CODES.match(text) else text}
+
+
+def _audio(given: Given, task: str, *, coded: bool) -> dict[str, Any]:
     """Audio to work on and to follow: files that came along, or uploads by their id."""
     found: dict[str, Any] = dict(given.files)
     for name, ours in (("src_audio_path", "source_audio"), ("reference_audio_path", "reference_audio")):
@@ -214,24 +233,43 @@ def _audio(given: Given, task: str) -> dict[str, Any]:
         if not path or ours in found:
             continue
         if not re.match(UPLOAD_ID, path):
-            raise refused(
-                name, "names a file; send the audio itself as multipart, or an id of POST /v1/uploads"
-            )
+            raise refused(name, "names a file; send the audio as multipart, or an id of POST /v1/uploads")
         found[ours] = path
-    if task == "text2music" and found.pop("source_audio", None):
-        given.notes.append("src_audio: text2music starts from nothing, so it has no effect")
-    if task != "text2music" and "source_audio" not in found:
+    if (task == "text2music" or coded) and found.pop("source_audio", None):
+        why = "the codes take its place" if coded else "text2music starts from nothing"
+        given.notes.append(f"src_audio: {why}, so it has no effect")
+    if task != "text2music" and "source_audio" not in found and not coded:
         raise refused("src_audio", f"is missing; {task} works on audio: send it as multipart")
     return found
 
 
 def _window(given: Given, task: str) -> dict[str, Any]:
+    """Where repaint and lego work; elsewhere these fields have no effect."""
     if task not in WINDOWED:
         return {}
-    start, end = given.number("repainting_start") or 0.0, given.number("repainting_end")
-    if start < 0:
-        raise refused("repainting_start", "lies before the song, which is not done here; say 0 or more")
-    return {"repaint_start": start, "repaint_end": end if end and end > 0 else None}
+    end, mode = given.number("repainting_end"), given.text("repaint_mode").lower()
+    mask = given.text("chunk_mask_mode").lower()
+    return {
+        "repaint_start": given.number("repainting_start") or 0.0,
+        "repaint_end": end if end and end > 0 else None,
+        "repaint_mode": None if mode == BY_NAME["repaint_mode"].default else mode,
+        "repaint_strength": _chosen(given, "repaint_strength"),
+        "chunk_mask_mode": None if mask == BY_NAME["chunk_mask_mode"].default else mask,
+    }
+
+
+def honoured(wanted: JobRequest, can: Capabilities | None) -> JobRequest:
+    """The job without what the engine has not and nobody chose.
+
+    Raises:
+        Problem: 422, naming what was chosen and cannot be done, as the client calls it.
+    """
+    wrong = {} if can is None else {item.field: item.detail for item in can.refusals(wanted)}
+    unchosen = [name for name in wrong if name in UNCHOSEN and getattr(wanted, name) == UNCHOSEN[name]]
+    chosen = {THEIRS.get(name, name): what for name, what in wrong.items() if name not in unchosen}
+    if chosen:
+        raise _problem(chosen)
+    return wanted.model_copy(update=dict.fromkeys(unchosen)) if unchosen else wanted
 
 
 def _tracks(given: Given, task: str) -> dict[str, Any]:

@@ -16,6 +16,7 @@ def upgrade() -> None:
         sa.Column("owner", sa.Text, primary_key=True),
         sa.Column("adapter", sa.Text, nullable=False),
         sa.Column("enabled", sa.Boolean, nullable=False),
+        sa.Column("scale", sa.Double, nullable=False),
         sa.Column("chosen_at", sa.Double, nullable=False),
     )
     op.create_table(
