@@ -61,6 +61,8 @@ def translate(given: Given, *, tasks: Collection[str] = get_args(TaskType)) -> J
     ours |= _words(given) | _music(given) | _seeds(given, ours["variations"])
     ours |= _codes(given) | _guidance(given) | _window(given, task) | _tracks(given, task)
     ours |= _audio(given, task, coded="audio_codes" in ours)
+    if ours["timesteps"]:  # they stand in place of both
+        ours |= {name: None for name in ("steps", "shift") if ours[name] == UNCHOSEN[name]}
     _note_what_has_no_effect(given)
     try:
         return JobRequest.model_validate({name: value for name, value in ours.items() if value is not None})
