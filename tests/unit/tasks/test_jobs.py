@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 from pydantic import ValidationError
 
@@ -67,12 +69,12 @@ def test_three_states_are_final() -> None:
     assert [state.value for state in JobState if state.final] == ["succeeded", "failed", "cancelled"]
 
 
-@pytest.mark.parametrize(
-    ("codes", "first"),
-    [(list(range(25)), (0, 1, 2)), ("<|audio_code_5|>" * 25, (5, 5, 5))],
-    ids=["list", "text"],
-)
-def test_audio_codes_come_as_numbers_or_in_ace_steps_notation(codes, first):
+CODES = {"list": (list(range(25)), (0, 1, 2)), "text": ("<|audio_code_5|>" * 25, (5, 5, 5))}
+
+
+@pytest.mark.parametrize("form", CODES)
+def test_audio_codes_come_as_numbers_or_in_ace_steps_notation(form):
+    codes, first = CODES[form]
     text = json.dumps({"prompt": "A calm song", "audio_codes": codes})
     made = JobRequest.model_validate_json(text, strict=True)
     assert made.audio_codes[:3] == first
@@ -81,10 +83,9 @@ def test_audio_codes_come_as_numbers_or_in_ace_steps_notation(codes, first):
 
 @pytest.mark.parametrize("codes", [["1"] * 25, [64_000] * 25, "<|audio_code_7|>, and more" * 25, [1] * 3])
 def test_what_are_no_audio_codes_is_refused(codes):
+    text = json.dumps({"prompt": "A calm song", "audio_codes": codes})
     with pytest.raises(ValidationError):
-        JobRequest.model_validate_json(
-            json.dumps({"prompt": "A calm song", "audio_codes": codes}), strict=True
-        )
+        JobRequest.model_validate_json(text, strict=True)
 
 
 CONTRADICTIONS = [
