@@ -27,6 +27,8 @@ from pydantic import (
 
 PROMPT_MIN, PROMPT_MAX = 5, 2_000
 LYRICS_MAX = 10_000
+REQUEST_BYTES_MAX = 12 * (LYRICS_MAX + PROMPT_MAX + 2_000) + 16_384
+"""Bytes of a request that fills every field: a letter takes twelve where JSON or a form escapes an emoji."""
 SECONDS_MIN, SECONDS_MAX = 5.0, 600.0
 VARIATIONS_MAX = 8
 SEED_MAX = 2**32 - 1
@@ -43,6 +45,12 @@ AUDIO_CODE = re.compile(r"<\|audio_code_(\d{1,6})\|>")
 CONTROLS = re.compile(
     "[\\x00-\\x08\\x0b-\\x1f\\x7f-\\x9f\\ud800-\\udfff]"
 )  # Unicode's Cc and Cs, less \n and \t
+LINE_ENDS = re.compile("\r\n|[\r\x0b\x0c\x85\u2028\u2029]")
+LEFT_BY_WORD = {
+    0x1E: "-",
+    0x1F: None,
+    0xFEFF: None,
+}  # its hyphen, its optional hyphen; a byte-order mark inside
 UPLOAD_ID = r"^[0-9a-f]{64}$"
 """An upload is named by the SHA-256 of its bytes, so that equal requests have equal fingerprints."""
 
@@ -132,9 +140,15 @@ class JobError(Exception):
         self.detail = detail
 
 
-def _clean_text(text: str) -> str:
-    """Trim, normalise line ends, and refuse what no keyboard types: control and surrogate characters."""
-    text = text.replace("\r\n", "\n").replace("\r", "\n").strip()
+def clean_text(text: Any) -> Any:
+    """Trim, make line ends the same, and refuse what no keyboard types: control and surrogate characters.
+
+    Runs before a text is counted, so that what is counted is what is kept. Word processors leave vertical
+    tabs, form feeds and Unicode's separators for line ends, and marks of their own for hyphens.
+    """
+    if not isinstance(text, str):
+        return text  # the next check says that it has to be text
+    text = LINE_ENDS.sub("\n", text).translate(LEFT_BY_WORD).strip()
     if found := CONTROLS.search(text):
         raise ValueError(f"contains the control character U+{ord(found[0]):04X}; remove it")
     return text
@@ -161,7 +175,7 @@ def _descending(times: tuple[float, ...]) -> tuple[float, ...]:
     return times
 
 
-CleanText = Annotated[str, AfterValidator(_clean_text)]
+CleanText = Annotated[str, BeforeValidator(clean_text)]
 Code = Annotated[int, Field(ge=0, le=CODE_MAX)]
 Time = Annotated[float, Field(ge=0.0, le=1.0)]
 Seed = Annotated[int, Field(ge=0, le=SEED_MAX)]
@@ -183,14 +197,20 @@ class JobRequest(BaseModel):
     Sources: the fields of ACE-Step 1.5's `GenerationParams`.
     """
 
-    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False, str_max_length=LYRICS_MAX)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
-    prompt: Annotated[CleanText, StringConstraints(min_length=PROMPT_MIN, max_length=PROMPT_MAX)] = Field(
+    prompt: Annotated[
+        CleanText,
+        AfterValidator(str),  # what is behind it counts, and says how many there are
+        StringConstraints(min_length=PROMPT_MIN, max_length=PROMPT_MAX),
+    ] = Field(
         description="What the music should be, in English or Chinese.",
         examples=["A calm lo-fi beat with soft piano, 80 bpm"],
     )
     lyrics: CleanText = Field(
-        "", description="Words to sing, with section tags such as [verse] and [chorus]."
+        "",
+        max_length=LYRICS_MAX,
+        description="Words to sing, with section tags such as [verse] and [chorus].",
     )
     duration: float = Field(60.0, ge=SECONDS_MIN, le=SECONDS_MAX, description="Length in seconds.")
     bpm: int | None = Field(None, ge=30, le=300, description="Beats a minute.")

@@ -34,7 +34,7 @@ class Model:
 
 # Said here as well, because to ask acestep itself means to import torch.
 KNOWN: Final = {
-    "sketch": Model(name="sketch", version="1", songs=1, capabilities=SKETCH),
+    "sketch": Model(name="sketch", version="2", songs=1, capabilities=SKETCH),
     "acestep": Model(name="acestep", version="1.5", songs=64, capabilities=ACE_STEP),
 }
 

@@ -98,7 +98,7 @@ async def release_task(request: Request) -> Response:
         refuse_foreign_site(request)
         wanted = translate(await _fields(request))
         lengths["prompt"] = len(wanted.prompt)
-        accepted = await accept(request, without_unchosen(wanted, app_state(request).capabilities))
+        accepted = await accept(request, without_unchosen(wanted, app_state(request).model.capabilities))
     return wrapped({"task_id": accepted.job.id, "status": "queued", "queue_position": accepted.position or 0})
 
 
