@@ -29,6 +29,7 @@ PUBLIC_URL = re.compile(
 )
 OWN_PATHS = frozenset(
     [
+        "-",
         "analytics",
         "auth",
         "docs",
