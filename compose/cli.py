@@ -7,7 +7,19 @@ import sys
 import typer
 from pydantic import ValidationError
 
-from compose.commands import canary, capacity, doctor, generate, keys, observe, parts, settings, ship, status
+from compose.commands import (
+    canary,
+    capacity,
+    doctor,
+    generate,
+    keys,
+    model,
+    observe,
+    parts,
+    settings,
+    ship,
+    status,
+)
 
 app = typer.Typer(
     name="tutti",
@@ -17,7 +29,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
-for module in (parts, generate, status, capacity, keys, canary, doctor, settings, ship, observe):
+for module in (parts, generate, status, capacity, keys, canary, model, doctor, settings, ship, observe):
     app.add_typer(module.app)
 
 

@@ -17,7 +17,7 @@ def run(settings: Settings) -> None:
     claim(settings)
     options = {
         "unix_socket": str(settings.run_path / "flower.sock"),
-        "url_prefix": "flower",
+        "url_prefix": f"{settings.public_prefix}/flower".removeprefix("/"),
         "persistent": "True",
         "db": str(settings.data.absolute() / "flower.db"),
         "max_tasks": "10000",

@@ -12,7 +12,7 @@ from nginx.node import Backends, Canary, WebNode, parse_nodes
 from observability.logging import get_logger
 from tasks.ledger import Ledger
 from tasks.ledger import WebNode as Registered
-from tasks.security.links import key_of
+from tasks.security.links import gateway_token, key_of
 from tasks.security.secret import secret_of
 from tasks.settings import LOCAL, Settings
 
@@ -31,6 +31,7 @@ def run(settings: Settings, *, watch: bool = True) -> int:
             settings,
             backends=_look(settings, ledger),
             secret=key_of(secret_of(settings)),
+            token=gateway_token(key_of(secret_of(settings))),
             follow=watch,
         )
     finally:

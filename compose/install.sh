@@ -79,6 +79,9 @@ install_lock() {
 debian_packages() {
     missing=
     for package in $(sed 's/#.*//' compose/debian.txt); do
+        # Node.js may come from elsewhere, which Debian's packages of it would contradict.
+        case "$package" in nodejs) program=node ;; npm) program=npm ;; *) program= ;; esac
+        [ -n "$program" ] && command -v "$program" >/dev/null && continue
         dpkg-query -W -f '${Status}' "$package" 2>/dev/null | grep -q 'ok installed' || missing="$missing $package"
     done
     [ -z "$missing" ] && return

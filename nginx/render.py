@@ -146,7 +146,9 @@ def _environment() -> jinja2.Environment:
     return environment
 
 
-def render(settings: Settings, backends: Backends, machine: Machine, *, secret: str | None = None) -> str:
+def render(
+    settings: Settings, backends: Backends, machine: Machine, *, secret: str | None = None, token: str = ""
+) -> str:
     """Write the configuration.
 
     Args:
@@ -154,6 +156,7 @@ def render(settings: Settings, backends: Backends, machine: Machine, *, secret: 
         backends: Web nodes and canary of this moment.
         machine: Facts of the machine.
         secret: The key that signs links; needed where `sign_output` is on.
+        token: What shows web nodes that a request comes by this gateway.
 
     Raises:
         ValueError: A setting cannot be written for nginx; the text says which.
@@ -178,10 +181,12 @@ def render(settings: Settings, backends: Backends, machine: Machine, *, secret: 
             # The kernel hands a connection over once its request is there. Else a worker that a reload tells
             # to end may have accepted it, heard nothing yet, and close it as idle.
             deferred=" deferred" if sys.platform == "linux" else "",
-            base_url=_bare(settings.base_url),
+            origin=_bare(settings.public_origin),
+            prefix=settings.public_prefix,
+            before=f"(?:{re.escape(settings.public_prefix)})?" if settings.public_prefix else "",
+            token=token or "-",
             redirect=settings.tls_redirect_port and listen(settings.host, settings.tls_redirect_port),
             trusted=networks(settings.trusted_proxies),
-            admins=networks(settings.admin_networks),
             problems=PROBLEMS,
             job_id=JOB_ID_PATTERN,
             media_types=MEDIA_TYPES,

@@ -23,6 +23,36 @@ EVERY_ADDRESS = frozenset({"0.0.0.0", "::", "[::]"})
 UNIX_PATH_MAX = 100  # sun_path holds 108 bytes on Linux and 104 on macOS; room is left for the name
 LOCAL = "local:"  # begins the address of a web node that only its own machine can reach
 WEB_ADDRESS = re.compile(r"^(?:\[[0-9a-fA-F:]+\]|[A-Za-z0-9.-]+):\d{1,5}$")
+PUBLIC_URL = re.compile(
+    r"^https?://(?:\[[0-9a-f:.]+\]|[a-z0-9_-]+(?:\.[a-z0-9_-]+)*\.?)(?::\d{1,5})?(?:/[\w.~-]+)*/?$",
+    re.IGNORECASE | re.ASCII,
+)
+OWN_PATHS = frozenset(
+    [
+        "analytics",
+        "auth",
+        "docs",
+        "favicon.ico",
+        "flower",
+        "gateway",
+        "generate",
+        "health",
+        "livez",
+        "login",
+        "logout",
+        "metrics",
+        "openapi.json",
+        "output",
+        "problems",
+        "query_result",
+        "readyz",
+        "release_task",
+        "songs",
+        "static",
+        "v1",
+    ]
+)
+"""First parts of our own addresses; a prefix of such a name could not be told from them."""
 HOST_NAME = re.compile(r"^(?=.{1,253}\Z)[A-Za-z0-9_]([A-Za-z0-9_-]*[A-Za-z0-9])?(\.[A-Za-z0-9_-]+)*\Z")
 PORTS = re.compile(r"^(\d{1,5})(?:-(\d{1,5}))?\Z", re.ASCII)
 PORT_MAX = 65_535
@@ -50,6 +80,24 @@ def _networks(text: str) -> str:
     for part in filter(None, (part.strip() for part in text.split(","))):
         ipaddress.ip_network(part)  # ValueError says what is wrong with it
     return text
+
+
+def _public_url(text: str | None) -> str | None:
+    """Check the address that people open; its path is the prefix below which everything stands."""
+    if text is None:
+        return None
+    wrong = f"{text!r} is not a plain address such as https://music.example.org or http://host:8080/tutti"
+    if not PUBLIC_URL.match(text):
+        raise ValueError(wrong)
+    try:
+        parts = urlsplit(text)
+        _ = parts.port  # ValueError where it is none
+    except ValueError:
+        raise ValueError(wrong) from None
+    first = parts.path.split("/")[1] if "/" in parts.path else ""
+    if first in OWN_PATHS:
+        raise ValueError(f"its path begins with /{first}, which is an address of Tutti's own; choose another")
+    return text.rstrip("/")
 
 
 def _host_names(text: str) -> str:
@@ -104,7 +152,11 @@ class Settings(BaseSettings):
     data: Path = Field(Path("var"), description="Folder of everything kept: ledger, songs, logs.")
     storage: Path | None = Field(None, description="Folder of the songs, the NAS; default: DATA/output.")
     gateway: Literal["auto", "off"] = Field("auto", description="auto: nginx in front where it is installed.")
-    public_url: str | None = Field(None, description="Address people see, if it is not http://HOST:PORT.")
+    public_url: Annotated[str | None, AfterValidator(_public_url)] = Field(
+        None,
+        description="Address people see, if it is not http://HOST:PORT, such as https://music.example.org or "
+        "https://example.org/tutti; everything stands below its path.",
+    )
     hosts: Annotated[str, AfterValidator(_host_names)] = Field(
         "",
         description="Names by which people reach Tutti, beside PUBLIC_URL's, this machine's own, localhost "
@@ -174,10 +226,18 @@ class Settings(BaseSettings):
         "empty: those that the ledger knows, else this machine's.",
     )
     trusted_proxies: str = Field(
-        "", description="Networks whose X-Forwarded-For is believed, such as '10.0.0.0/8, 192.0.2.7'."
+        "",
+        description="Networks of the proxies in front, whose PROXY_HEADER is believed, such as '10.0.0.0/8, "
+        "192.0.2.7'.",
     )
-    admin_networks: str = Field(
-        "127.0.0.0/8, ::1", description="Networks that may open /flower, /metrics and the gateway's status."
+    proxy_header: Literal["X-Forwarded-For", "Forwarded"] = Field(
+        "X-Forwarded-For",
+        description="Which header the TRUSTED_PROXIES write; the other may be a stranger's and is not read.",
+    )
+    admin_networks: str | None = Field(
+        None,
+        description="Networks that may open /flower, /metrics, /analytics and /gateway/status without a key "
+        "of the scope admin; default: this machine, and nobody where PUBLIC_URL is another machine's name.",
     )
     local_admins: bool = Field(
         False,
@@ -198,7 +258,12 @@ class Settings(BaseSettings):
     client_timeout: float = Field(
         15.0, ge=1, description="Seconds a client may pause while it sends a request."
     )
-    max_body_megabytes: int = Field(64, ge=1, description="Largest request body, uploads of audio included.")
+    max_body_megabytes: int = Field(
+        128, ge=1, description="Largest upload; ten minutes of 16-bit stereo at 48 kHz are 115 MB."
+    )
+    upload_quota_megabytes: int = Field(
+        1_024, ge=1, description="What the kept uploads of one owner, or of one address, may have together."
+    )
     gateway_user: str | None = Field(
         None,
         description="Account of nginx's workers where root starts the gateway; default: www-data or nobody "
@@ -214,7 +279,9 @@ class Settings(BaseSettings):
 
     # making music
     engine: str = Field("auto", description="auto, sketch, acestep or an entry point of tutti.engines.")
-    model: str = Field("ACE-Step/acestep-v15-turbo-diffusers", description="Hub id or folder for acestep.")
+    model: str = Field(
+        "ACE-Step/Ace-Step1.5", description="Hub id, folder or file of acestep's checkpoint, in any layout."
+    )
     precision: Literal["auto", "float32", "bfloat16", "fp8"] = Field(
         "auto", description="Numbers acestep computes with; auto: bfloat16 on a GPU, float32 on the CPU."
     )
@@ -348,6 +415,24 @@ class Settings(BaseSettings):
     def _listens(self) -> str:
         host = socket.gethostname() if self.host in EVERY_ADDRESS else self.host.strip("[]")
         return f"[{host}]:{self.port}" if ":" in host else f"{host}:{self.port}"
+
+    @property
+    def public_prefix(self) -> str:
+        """The path of the public URL, such as `/tutti`, or nothing."""
+        return urlsplit(self.public_url).path if self.public_url else ""
+
+    @property
+    def public_origin(self) -> str:
+        """The address people open without its path: scheme, host and port."""
+        return self.base_url.removesuffix(self.public_prefix)
+
+    @property
+    def admins(self) -> str:
+        """The networks of keepers; none by default where a proxy or tunnel makes strangers look local."""
+        if self.admin_networks is not None:
+            return self.admin_networks
+        apart = self.public_url and not is_loopback(urlsplit(self.public_url).hostname or "")
+        return "" if apart else "127.0.0.0/8, ::1"
 
     @property
     def base_url(self) -> str:

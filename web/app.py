@@ -15,7 +15,7 @@ from fastapi import FastAPI
 from tasks.ledger import Ledger
 from tasks.queue.names import model_queue
 from tasks.security.keys import Keyring
-from tasks.security.links import Links
+from tasks.security.links import Links, gateway_token, key_of
 from tasks.security.secret import secret_of
 from tasks.security.signer import Signer
 from tasks.settings import Settings
@@ -40,9 +40,11 @@ from web.pages import errors, flower
 from web.process.batcher import Batcher
 from web.process.queue_router import QueueRouter
 from web.process.watcher import Watcher
-from web.request.client import networks
+from web.request import keeper
+from web.request.client import Proxies, networks
 from web.request.hosts import Hosts
 from web.request.limits import RateLimiter
+from web.request.public import Public
 from web.request.state import AppState
 
 if TYPE_CHECKING:
@@ -87,13 +89,18 @@ def create_app(settings: Settings, *, address: str | None = None) -> FastAPI:
     app.add_route("/flower/{path:path}", flower.proxy, methods=flower.METHODS, include_in_schema=False)
     pages.install(app)
     errors.install(app)
-    schema.install(app)
+    schema.install(app, settings.public_prefix)
     app.add_route("/auth/key_valid", guard.key_valid, methods=["GET"], include_in_schema=False)
-    app.add_route("/auth/keeper", health.keeper, methods=["GET"], include_in_schema=False)
+    app.add_route("/auth/keeper", keeper.answer, methods=["GET"], include_in_schema=False)
     app.add_middleware(ShortWay)
     if settings.keys_required:
         app.add_middleware(guard.Guard)
-    app.add_middleware(Edge, hosts=Hosts(settings.host_names), trusted=networks(settings.trusted_proxies))
+    app.add_middleware(
+        Edge,
+        hosts=Hosts(settings.host_names),
+        proxies=_proxies(settings),
+        prefix=settings.public_prefix,
+    )
     return app
 
 
@@ -128,9 +135,16 @@ def _state(settings: Settings, threads: Executor) -> AppState:
         logins=RateLimiter(settings.login_limit, "Keys may be tried"),
         signer=signer,
         links=Links(signer.secret, settings.link_seconds if settings.sign_output else None),
-        trusted=networks(settings.trusted_proxies),
-        admins=networks(settings.admin_networks),
+        proxies=_proxies(settings),
+        public=Public(settings),
+        admins=networks(settings.admins),
+        model=model,
     )
+
+
+def _proxies(settings: Settings) -> Proxies:
+    token = gateway_token(key_of(secret_of(settings)))
+    return Proxies(trusted=networks(settings.trusted_proxies), header=settings.proxy_header, token=token)
 
 
 def _storage(settings: Settings) -> Storage:

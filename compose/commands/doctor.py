@@ -83,16 +83,16 @@ def _nginx(current: Settings) -> Iterator[Finding]:
 
 
 def _engine(current: Settings) -> Iterator[Finding]:
-    from tasks.engines import resolve
+    from tasks.engines import resolve, variant_of, why_sketch
 
     name = resolve(current)
-    yield Finding("ok", f"engine: {name}")
-    if name == "sketch" and shutil.which("nvidia-smi"):
-        yield Finding(
-            "note",
-            "an NVIDIA GPU is here, but ACE-Step is not installed (make run) "
-            f"or its model is missing (.venv/bin/hf download {current.model})",
-        )
+    if name == "acestep" and (variant := variant_of(current)) is not None:
+        yield Finding("ok", f"engine: acestep, {variant.label} ({current.model})")
+        return
+    why = why_sketch(current) if current.engine == "auto" else None
+    yield Finding("ok", f"engine: {name}" + (f", since {why}" if why else ""))
+    if why and shutil.which("nvidia-smi"):
+        yield Finding("note", f"an NVIDIA GPU is here, but ACE-Step cannot use it: {why}")
 
 
 def _broker(current: Settings) -> Iterator[Finding]:

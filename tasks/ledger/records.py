@@ -23,6 +23,7 @@ class NewJob:
     body_hash: str | None = None
     source_ip_hash: str | None = None
     quota: Quota | None = None
+    sound: int = 1  # how often the engine has changed what it makes of the same request
     start_within: float | None = None  # seconds the job may wait before it fails with `deadline`
 
 

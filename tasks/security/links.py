@@ -18,6 +18,11 @@ def key_of(secret: bytes) -> str:
     return hmac.new(secret, b"links", hashlib.sha256).hexdigest()
 
 
+def gateway_token(key: str) -> str:
+    """What the gateway shows to web nodes, so that they know it wherever it runs; `key` is that of links."""
+    return hmac.new(key.encode(), b"gateway", hashlib.sha256).hexdigest()
+
+
 def signed(path: str, key: str, expires: int) -> str:
     """The address of a song with its signature."""
     return f"{path}?signature={_signature(path, key, expires)}&expires={expires}"

@@ -1,4 +1,8 @@
-"""Uploaded audio: each file is named by the SHA-256 of its bytes, and its time says when it was last used."""
+"""Uploaded audio: each file is named by the SHA-256 of its bytes, and its time says when it was last used.
+
+Below `.owners/` each owner has a folder with an empty file for each upload that is theirs, so that what they
+keep together can be bounded, on every machine that shares the folder.
+"""
 
 from __future__ import annotations
 
@@ -24,20 +28,30 @@ class Uploads:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
 
-    def keep(self, received: Path, digest: str, owner: str | None = None) -> None:
+    def keep(self, received: Path, digest: str, owner: str | None = None, payer: str | None = None) -> None:
         """Put a received file in its place; where it is there already, that counts as a use of it.
 
         Args:
             received: the file, of whatever name in the same folder.
             digest: the SHA-256 of its bytes.
             owner: who sent it and may use it from now on, beside those who sent the same before.
+            payer: whose quota it counts to.
         """
-        if owner is not None:
-            mark = self._marks(owner) / digest
+        for name in filter(None, (owner, payer and _quota_of(payer))):
+            mark = self._marks(name) / digest
             mark.parent.mkdir(parents=True, exist_ok=True)
             mark.touch()
         while not self.use(digest):
             publish_once(received, self.folder / digest)
+
+    def bytes_of(self, payer: str) -> int:
+        """What all uploads that count to this quota have together."""
+        total = 0
+        with contextlib.suppress(FileNotFoundError):
+            for mark in self._marks(_quota_of(payer)).iterdir():
+                with contextlib.suppress(FileNotFoundError):
+                    total += (self.folder / mark.name).stat().st_size
+        return total
 
     def use(self, digest: str, owners: Collection[str] | None = None) -> bool:
         """Note that an upload is wanted, so that it does not expire now; False where it is not here.
@@ -96,6 +110,11 @@ class Uploads:
             return clock.stat().st_mtime
         finally:
             clock.unlink()
+
+
+def _quota_of(payer: str) -> str:
+    """A name for marks of its own: who pays for an upload is not by that one who may use it."""
+    return f"quota of {payer}"
 
 
 def _delete(path: Path, before: float) -> bool:

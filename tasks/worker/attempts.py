@@ -229,11 +229,16 @@ class Attempts:
 
 def songs_of(job: Job) -> list[Song]:
     """A job's variations. Without a seed one is made of the job's id: every attempt makes the same."""
-    seed = job.request.seed
+    seed, given = job.request.seed, job.request.seeds
     if seed is None:
         seed = int.from_bytes(hashlib.sha256(job.id.encode()).digest()[:4])
     numbers = range(1, job.request.variations + 1)
     return [
-        Song(job_id=job.id, variation=n, seed=(seed + n - 1) % (SEED_MAX + 1), request=job.request)
+        Song(
+            job_id=job.id,
+            variation=n,
+            seed=given[n - 1] if given else (seed + n - 1) % (SEED_MAX + 1),
+            request=job.request,
+        )
         for n in numbers
     ]

@@ -34,7 +34,9 @@ def check(text):
 
 @pytest.fixture
 def web(tmp_path):
-    with TestClient(create_app(Settings(data=tmp_path)), client=("127.0.0.1", 50000)) as client:
+    with TestClient(
+        create_app(Settings(data=tmp_path)), "http://127.0.0.1:8000", client=("127.0.0.1", 50000)
+    ) as client:
         yield client
 
 

@@ -225,6 +225,7 @@ def _shipped(data: bytes) -> None:
 
 def _adapter(config: bytes) -> None:
     from tasks.engines.acestep.adapters.lora import scale_of
+
     from tasks.jobs import JobError
 
     with tempfile.TemporaryDirectory() as folder:

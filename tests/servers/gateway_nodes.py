@@ -51,6 +51,10 @@ async def key_valid(request: Request) -> Response:
     return Response(status_code=401, headers={"WWW-Authenticate": "Bearer"})
 
 
+async def keeper(request: Request) -> Response:
+    return Response(status_code=204 if request.headers["x-tutti-peer"] == "127.0.0.1" else 403)
+
+
 async def events(request: Request) -> Response:
     async def stream():  # type: ignore[no-untyped-def]
         for number in range(int(request.query_params.get("count", "3"))):
@@ -97,6 +101,7 @@ app = Starlette(
         Route("/v1/jobs", create, methods=["POST"]),
         Route("/generate", create, methods=["POST"]),
         Route("/auth/key_valid", key_valid),
+        Route("/auth/keeper", keeper),
         Route("/v1/jobs/{id}/events", events),
         Route("/fail", fail),
         Route("/", page),

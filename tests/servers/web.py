@@ -47,7 +47,7 @@ class Web:
     ) -> httpx.AsyncClient:
         """A client without cookies, from another address; None is nginx on the unix socket."""
         transport = httpx.ASGITransport(self.app, client=peer)  # type: ignore[arg-type]
-        return httpx.AsyncClient(transport=transport, base_url="http://tutti.test", headers=headers)
+        return httpx.AsyncClient(transport=transport, base_url="http://127.0.0.1:8000", headers=headers)
 
     async def submit(self, **fields: Any) -> str:
         answer = await self.client.post("/v1/jobs", json=GOOD | fields)
@@ -62,7 +62,7 @@ async def running(data: Path, **values: Any) -> AsyncIterator[Web]:
     app = create_app(settings)
     async with app.router.lifespan_context(app):
         transport = httpx.ASGITransport(app, client=("127.0.0.1", 4321))
-        async with httpx.AsyncClient(transport=transport, base_url="http://tutti.test") as client:
+        async with httpx.AsyncClient(transport=transport, base_url="http://127.0.0.1:8000") as client:
             yield Web(app=app, client=client, settings=settings)
 
 

@@ -13,6 +13,8 @@ from starlette.requests import Request
 from observability import metrics
 from observability.logging import get_logger
 from tasks.ends import log_end
+from tasks.engines import KNOWN
+from tasks.engines.capabilities import Capabilities
 from tasks.jobs import JobRequest, new_job_id
 from tasks.ledger import Accepted, IdempotencyConflict, LedgerFull, LedgerUnavailable, NewJob, QuotaExceeded
 from tasks.queue.names import version_of
@@ -49,10 +51,12 @@ async def accept(request: Request, wanted: JobRequest, body: bytes | None = None
     state, context = app_state(request), context_of(request)
     key = _idempotency_key(request)
     owner = await identify(request)
-    if not client.through_gateway(request.scope, state.trusted):
+    if not client.held_in_front(request.scope, state.proxies):
         state.gate.admit(client.bucket(owner.address), owner.key_id)
-    await _check(state, wanted, owner)
     lane, queue = state.route.shared(wanted_lane(request, owner.address))
+    can = capabilities_of(state, queue)
+    _check_engine(wanted, can)
+    await _check(state, wanted, owner)
     new = NewJob(
         id=new_job_id(state.settings.cell),
         request=wanted,
@@ -65,6 +69,7 @@ async def accept(request: Request, wanted: JobRequest, body: bytes | None = None
         body_hash=hashlib.sha256(body).hexdigest() if key and body is not None else None,
         source_ip_hash=client.hashed(owner.address),
         quota=owner.quota,
+        sound=can.sound if can else 1,
     )
     accepted = await _write(state, new)
     if accepted.created:  # so that nginx's line names them too
@@ -83,8 +88,27 @@ def _idempotency_key(request: Request) -> str | None:
     return key
 
 
+def capabilities_of(state: AppState, queue: str) -> Capabilities | None:
+    """What the engine behind a model's queue, such as `sketch@2`, can be asked; None where nobody says it.
+
+    It is the queue's engine that counts: a web node without a GPU would choose another for itself.
+    """
+    name = queue.partition("@")[0]
+    if name == state.model.name:
+        return state.model.capabilities
+    return KNOWN[name].capabilities if name in KNOWN else None
+
+
+def _check_engine(wanted: JobRequest, can: Capabilities | None) -> None:
+    """Refuse what the engine would leave out without a word."""
+    if can is not None and (wrong := list(can.refusals(wanted))):
+        errors = [{"field": refusal.field, "detail": refusal.detail} for refusal in wrong]
+        words = "; ".join(f"{refusal.field} {refusal.detail}" for refusal in wrong)
+        raise Problem(INVALID, f"{words}.", errors=errors)
+
+
 async def _check(state: AppState, wanted: JobRequest, owner: Owner) -> None:
-    """What the model cannot see by itself."""
+    """What the request cannot see by itself."""
     uploads, owners = Uploads(state.settings.upload_path), None if owner.admin else owner.names
     for name in ("source_audio", "reference_audio"):
         upload = getattr(wanted, name)

@@ -21,6 +21,7 @@ from pydantic import BaseModel, ValidationError
 from starlette.requests import Request
 from starlette.responses import Response
 
+from tasks.engines.capabilities import Capabilities
 from tasks.jobs import JOB_ID, Job, JobRequest, JobState
 from web.api import views
 from web.api.accept import accept
@@ -61,6 +62,8 @@ NAMES: Mapping[str, tuple[str, ...]] = {
 NESTED = ("metas", "metadata", "user_metadata")
 PATHS = ("reference_audio_path", "src_audio_path")
 THEIR_DEFAULTS = {"variations": 2, "format": "mp3"}
+UNCHOSEN = {"steps": 8, "guidance_scale": 7.0, "shift": 3.0, "vocal_language": "en"}
+"""What their clients send where nobody chose anything; left out where the engine here has no such field."""
 METRES = {"2": "2/4", "3": "3/4", "4": "4/4", "6": "6/8"}
 SHORT_KEY = re.compile(r"^([A-G][#b]?)(m?)$")
 AT_ONCE = 100  # tasks asked about in one request
@@ -95,7 +98,7 @@ async def release_task(request: Request) -> Response:
         refuse_foreign_site(request)
         wanted = translate(await _fields(request))
         lengths["prompt"] = len(wanted.prompt)
-        accepted = await accept(request, wanted)
+        accepted = await accept(request, without_unchosen(wanted, app_state(request).model.capabilities))
     return wrapped({"task_id": accepted.job.id, "status": "queued", "queue_position": accepted.position or 0})
 
 
@@ -200,6 +203,13 @@ def translate(given: Mapping[str, Any]) -> JobRequest:
         return JobRequest.model_validate(ours)
     except ValidationError as error:
         raise words.problem_of(error) from error
+
+
+def without_unchosen(wanted: JobRequest, can: Capabilities | None) -> JobRequest:
+    """The request without what the engine cannot honour and nobody chose."""
+    refused = [] if can is None else [refusal.field for refusal in can.refusals(wanted)]
+    drop = [name for name in refused if name in UNCHOSEN and getattr(wanted, name) == UNCHOSEN[name]]
+    return wanted.model_copy(update=dict.fromkeys(drop)) if drop else wanted
 
 
 def _truth(value: Any) -> bool:

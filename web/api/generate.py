@@ -41,8 +41,8 @@ async def generate(request: Request) -> Response:
     await _end_of(state, job_id)
     job = await find(request, job_id)
     if job.state is not JobState.SUCCEEDED:
-        raise _failed(job)
-    return answer(_generated(job, str(state.settings.base_url), state.links.to), headers=_location(job_id))
+        raise _failed(state, job)
+    return answer(_generated(job, state.public.origin, state.link), headers=_location(state, job_id))
 
 
 async def _end_of(state: AppState, job_id: str) -> None:
@@ -58,18 +58,18 @@ async def _end_of(state: AppState, job_id: str) -> None:
                     pass
     except TimeoutError as error:
         detail = "The song is not finished yet; it goes on. Ask for the job by its id."
-        raise Problem(TIMEOUT, detail, headers=_location(job_id), job_id=job_id) from error
+        raise Problem(TIMEOUT, detail, headers=_location(state, job_id), job_id=job_id) from error
 
 
-def _location(job_id: str) -> dict[str, str]:
-    return {"location": f"/v1/jobs/{job_id}"}
+def _location(state: AppState, job_id: str) -> dict[str, str]:
+    return {"location": state.public.path(f"/v1/jobs/{job_id}")}
 
 
-def _failed(job: Job) -> Problem:
+def _failed(state: AppState, job: Job) -> Problem:
     failure = job.error
     name = failure.error_class if failure else ErrorClass.CANCELLED_BY_USER
     detail = failure.detail if failure else "The job was cancelled."
-    return Problem(JOB_FAILED, detail, headers=_location(job.id), job_id=job.id, error_class=name)
+    return Problem(JOB_FAILED, detail, headers=_location(state, job.id), job_id=job.id, error_class=name)
 
 
 def _generated(job: Job, base: str, link: Callable[[str], str]) -> dict[str, Any]:

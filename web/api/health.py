@@ -16,8 +16,7 @@ from tasks.jobs import JobError
 from tasks.ledger import WorkerView
 from web.api import memory
 from web.api.jobs import answer
-from web.request import client, neighbour
-from web.request.problems import FORBIDDEN, NOT_READY, Problem
+from web.request.problems import NOT_READY, Problem
 from web.request.state import FILES, AppState, app_state
 
 router = APIRouter(tags=["health"])
@@ -83,26 +82,6 @@ async def readyz(request: Request) -> Response:
     if reason:
         raise Problem(NOT_READY, reason, headers={"retry-after": "5"})
     return PlainTextResponse("ready\n", headers={"cache-control": "no-store"})
-
-
-async def keeper(request: Request) -> Response:
-    """`/auth/keeper`: 204, or 403 for whom Flower is not open. nginx asks here."""
-    require_admin(request, app_state(request))
-    return Response(status_code=204, headers={"cache-control": "no-store"})
-
-
-def require_admin(request: Request, state: AppState) -> None:
-    """Refuse whoever does not come from TUTTI_ADMIN_NETWORKS; of this machine's accounts, all but our own.
-
-    Raises:
-        Problem: 403.
-    """
-    if not client.within(client.address(request.scope, state.trusted), state.admins):
-        raise Problem(FORBIDDEN, "This is open to TUTTI_ADMIN_NETWORKS only.")
-    if not state.settings.local_admins and neighbour.stranger(request.scope, state.trusted) is not None:
-        raise Problem(
-            FORBIDDEN, "On this machine it is open to the account that runs Tutti (TUTTI_LOCAL_ADMINS)."
-        )
 
 
 async def reason_not_ready(state: AppState) -> str | None:

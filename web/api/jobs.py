@@ -93,10 +93,11 @@ async def submit(request: Request) -> Accepted:
 async def create(request: Request) -> Response:
     """Ask for music. The answer 202 means that the job is on disk and will not be lost."""
     accepted = await submit(request)
-    headers = {"location": f"/v1/jobs/{accepted.job.id}"}
+    public = app_state(request).public
+    headers = {"location": public.path(f"/v1/jobs/{accepted.job.id}")}
     if not accepted.created:
         headers["idempotency-replayed"] = "true"
-    return answer(views.of_accepted(accepted), 202, headers)
+    return answer(views.of_accepted(accepted, public.prefix), 202, headers)
 
 
 @router.get("", response_model=views.PageView)
@@ -115,7 +116,7 @@ async def index(
     page = await asyncio.to_thread(
         app.ledger.views.page, owner=owner.id, state=state, cursor=cursor, limit=limit
     )
-    found = [views.of_job(job, link=app.links.to) for job in page.jobs]
+    found = [views.of_job(job, link=app.link, prefix=app.public.prefix) for job in page.jobs]
     return answer({"jobs": found, "next_cursor": page.next_cursor})
 
 
@@ -167,7 +168,9 @@ async def cancel(request: Request, job_id: str) -> Response:
 async def retry(request: Request, job_id: str) -> Response:
     """Ask again for what a failed or cancelled job asked for; it is a new job."""
     accepted = await retry_job(request, job_id)
-    return answer(views.of_accepted(accepted), 202, {"location": f"/v1/jobs/{accepted.job.id}"})
+    public = app_state(request).public
+    headers = {"location": public.path(f"/v1/jobs/{accepted.job.id}")}
+    return answer(views.of_accepted(accepted, public.prefix), 202, headers)
 
 
 async def look(request: Request, job_id: str) -> JobStatus:

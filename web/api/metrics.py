@@ -18,7 +18,7 @@ from observability import metrics
 from observability.certificate import ends_at
 from tasks import ends
 from tasks.ledger import WorkerView
-from web.api.health import require_admin
+from web.request.keeper import require_keeper
 from web.request.state import AppState, app_state
 
 router = APIRouter(tags=["health"])
@@ -28,9 +28,9 @@ MISSED_SECONDS = 3600.0  # so long a lost worker is shown, and missed; then it i
 
 @router.get("/metrics", responses={200: {"content": {"text/plain": {}}}})
 async def prometheus(request: Request) -> Response:
-    """Prometheus' text format, for TUTTI_ADMIN_NETWORKS only."""
+    """Prometheus' text format, for keepers only."""
     state = app_state(request)
-    require_admin(request, state)
+    await require_keeper(request)
     others = await asyncio.to_thread(_measure, state)
     body, media_type = metrics.render(metrics.WEB, others)
     return Response(body, headers={"content-type": media_type, "cache-control": "no-store"})

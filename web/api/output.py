@@ -11,12 +11,13 @@ from pathlib import Path
 import anyio
 from starlette.requests import Request
 from starlette.responses import FileResponse, Response
+from starlette.types import Receive, Scope, Send
 
 from tasks.jobs import Job
 from tasks.security import links
 from web.request import client
 from web.request.auth import gets_links
-from web.request.fields import fields
+from web.request.fields import fields, state_of
 from web.request.http import JOB_ID_PATTERN, MEDIA_TYPES, shared_cache_may_keep
 from web.request.problems import FORBIDDEN, LINK_EXPIRED, NOT_FOUND, RANGE, UNAVAILABLE, Problem
 from web.request.state import FILES, app_state
@@ -58,10 +59,18 @@ async def require_own_or_link(request: Request, job: Job) -> None:
         require_link(request, request.scope["path"], request.query_params)
 
 
-async def send(request: Request, name: str) -> Response:
+async def send(
+    request: Request, name: str, *, tag: str | None = None, attached_as: str | None = None
+) -> Response:
     """One finished file, whole or in ranges.
 
     Equal requests share a file, which lies under the name of the job that made it.
+
+    Args:
+        request: For its Range, If-None-Match and If-Range.
+        name: Of the file.
+        tag: Its ETag; without one, what nginx would give it.
+        attached_as: The name under which browsers are to keep it, where they are not to play it.
 
     Raises:
         Problem: 404 for whatever is not a published file's name; 503 where the storage does not answer.
@@ -76,18 +85,29 @@ async def send(request: Request, name: str) -> Response:
         status = await _status_of(path)
     if status is None:
         raise _nothing()
-    headers = {"cache-control": lasting(request), "etag": etag(status)}
+    headers = {"cache-control": lasting(request), "etag": tag or etag(status)}
     if unchanged(request, headers["etag"]):
         return Response(status_code=304, headers=headers)
     _check_range(request, status.st_size)
-    return FileResponse(
+    return Song(
         path,
         headers=headers,
         media_type=MEDIA_TYPES[match["extension"]],
-        filename=name,
-        content_disposition_type="attachment" if "download" in request.query_params else "inline",
+        filename=attached_as or name,
+        content_disposition_type="attachment"
+        if attached_as or "download" in request.query_params
+        else "inline",
         stat_result=status,
     )
+
+
+class Song(FileResponse):
+    """A file; to HEAD its headers alone, without reading it."""
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request."""
+        only_head = state_of(scope)["context"].only_head
+        await super().__call__({**scope, "method": "HEAD"} if only_head else scope, receive, send)
 
 
 def lasting(request: Request) -> str:
@@ -117,7 +137,7 @@ async def hand_over(request: Request) -> Response:
     """`/-/shared/<name>`: tells nginx, which has not found a file of this name, which one to send instead."""
     state, name = app_state(request), request.path_params["name"]
     match = NAME.fullmatch(name)
-    if match is None or not client.through_gateway(request.scope, state.trusted):
+    if match is None or not client.through_gateway(request.scope, state.proxies):
         raise _nothing()
     saved = "attachment" if "download" in request.query_params else "inline"
     headers = {

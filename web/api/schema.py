@@ -36,20 +36,26 @@ ERROR = {
 }
 
 
-def install(app: FastAPI) -> None:
-    """Replace the application's schema by the mended one; it is made once."""
+def install(app: FastAPI, prefix: str) -> None:
+    """Replace the application's schema by the mended one, made once; its paths stand below `prefix`."""
     made: dict[str, Any] = {}
 
     def openapi() -> dict[str, Any]:
         if not made:
-            made.update(_mended(app))
+            made.update(_mended(app, prefix))
         return made
 
     app.openapi = openapi  # type: ignore[method-assign]
 
 
-def _mended(app: FastAPI) -> dict[str, Any]:
-    schema = get_openapi(title=app.title, version=app.version, description=app.description, routes=app.routes)
+def _mended(app: FastAPI, prefix: str) -> dict[str, Any]:
+    schema = get_openapi(
+        title=app.title,
+        version=app.version,
+        description=app.description,
+        routes=app.routes,
+        servers=[{"url": prefix}] if prefix else None,
+    )
     schemas = schema.setdefault("components", {}).setdefault("schemas", {})
     for theirs in ("HTTPValidationError", "ValidationError"):
         schemas.pop(theirs, None)

@@ -49,6 +49,7 @@ class OutputView(BaseModel):
     sha256: str
     seed: int | None = None
     variation: int = 1
+    notes: list[str] = Field(default_factory=list, description="What was shortened to make it, if anything.")
 
 
 class AcceptedView(BaseModel):
@@ -92,15 +93,15 @@ class PageView(BaseModel):
     next_cursor: str | None = Field(None, description="Pass it as `cursor` for the next page.")
 
 
-def links(job_id: str) -> dict[str, str]:
-    """The addresses of a job's other things."""
-    root = f"/v1/jobs/{job_id}"
+def links(job_id: str, prefix: str = "") -> dict[str, str]:
+    """The addresses of a job's other things, below the public URL's prefix."""
+    root = f"{prefix}/v1/jobs/{job_id}"
     return {
         "self": root,
         "events": f"{root}/events",
         "cancel": f"{root}/cancel",
         "retry": f"{root}/retry",
-        "page": f"/songs/{job_id}",
+        "page": f"{prefix}/songs/{job_id}",
     }
 
 
@@ -125,20 +126,22 @@ def _variation(name: str) -> int:
     return int(match[1]) if match else 1
 
 
-def of_accepted(accepted: Accepted, eta_seconds: float | None = None) -> dict[str, Any]:
+def of_accepted(accepted: Accepted, prefix: str = "") -> dict[str, Any]:
     """The answer 202."""
     job = accepted.job
     return {
         "id": job.id,
         "state": job.state,
         "position": accepted.position,
-        "eta_seconds": eta_seconds,
+        "eta_seconds": None,
         "trace_id": job.trace_id,
-        "links": links(job.id),
+        "links": links(job.id, prefix),
     }
 
 
-def of_job(job: Job, snapshot: Snapshot | None = None, link: Link = _plain) -> dict[str, Any]:
+def of_job(
+    job: Job, snapshot: Snapshot | None = None, link: Link = _plain, prefix: str = ""
+) -> dict[str, Any]:
     """Everything about a job that its id opens; `snapshot` adds its place in the queue.
 
     Where it calls back to is not shown: the address may hold a token, and an id is no secret.
@@ -150,7 +153,7 @@ def of_job(job: Job, snapshot: Snapshot | None = None, link: Link = _plain) -> d
         "eta_seconds": snapshot.eta_seconds if snapshot else None,
         "outputs": outputs(job, link),
         "trace_id": job.trace_id,
-        "links": links(job.id),
+        "links": links(job.id, prefix),
     }
 
 
@@ -163,7 +166,8 @@ def show(state: AppState, look: JobStatus, *, linked: bool = True) -> Shown:
         linked: whether whoever asks is given links to its songs.
     """
     job = look.job
-    view = of_job(job, None if job.state.final else look.snapshot, state.links.to if linked else no_link)
+    link = state.link if linked else no_link
+    view = of_job(job, None if job.state.final else look.snapshot, link, state.public.prefix)
     shown = Shown(orjson.dumps(view), job.state, job.worker)
     if job.state.final and not state.links.are_signed:  # else not everyone sees the same
         state.ended.keep(job.id, shown)

@@ -15,6 +15,7 @@ from web.pages import errors
 from web.request.auth import CHALLENGE, key_needed, key_of, require_scope
 from web.request.problems import Problem
 from web.request.refusals import refusals
+from web.request.state import app_state
 
 # Songs' names hold 80 random bits (and links may be signed); Flower and metrics have their own rule.
 OPEN = ("/static/", "/problems/", "/output/", "/-/shared/", "/flower", "/auth/")
@@ -64,7 +65,8 @@ async def _require(request: Request) -> None:
 def _refusal(request: Request, problem: Problem) -> Response:
     """The problem; a person who lacks a key is asked for it."""
     if problem.kind.status == 401 and request.method in {"GET", "HEAD"} and errors.is_person(request):
-        return RedirectResponse(f"/login?next={quote(request.scope['path'])}", 303)
+        login = app_state(request).public.path("/login")
+        return RedirectResponse(f"{login}?next={quote(request.scope['path'])}", 303)
     return errors.answer(request, problem)
 
 

@@ -16,6 +16,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from tasks.jobs import JOB_ID
 from web.api import jobs
 from web.pages import errors
+from web.request.context import ROUTE
 from web.request.problems import Problem
 
 JOBS = "/v1/jobs"
@@ -35,7 +36,6 @@ class ShortWay:
         if handler is None:
             await self.app(scope, receive, send)
             return
-        scope["endpoint"] = handler
         request = Request(scope, receive)
         try:
             response = await handler(request)
@@ -47,11 +47,15 @@ class ShortWay:
 def _handler(scope: Scope) -> Callable[[Request], Awaitable[Response]] | None:
     path: str = scope["path"]
     if scope["method"] == "POST":
-        return jobs.create if path == JOBS else None
+        if path != JOBS:
+            return None
+        scope[ROUTE] = JOBS
+        return jobs.create
     if scope["method"] != "GET" or not path.startswith(ONE):
         return None
     job_id, slash, rest = path[len(ONE) :].partition("/")
     if slash + rest not in OF_ONE or not JOB_ID.fullmatch(job_id):
         return None
     scope["path_params"] = {"job_id": job_id}
+    scope[ROUTE] = f"{ONE}{{job_id}}{slash}{rest}"
     return partial(OF_ONE[slash + rest], job_id=job_id)

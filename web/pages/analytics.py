@@ -12,9 +12,9 @@ import orjson
 from starlette.requests import Request
 from starlette.responses import Response
 
-from web.api.health import require_admin
 from web.pages.render import page
 from web.request.fields import whole_number
+from web.request.keeper import require_keeper
 from web.request.problems import NOT_FOUND, UNAVAILABLE, Problem
 from web.request.state import app_state
 
@@ -71,7 +71,7 @@ async def show(request: Request) -> Response:
     """All dashboards; only TUTTI_ADMIN_NETWORKS may see them, for they show addresses."""
     from observability.panels import DASHBOARDS
 
-    require_admin(request, app_state(request))
+    await require_keeper(request)
     hours, narrow = _hours(request), WIDTHS[1]
     return page(request, "analytics.html", dashboards=DASHBOARDS, hours=hours, spans=HOURS, narrow=narrow)
 
@@ -79,7 +79,7 @@ async def show(request: Request) -> Response:
 async def panel(request: Request) -> Response:
     """One panel as a picture."""
     state = app_state(request)
-    require_admin(request, state)
+    await require_keeper(request)
     light = "night" if request.query_params.get("light") == "night" else "day"
     key = (state.settings.log_path, _hours(request), _width(request), light)
     drawn = await _drawings.setdefault(key, Drawings(*key)).get()

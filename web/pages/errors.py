@@ -65,7 +65,7 @@ def _allowed(request: Request) -> list[str]:
     routes = request.app.routes
 
     def works(method: str) -> bool:
-        scope = {**request.scope, "method": method}
+        scope = {**request.scope, "method": "GET" if method == "HEAD" else method}
         return any(route.matches(scope)[0] is Match.FULL for route in routes)
 
     return [method for method in METHODS if works(method)]

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 
-from web.api.health import require_admin
 from web.request import body
 from web.request.http import FLOWER_MAX
+from web.request.keeper import require_keeper
 from web.request.problems import BAD_REQUEST, UNAVAILABLE, Problem
 from web.request.session import refuse_foreign_site
 from web.request.state import app_state
@@ -46,7 +46,7 @@ async def proxy(request: Request) -> Response:
     import httpx  # few processes see Flower
 
     state = app_state(request)
-    require_admin(request, state)
+    await require_keeper(request)
     refuse_foreign_site(request)
     try:
         url = httpx.URL("http://flower").copy_with(raw_path=_target(request))
@@ -67,7 +67,8 @@ async def proxy(request: Request) -> Response:
 
 
 def _target(request: Request) -> bytes:
-    path, query = bytes(request.scope["raw_path"]), bytes(request.scope["query_string"])
+    prefix = app_state(request).public.prefix.encode()  # Flower makes its links with it, and wants it back
+    path, query = prefix + bytes(request.scope["raw_path"]), bytes(request.scope["query_string"])
     return path + b"?" + query if query else path
 
 

@@ -72,7 +72,7 @@ async def submit(request: Request) -> Response:
         if not given:
             raise
         return _refused(request, given, problem)
-    return RedirectResponse(f"/songs/{accepted.job.id}", 303)
+    return RedirectResponse(app_state(request).public.path(f"/songs/{accepted.job.id}"), 303)
 
 
 async def _read(request: Request) -> dict[str, str]:

@@ -27,5 +27,5 @@ async def show(request: Request) -> Response:
     if cursor is not None and not JOB_ID.fullmatch(cursor):
         raise Problem(BAD_REQUEST, "This page of the list does not exist; begin with the newest.")
     found = await asyncio.to_thread(state.ledger.views.page, owner=owner.id, cursor=cursor, limit=PAGE)
-    files = {job.id: views.outputs(job, state.links.to) for job in found.jobs}
+    files = {job.id: views.outputs(job, state.link) for job in found.jobs}
     return page(request, "library.html", found=found, files=files, first=cursor is None)

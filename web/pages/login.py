@@ -29,7 +29,7 @@ async def submit(request: Request) -> Response:
     """Take the key; go where the person wanted to go, or say that it does not hold."""
     state = app_state(request)
     with _refusals(request):
-        if not client.through_gateway(request.scope, state.trusted):
+        if not client.held_in_front(request.scope, state.proxies):
             state.logins.admit(client.bucket(context_of(request).address))
         given = await _read(request)
         key = await _find(state, given.get("key", "").strip())
@@ -38,8 +38,8 @@ async def submit(request: Request) -> Response:
         note_refusal(context_of(request), "login.refused", key_needed())
         fault = "This key does not hold: it may be misspelt, revoked or too old."
         return page(request, "login.html", 401, next=target, fault=fault)
-    response = RedirectResponse(target, 303)
-    auth.remember(response, key, state.signer, secure=session.is_secure(request))
+    response = RedirectResponse(state.public.path(target), 303)
+    auth.remember(request, response, key)
     return response
 
 
@@ -66,8 +66,8 @@ async def leave(request: Request) -> Response:
     """Forget the key, here and in every copy of the cookie."""
     await _read(request)
     await auth.forget(request)
-    response = RedirectResponse("/login", 303)
-    response.delete_cookie(auth.COOKIE, httponly=True, samesite="lax")
+    response = RedirectResponse(app_state(request).public.path("/login"), 303)
+    session.drop_cookie(request, response, auth.COOKIE)
     return response
 
 

@@ -30,7 +30,7 @@ async def show(request: Request) -> Response:
     found = await look(request, request.path_params["job_id"])
     job = found.job
     linked = await gets_links(request, job)
-    files = views.outputs(job, state.links.to if linked else views.no_link)
+    files = views.outputs(job, state.link if linked else views.no_link)
     return page(
         request,
         "song.html",
@@ -52,7 +52,7 @@ async def cancel(request: Request) -> Response:
     await _checked(request)
     job_id = request.path_params["job_id"]
     await cancel_job(request, job_id)
-    return RedirectResponse(f"/songs/{job_id}", 303)
+    return RedirectResponse(app_state(request).public.path(f"/songs/{job_id}"), 303)
 
 
 async def again(request: Request) -> Response:
@@ -65,7 +65,7 @@ async def again(request: Request) -> Response:
             change["callback_url"] = None  # whom to tell is for the one who asked to say
         wanted = job.request.model_copy(update=change)
         accepted = await accept(request, wanted)
-    return RedirectResponse(f"/songs/{accepted.job.id}", 303)
+    return RedirectResponse(app_state(request).public.path(f"/songs/{accepted.job.id}"), 303)
 
 
 async def _checked(request: Request) -> None:

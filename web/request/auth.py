@@ -20,6 +20,7 @@ from web.request.problems import FORBIDDEN, UNAUTHORIZED, UNAVAILABLE, Problem
 from web.request.state import app_state
 
 COOKIE = "tutti_key"
+STRANGER = "stranger"  # owns what comes from nobody who could be told from others; nobody may act on that
 MONTH = 30 * 86_400
 CHALLENGE = {"www-authenticate": "Bearer"}
 
@@ -30,6 +31,7 @@ class Owner:
 
     id: str
     address: str
+    known: bool = True
     key_id: str | None = None
     quota: Quota | None = None
     admin: bool = False
@@ -38,7 +40,8 @@ class Owner:
     @property
     def names(self) -> frozenset[str]:
         """Whose things are theirs: what an address asked for belongs to whoever comes from it."""
-        return frozenset({self.id, _of_address(self.address, self.account)})
+        told = {_of_address(self.address, self.account)} if self.known else set[str]()
+        return frozenset({self.id, *told} - {STRANGER})
 
     def owns(self, job: Job) -> bool:
         """Whether the job is theirs."""
@@ -57,17 +60,26 @@ async def identify(request: Request) -> Owner:
         Problem: 401 where a key is needed and there is no valid one.
     """
     state = app_state(request)
-    address = client.address(request.scope, state.trusted)
+    asking = client.of(request.scope, state.proxies)
+    address = asking.address
     key = await key_of(request)
     if key is not None:
         admin = key.allows("admin")
-        return Owner(id=f"key:{key.id}", address=address, key_id=key.id, quota=key.quota, admin=admin)
+        return Owner(
+            id=f"key:{key.id}",
+            address=address,
+            known=asking.known,
+            key_id=key.id,
+            quota=key.quota,
+            admin=admin,
+        )
     if state.settings.keys_required:
         raise key_needed()
     known = session.current(request, state.signer) or state_of(request.scope).get("new_session")
-    account = neighbour.stranger(request.scope, state.trusted)
-    name = f"session:{known}" if known else _of_address(address, account)
-    return Owner(id=name, address=address, account=account)
+    account = neighbour.stranger(request.scope, state.proxies)
+    plain = _of_address(address, account) if asking.known else STRANGER
+    name = f"session:{known}" if known else plain
+    return Owner(id=name, address=address, known=asking.known, account=account)
 
 
 async def gets_links(request: Request, job: Job) -> bool:
@@ -136,10 +148,10 @@ def token_in(request: Request) -> str:
     return headers.get("x-api-key", "") or bearer
 
 
-def remember(response: Response, key: Key, signer: Signer, *, secure: bool) -> None:
+def remember(request: Request, response: Response, key: Key) -> None:
     """Let the browser show its key's id, signed, from now on; the key itself is not kept in it."""
-    value = signer.sign("key", f"{key.id}-{int(time.time()) + MONTH}-{secrets.token_hex(12)}")
-    response.set_cookie(COOKIE, value, max_age=MONTH, httponly=True, samesite="lax", secure=secure)
+    text = f"{key.id}-{int(time.time()) + MONTH}-{secrets.token_hex(12)}"
+    session.set_cookie(request, response, COOKIE, app_state(request).signer.sign("key", text), MONTH)
 
 
 def remembered(cookie: str, signer: Signer) -> Login | None:

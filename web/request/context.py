@@ -6,16 +6,18 @@ import random
 import re
 import time
 import traceback
+from collections.abc import Mapping
 from functools import lru_cache
 from typing import Any
 
 from starlette.requests import Request
+from starlette.routing import Route
 from starlette.types import Message, Scope, Send
 
 from observability import metrics
 from observability.logging import get_logger
 from observability.tracing import accept_or_new
-from web.request.client import Networks, address
+from web.request.client import Proxies, address
 from web.request.fields import fields, state_of
 from web.request.http import CONTENT_SECURITY_POLICY, SECURITY_HEADERS
 from web.request.problems import INTERNAL, Problem
@@ -29,13 +31,17 @@ _RAW_SECURITY = [
 ]
 _SECURITY_NAMES = frozenset(name for name, _ in _RAW_SECURITY)
 LABELS = 4096
+ROUTE = "tutti.route"  # where the short way leaves the pattern of its route
+METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 
 
 class RequestContext:
     """What is known of one request while it is served; kept in its scope's state."""
 
-    def __init__(self, scope: Scope, send: Send, trusted: Networks) -> None:
+    def __init__(self, scope: Scope, send: Send, proxies: Proxies, method: str) -> None:
         headers = fields(scope)
+        self.method = method
+        self.only_head = method == "HEAD"
         self._scope, self._send, self._headers = scope, send, headers
         self._began = time.perf_counter_ns()
         self._status, self._bytes = 0, 0
@@ -44,7 +50,7 @@ class RequestContext:
         self.request_id = given if given and REQUEST_ID.match(given) else _new_id()
         self.traceparent = accept_or_new(headers.get("traceparent"), self.request_id)
         self.trace_id = self.traceparent[3:35]  # it is valid and of version 00
-        self.address = address(scope, trusted)
+        self.address = address(scope, proxies)
         self.told: list[tuple[bytes, bytes]] = []
         state_of(scope)["context"] = self
 
@@ -73,7 +79,7 @@ class RequestContext:
         self._error = error
         log.error(
             "http.error",
-            message=f"{type(error).__name__} while answering {self._scope['method']} {self.path}",
+            message=f"{type(error).__name__} while answering {self.method} {self.path}",
             trace={"id": self.trace_id},
             error={
                 "type": type(error).__name__,
@@ -84,6 +90,8 @@ class RequestContext:
             return  # the answer had begun; closing the connection is all that is left
         problem = Problem(INTERNAL, "The server made a mistake. It has been logged under this trace id.")
         response = problem.response(path=self.path, trace_id=self.trace_id)
+        if self.only_head:
+            response.body = b""
         await response(self._scope, _no_body, self.send)
 
     @property
@@ -95,18 +103,19 @@ class RequestContext:
         """Leave the line http.request, and count. The query is left out: it may be signed."""
         took = time.perf_counter_ns() - self._began
         route = _route_of(self._scope)
-        _requests(self._scope["method"], route, self._status or 499).inc()
+        method = self.method if self.method in METHODS else "other"
+        _requests(method, route, self._status or 499).inc()
         _seconds(route).observe(took / 1e9)
         agent = self._headers.get("user-agent")
         log.info(
             "http.request",
-            message=f"{self._scope['method']} {self.path} {self._status or 499}",
+            message=f"{self.method} {self.path} {self._status or 499}",
             event={
                 "outcome": "success" if 0 < self._status < 500 and self._error is None else "failure",
                 "duration": took,
             },
             http={
-                "request": {"id": self.request_id, "method": self._scope["method"]},
+                "request": {"id": self.request_id, "method": self.method},
                 "response": {"status_code": self._status or 499, "body": {"bytes": self._bytes}},
             },
             url={"path": self.path},
@@ -133,14 +142,24 @@ def _new_id() -> str:
 
 def _route_of(scope: Scope) -> str:
     """The route's pattern, of which there are few, as a label; addresses that people invent are `none`."""
-    path = str(scope["path"])
-    if path.startswith("/static/"):
+    known = scope.get(ROUTE)
+    if known is not None:
+        return str(known)
+    if str(scope["path"]).startswith("/static/"):
         return "/static"
     if "endpoint" not in scope:
         return "none"
-    for name, value in scope.get("path_params", {}).items():
-        path = path.replace(f"/{value}", f"/{{{name}}}")
-    return path
+    if "route" in scope:  # FastAPI's own
+        return str(scope["route"].path)
+    patterns: Mapping[Any, str] = _patterns(scope["app"])
+    return patterns.get(scope["endpoint"], "none")
+
+
+@lru_cache(8)
+def _patterns(app: Any) -> Mapping[Any, str]:
+    """The pattern of each plain route; of several with one endpoint the first."""
+    plain = [route for route in reversed(app.routes) if isinstance(route, Route)]
+    return {route.endpoint: route.path for route in plain}
 
 
 async def _no_body() -> Message:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Final
 
-from tasks.jobs import JOB_ID
+from tasks.jobs import JOB_ID, REQUEST_BYTES_MAX
 from tasks.settings import Settings
 
 JOB_ID_PATTERN: Final = JOB_ID.pattern.removeprefix("^").removesuffix("$")
@@ -53,7 +53,7 @@ SECURITY_HEADERS: Final[Mapping[str, str]] = {
 
 # A body that nginx passes on has to be one that the web app reads to its end: where the app refuses it midway
 # it closes the connection, and nginx counts that as a failure of the node.
-JSON_MAX: Final = 64 * 1024  # bytes: of every body but those below
+JSON_MAX: Final = REQUEST_BYTES_MAX  # of every body but those below
 FLOWER_MAX: Final = 1024 * 1024
 
 

@@ -17,7 +17,7 @@ from pathlib import Path
 from starlette.types import Scope
 
 from web.request import client
-from web.request.client import Networks
+from web.request.client import Proxies
 from web.request.fields import fields, state_of, whole_number
 
 TABLES = (Path("/proc/net/tcp"), Path("/proc/net/tcp6"))
@@ -28,30 +28,30 @@ NOBODY_KNOWN = -1
 CONNECTIONS = 4096  # remembered
 
 
-def stranger(scope: Scope, trusted: Networks) -> int | None:
+def stranger(scope: Scope, proxies: Proxies) -> int | None:
     """The id of another account of this machine, or NOBODY_KNOWN; None for our own, for root, and for others.
 
     It is found out once a connection.
     """
     state = state_of(scope)
     if "stranger" not in state:
-        state["stranger"] = _stranger(scope, trusted)
+        state["stranger"] = _stranger(scope, proxies)
     found: int | None = state["stranger"]
     return found
 
 
-def _stranger(scope: Scope, trusted: Networks) -> int | None:
-    address = ipaddress.ip_address(client.address(scope, trusted))
-    ends = _ends(scope, trusted) if address.is_loopback else None
+def _stranger(scope: Scope, proxies: Proxies) -> int | None:
+    address = ipaddress.ip_address(client.address(scope, proxies))
+    ends = _ends(scope, proxies) if address.is_loopback else None
     if ends is None or not TABLES[0].exists():
         return None
     account = _account(str(address), *ends)
     return None if account in {0, os.geteuid()} else account
 
 
-def _ends(scope: Scope, trusted: Networks) -> tuple[int, int, str] | None:
+def _ends(scope: Scope, proxies: Proxies) -> tuple[int, int, str] | None:
     """The client's port, the port it came to, and the connection; None where nobody has told."""
-    if not client.through_gateway(scope, trusted):
+    if not client.through_gateway(scope, proxies):
         connection = state_of(scope).get(CONNECTION)
         return None if connection is None else (scope["client"][1], scope["server"][1], connection)
     words = fields(scope).get(HEADER, "").split(" ")

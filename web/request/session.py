@@ -10,6 +10,7 @@ from starlette.responses import Response
 from tasks.security.signer import Signer
 from web.request.fields import cookies, fields
 from web.request.problems import FORBIDDEN, Problem
+from web.request.state import app_state
 
 COOKIE = "tutti_session"
 YEAR = 365 * 86_400
@@ -34,13 +35,26 @@ def keep(request: Request, response: Response, signer: Signer) -> None:
     new = getattr(request.state, "new_session", None)
     if new is None:
         return
-    signed, secure = signer.sign("session", new), is_secure(request)
-    response.set_cookie(COOKIE, signed, max_age=YEAR, httponly=True, samesite="lax", secure=secure)
+    set_cookie(request, response, COOKIE, signer.sign("session", new), YEAR)
 
 
-def is_secure(request: Request) -> bool:
-    """Whether the browser came by HTTPS, so that its cookies may be bound to that."""
-    return request.scope["scheme"] == "https" or request.headers.get("x-forwarded-proto") == "https"
+def set_cookie(request: Request, response: Response, name: str, value: str, seconds: int) -> None:
+    """Give the browser a cookie of ours: for our paths alone, for no script, for HTTPS where it is there."""
+    public = app_state(request).public
+    response.set_cookie(
+        name,
+        value,
+        max_age=seconds,
+        path=public.cookie_path,
+        httponly=True,
+        samesite="lax",
+        secure=public.is_secure(request.scope),
+    )
+
+
+def drop_cookie(request: Request, response: Response, name: str) -> None:
+    """Take a cookie of ours away again."""
+    set_cookie(request, response, name, "", 0)
 
 
 def form_token(session: str, signer: Signer) -> str:
@@ -63,7 +77,7 @@ def refuse_foreign_site(request: Request) -> None:
         foreign = site not in {"same-origin", "none"}
     else:
         origin = headers.get("origin")
-        foreign = origin is not None and origin.partition("://")[2] != headers.get("host")
+        foreign = origin is not None and not app_state(request).public.is_ours(origin, request)
     if foreign:
         raise Problem(FORBIDDEN, "This was sent by another site's page. Open the form here and try again.")
 

@@ -72,12 +72,14 @@ def _refused(draft: Draft) -> bool:
 
 def _draft(new: NewJob) -> Draft:
     """Choose a seed where none is given; only a seed that was asked for can make two requests equal."""
-    seed = new.request.seed
+    request = new.request
+    seed = request.seeds[0] if request.seeds else request.seed
     if seed is None:
-        chosen = new.request.model_copy(update={"seed": secrets.randbits(SEED_BITS)})
+        chosen = request.model_copy(update={"seed": secrets.randbits(SEED_BITS)})
         return Draft(new=new, request=chosen, fingerprint=None)
     engine, _, version = new.model_queue.partition("@")
-    return Draft(new=new, request=new.request, fingerprint=fingerprint(new.request, seed, engine, version))
+    known = fingerprint(request, seed, engine, version, new.sound)
+    return Draft(new=new, request=request, fingerprint=known)
 
 
 def _open(drafts: Sequence[Draft]) -> list[Draft]:

@@ -1,6 +1,6 @@
 """Kibana's query language, as much of it as our panels use, made into Elasticsearch's queries.
 
-Written from its grammar (elastic/kibana, src/platform/packages/shared/kbn-es-query/grammar/kuery.peggy):
+written from examples of it (elastic/kibana, src/platform/packages/shared/kbn-es-query/grammar/kuery.peggy):
 `or` binds weaker than `and`, `not` strongest; `field : value`, `field : (a or b)`, `field : *`, `field >=
 number`.
 """

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from tasks import jobs
-from tasks.jobs import JOB_ID, JobRequest, JobState, new_job_id
+from tasks.jobs import JOB_ID, LYRICS_MAX, JobRequest, JobState, new_job_id
+
+WORLDS_LINE_ENDS = ["\n", "\r\n", "\r", "\x0b", "\x0c", "\x85", "\u2028", "\u2029"]
 
 
 def test_ids_sort_by_time_and_name_their_cell() -> None:
@@ -65,3 +69,27 @@ def test_keys_are_read_with_either_kind_of_accidental(given: str, kept: str) -> 
 
 def test_three_states_are_final() -> None:
     assert [state.value for state in JobState if state.final] == ["succeeded", "failed", "cancelled"]
+
+
+PIECES = st.lists(st.tuples(st.text("ab 中é", max_size=5), st.sampled_from(WORLDS_LINE_ENDS)), max_size=8)
+
+
+@given(PIECES)
+def test_every_line_end_of_the_world_is_one_and_counts_as_one(pieces):
+    written = "x" + "".join(text + end for text, end in pieces) + "x"
+    plain = "x" + "".join(text + "\n" for text, _ in pieces) + "x"
+    if "\r" + "\n" in "".join(end for _, end in pieces) and written.count("\r\n") != sum(
+        end == "\r\n" for _, end in pieces
+    ):
+        return  # a lone CR before a lone LF is one line end, too
+    assert JobRequest(prompt="a calm song", lyrics=written).lyrics == plain
+
+
+def test_lyrics_are_counted_as_they_are_kept():
+    lines = "a\r\n" * (LYRICS_MAX // 2)
+    assert len(JobRequest(prompt="a calm song", lyrics=lines).lyrics) == LYRICS_MAX - 1
+
+
+def test_what_word_processors_leave_in_a_text_is_read_as_they_meant_it():
+    given_text = "\ufeffSoft\x1eedged pi\x1fano\x0bslow\x0cand low"
+    assert JobRequest(prompt=given_text).prompt == "Soft-edged piano\nslow\nand low"

@@ -14,8 +14,8 @@ from torch import Tensor
 
 from tasks.engines.acestep.checkpoint.model import Model
 from tasks.engines.acestep.plan.plan import Plan
+from tasks.engines.acestep.plan.prompt import LYRICS_LONGEST, TEXT_LONGEST
 
-TEXT_LONGEST, LYRICS_LONGEST = 256, 2_048
 REFERENCE_SECONDS = 30
 CONTEXTS_KEPT = 64  # 0.4 MB a minute
 TILED_SECONDS = 60  # longer sources are encoded in tiles, or the encoder's first layers would fill the memory
@@ -29,14 +29,17 @@ class Words(NamedTuple):
     rows: int  # of the condition: the lyrics', the timbre's one, the text's
 
 
-def tokenise(plan: Plan, tokenizer: Any) -> Words:
-    """Token numbers, cut where diffusers' pipeline cuts them."""
+def tokenise(plan: Plan, tokenizer: Any, *, aside: bool = False) -> Words:
+    """Token numbers, cut where upstream cuts them; `aside`: of the text for the steps without source."""
 
     def numbers(text: str, longest: int) -> Tensor:
         # not return_tensors: it looks at every number in Python, which costs more than the tokenizing
         return torch.tensor(tokenizer(text, truncation=True, max_length=longest).input_ids)
 
-    text, lyrics = numbers(plan.text, TEXT_LONGEST), numbers(plan.lyrics, LYRICS_LONGEST)
+    text, lyrics = (
+        numbers(plan.aside if aside else plan.text, TEXT_LONGEST),
+        numbers(plan.lyrics, LYRICS_LONGEST),
+    )
     return Words(text, lyrics, len(lyrics) + 1 + len(text))
 
 
@@ -82,60 +85,77 @@ class Conditioner:
         return latents
 
     @torch.inference_mode()
-    def context(self, plan: Plan) -> Tensor:
-        """The source beside the mask of what to make, [latents, 2 * channels]."""
-        if plan.source is not None:
-            return self._context(plan)
-        if plan.latents not in self._contexts:
-            self._contexts[plan.latents] = self._context(plan)
+    def clean(self, plan: Plan) -> Tensor | None:
+        """The source as the network's latents [latents, channels]: of the audio, or of its audio codes."""
+        if plan.codes is not None:
+            return self._decoded(plan.codes)
+        return None if plan.source is None else self._encoded(plan, plan.source)
+
+    @torch.inference_mode()
+    def context(self, plan: Plan, clean: Tensor | None) -> Tensor:
+        """What the network sees of the source, beside the mask of what to make: [latents, 2 * channels]."""
+        if clean is None:
+            return self._silent_context(plan.latents)
+        source = self._recoded(clean) if plan.recoded else clean
+        if plan.edit is not None and plan.edit.silent:
+            window = plan.edit.inside(plan.latents).to(source.device)
+            source = torch.where(window, self._silence(plan.latents), source)
+        return torch.cat([source, self._mask(plan, like=source)], dim=-1)
+
+    @torch.inference_mode()
+    def context_aside(self, plan: Plan) -> Tensor:
+        """The same for the steps that follow the words alone: silence beside the mask."""
+        silence = self._silence(plan.latents)
+        return torch.cat([silence, self._mask(plan, like=silence)], dim=-1)
+
+    def _silent_context(self, latents: int) -> Tensor:
+        if latents not in self._contexts:
+            silence = self._silence(latents)
+            self._contexts[latents] = torch.cat([silence, torch.ones_like(silence)], dim=-1)
             if len(self._contexts) > CONTEXTS_KEPT:
                 del self._contexts[next(iter(self._contexts))]
-        return self._contexts[plan.latents]
+        return self._contexts[latents]
 
-    def _context(self, plan: Plan) -> Tensor:
-        source = self._source(plan)
-        mask = self._mask(plan)
-        if plan.task == "repaint":
-            source = torch.where(mask > 0.5, self._silence(plan.latents), source)
-        return torch.cat([source, mask], dim=-1)
-
-    def _source(self, plan: Plan) -> Tensor:
-        if plan.source is None:
-            return self._silence(plan.latents)
-        pipe, model = self._pipe, self.model
-        missing = plan.latents * model.hop - plan.source.shape[-1]
-        audio = torch.nn.functional.pad(plan.source, (0, missing))
-        pipe.vae.use_tiling = audio.shape[-1] > TILED_SECONDS * model.sample_rate
+    def _encoded(self, plan: Plan, audio: Tensor) -> Tensor:
+        """A sample of the autoencoder's posterior, as upstream takes it, by the song's seed."""
+        vae, model = self._pipe.vae, self.model
+        missing = plan.latents * model.hop - audio.shape[-1]
+        padded = torch.nn.functional.pad(audio, (0, missing))[None].to(model.device, vae.dtype)
+        vae.use_tiling = padded.shape[-1] > TILED_SECONDS * model.sample_rate
         with self._noise(plan.source_seed):
-            latents, length = pipe.prepare_src_latents(
-                device=model.device, dtype=model.dtype, src_audio=audio, task_type=plan.task
-            )
-        if length != plan.latents:
-            raise ValueError(f"the encoder made {length} latents of audio for {plan.latents}")
-        found: Tensor = latents[0]
+            latents = vae.encode(padded).latent_dist.sample()[0].T.to(model.dtype)
+        if latents.shape[0] != plan.latents:
+            raise ValueError(f"the encoder made {latents.shape[0]} latents of audio for {plan.latents}")
+        found: Tensor = latents
+        return found
+
+    def _recoded(self, clean: Tensor) -> Tensor:
+        """What the audio codes of these latents give back, which is all that a cover hears of its source."""
+        pipe = self._pipe
+        quantised, _ = pipe.audio_tokenizer.tokenize(clean[None], pipe.condition_encoder.silence_latent)
+        found: Tensor = pipe.audio_token_detokenizer(quantised.to(clean.dtype))[0, : clean.shape[0]]
+        return found
+
+    def _decoded(self, codes: Sequence[int]) -> Tensor:
+        pipe = self._pipe
+        indices = torch.tensor(codes, device=self.model.device)[None, :, None]
+        quantised = pipe.audio_tokenizer.quantizer.get_output_from_indices(indices)
+        found: Tensor = pipe.audio_token_detokenizer(quantised.to(self.model.dtype))[0]
         return found
 
     def _silence(self, latents: int) -> Tensor:
-        silence, _ = self._pipe.prepare_src_latents(
-            device=self.model.device, dtype=self.model.dtype, latent_length=latents
-        )
-        found: Tensor = silence[0]
-        return found
+        known = self._pipe.condition_encoder.silence_latent[0].to(self.model.device, self.model.dtype)
+        times = -(-latents // known.shape[0])
+        return known.repeat(times, 1)[:latents].contiguous()
 
-    def _mask(self, plan: Plan) -> Tensor:
-        mask = self._pipe._build_chunk_mask(
-            task_type=plan.task,
-            latent_length=plan.latents,
-            batch_size=1,
-            device=self.model.device,
-            dtype=self.model.dtype,
-            acoustic_dim=int(self._pipe.transformer.config.audio_acoustic_hidden_dim),
-            repainting_start=plan.window[0],
-            repainting_end=plan.window[1],
-            has_src_audio=plan.source is not None,
-        )
-        found: Tensor = mask[0]
-        return found
+    def _mask(self, plan: Plan, *, like: Tensor) -> Tensor:
+        """1 where the network is to make music. Only an explicit mask tells it the window.
+
+        (Upstream writes 2 for the automatic one into a tensor of truth values, so that the network sees 1.)
+        """
+        if plan.edit is None or not plan.edit.explicit:
+            return torch.ones_like(like)
+        return plan.edit.inside(plan.latents).to(like.device, like.dtype).expand_as(like)
 
     def _noise(self, seed: int) -> Any:
         """A scope in which the audio encoder's sampling, which takes no generator, draws from `seed`."""

@@ -15,7 +15,7 @@ from torch import Tensor
 from transformers import Qwen3Model
 
 from tasks.engines.acestep.checkpoint.model import Model
-from tasks.engines.acestep.conditioning.conditioner import LYRICS_LONGEST, TEXT_LONGEST, Conditioner, Words
+from tasks.engines.acestep.conditioning.conditioner import Conditioner, Words
 from tasks.engines.acestep.kernels.attention import Attention, choose_causal
 from tasks.engines.acestep.kernels.graphs import Graphs
 from tasks.engines.acestep.kernels.layers import (
@@ -30,6 +30,7 @@ from tasks.engines.acestep.kernels.layers import (
 )
 from tasks.engines.acestep.kernels.packing import Document, Index, Tables, bucket
 from tasks.engines.acestep.plan.plan import Plan
+from tasks.engines.acestep.plan.prompt import LYRICS_LONGEST, TEXT_LONGEST
 
 TEXT_BUCKET, LYRICS_BUCKET = 256, 512
 

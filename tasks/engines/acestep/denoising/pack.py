@@ -9,6 +9,7 @@ from torch import Tensor
 
 from tasks.engines.acestep.denoising.dit import PackedDiT
 from tasks.engines.acestep.denoising.key_value_pool import KeyValuePool
+from tasks.engines.acestep.denoising.sampler import STILL, advance_pack, coefficients
 from tasks.engines.acestep.denoising.state import SongState
 from tasks.engines.acestep.kernels.graphs import Graphs
 from tasks.engines.acestep.kernels.packing import LEAST, Document, Tables, pack_bucket
@@ -34,26 +35,54 @@ class Pack:
         self._velocity = torch.zeros(rows, width, dtype=dit.dtype, device=dit.device)
         self._modulation = torch.zeros(places + 1, 6, dit.hidden, dtype=dit.dtype, device=dit.device)
         self._time = torch.zeros(places + 1, dit.hidden, dtype=dit.dtype, device=dit.device)
-        self._delta = torch.zeros(places + 1, dtype=torch.float32, device=dit.device)
+        if dit.patch % 2:
+            raise ValueError("this network's patches hold an odd number of latents, which no ACE-Step's do")
+        self._numbers = torch.zeros(places + 1, len(STILL), dtype=torch.float32, device=dit.device)
         self._blank = torch.zeros(dit.patch, 2 * width, dtype=dit.dtype, device=dit.device)
         self._tables: dict[int, Tables] = {}
         self._graphs = Graphs(dit.device, enabled=dit.compiled)
         self._seated: list[SongState] = []
+        self._start_of: dict[int, int] = {}  # first row of each song that is seated
         self._bucket = 0
 
     @torch.inference_mode()
     def step(self, states: Sequence[SongState], dit: PackedDiT, spare: Document) -> None:
-        """Advance every song by one Euler step; `spare` names keys that stand for no condition."""
+        """Take every song through one pass of the network; `spare` names keys that stand for no condition."""
         self._seat(states, dit, spare)
         self._set_times(states, dit)
         self._run(dit)
         self._guide(states)
-        rows = self._bucket * dit.patch
-        row = self._tables[self._bucket].index.row
-        change = self._delta[row][:, None] * self._velocity[:rows].float()
-        self._x[:rows].add_(change.to(self._x.dtype))
+        singly = [state for state in states if not state.sampler.plain]
+        own = [(state, self._advance_alone(state)) for state in singly]
+        self._advance_plain(dit)
+        for state, x in own:
+            self._put(state, x)
         for state in states:
+            if (held := state.sampler.hold(state.latents, state.step)) is not None:
+                self._put(state, held)
             state.taken += 1
+
+    def _advance_plain(self, dit: PackedDiT) -> None:
+        rows = self._bucket * dit.patch
+        numbers = self._numbers[self._tables[self._bucket].index.row]
+        self._x[:rows].copy_(advance_pack(self._x[:rows], self._velocity[:rows], numbers))
+
+    def _advance_alone(self, state: SongState) -> Tensor:
+        start = self._start_of[id(state)]
+        velocity = self._velocity[start : start + state.plan.latents]
+        return state.sampler.advance(state.latents, velocity, state.step)
+
+    def _put(self, state: SongState, x: Tensor) -> None:
+        """Write a song's latents into each of its documents."""
+        state.latents.copy_(x)
+        start, latents = self._start_of[id(state)], state.plan.latents
+        for number in range(1, state.plan.passes):
+            other = start + number * -(-latents // self.dit.patch) * self.dit.patch
+            self._x[other : other + latents].copy_(x)
+
+    def refresh(self) -> None:
+        """Read keys and contexts anew at the next step, since a song's have changed."""
+        self._bucket = 0
 
     def leave(self, state: SongState) -> None:
         """Let a song take its latents with it, before its rows are used again."""
@@ -90,7 +119,7 @@ class Pack:
         if state.key_start is None:
             raise RuntimeError("a song came to the pack without its keys")
         tokens = -(-state.plan.latents // self.dit.patch)
-        own = Document(tokens, state.key_start, state.words.rows)
+        own = Document(tokens, state.key_start, state.rows)
         empty = Document(tokens, spare.key_start, spare.keys)
         return [own, empty][: state.plan.passes]
 
@@ -109,7 +138,9 @@ class Pack:
         self._x[: joined.shape[0]].copy_(joined)
         joined = torch.cat(contexts)
         self._context[: joined.shape[0]].copy_(joined)
-        for state, start in zip(states, self._starts(states), strict=True):
+        self._start_of = {id(s): start for s, start in zip(states, self._starts(states), strict=True)}
+        for state in states:
+            start = self._start_of[id(state)]
             state.latents = self._x[start : start + state.plan.latents]
 
     def _starts(self, states: Sequence[SongState]) -> list[int]:
@@ -121,18 +152,19 @@ class Pack:
         return starts
 
     def _set_times(self, states: Sequence[SongState], dit: PackedDiT) -> None:
-        moments, deltas = [], []
+        moments, numbers = [], []
         for state in states:
-            step = state.plan.steps[state.taken]
+            step = state.step
             moments += [dit.times(step.time)] * state.plan.passes
-            deltas += [step.delta] * state.plan.passes
+            own = coefficients(state.plan, step) if state.sampler.plain else STILL
+            numbers += [own] * state.plan.passes
         count = len(moments)
         torch.stack([moment.modulation for moment in moments], out=self._modulation[:count])
         torch.stack([moment.out for moment in moments], out=self._time[:count])
-        # rows that only fill up a patch belong to the tail's document, whose delta stays zero
-        host = torch.zeros(self.places + 1, pin_memory=self._delta.is_cuda)
-        host[:count] = torch.tensor(deltas)
-        self._delta.copy_(host, non_blocking=True)
+        # rows that only fill up a patch belong to the tail's document, whose numbers stay zero
+        host = torch.zeros(self._numbers.shape, pin_memory=self._numbers.is_cuda)
+        host[:count] = torch.tensor(numbers)
+        self._numbers.copy_(host, non_blocking=True)
 
     def _run(self, dit: PackedDiT) -> None:
         rows = self._bucket * dit.patch
@@ -154,14 +186,15 @@ class Pack:
 
     def _guide(self, states: Sequence[SongState]) -> None:
         """Put the guided velocity into both documents of each guided song, so that they stay one."""
-        for state, start in zip(states, self._starts(states), strict=True):
-            if state.guidance is None:
+        for state in states:
+            if state.sampler.guidance is None:
                 continue
+            start = self._start_of[id(state)]
             latents = state.plan.latents
             second = start + -(-latents // self.dit.patch) * self.dit.patch
             own = self._velocity[start : start + latents]
             other = self._velocity[second : second + latents]
-            guided = state.guidance(own, other)
+            guided = state.sampler.guidance(state.latents, own, other, state.step)
             own.copy_(guided)
             other.copy_(guided)
 

@@ -12,8 +12,9 @@ from torch import Tensor
 
 from tasks.engines.acestep.conditioning.conditioner import Words
 from tasks.engines.acestep.decoding.decoder import Pending
-from tasks.engines.acestep.denoising.guidance import Guidance
+from tasks.engines.acestep.denoising.sampler import Sampler
 from tasks.engines.acestep.plan.plan import Plan
+from tasks.engines.acestep.plan.schedule import Step
 from tasks.engines.engine import Song
 
 Mark = torch.cuda.Event | float
@@ -38,15 +39,26 @@ def seconds(start: Mark, end: Mark) -> float:
 
 
 @dataclass(eq=False)
+class Aside:
+    """What a song hears once it follows the words alone: its keys and its context."""
+
+    words: Words
+    key_start: int | None = None
+    context: Tensor | None = None
+    followed: bool = False
+
+
+@dataclass(eq=False)
 class SongState:
     """What the engine knows of one song.
 
     Attributes:
         noise: What the song starts from, [latents, channels]; to be waited for, since a thread draws it.
         since: When it was admitted, by the monotonic clock.
-        taken: Denoising steps done.
-        condition: Rows of the network's condition, kept until they are in the key pool.
+        taken: Passes of the network done.
+        context: What the network sees beside the latents, [latents, 2 * channels].
         key_start: First row of its keys in the pool; None while it has none.
+        aside: The same two for the steps that follow the words alone, where there are such.
         audio: The sound, from the moment that its decoding was asked for.
 
     """
@@ -54,9 +66,10 @@ class SongState:
     song: Song
     plan: Plan
     words: Words
-    noise: Callable[[], Tensor]
-    guidance: Guidance | None
+    noise: Callable[[], tuple[Tensor, Tensor | None]]
+    sampler: Sampler
     context: Tensor | None = None
+    aside: Aside | None = None
     since: float = field(default_factory=time.monotonic)
     taken: int = 0
     key_start: int | None = None
@@ -66,7 +79,27 @@ class SongState:
     @cached_property
     def latents(self) -> Tensor:
         """What it is by now, [latents, channels]; a view of the pack's rows while it is seated in one."""
-        return self.noise()
+        return self.sampler.start(*self.noise(), self.sampler.clean)
+
+    @property
+    def step(self) -> Step:
+        """The next pass of the network."""
+        return self.plan.sampling.steps[self.taken]
+
+    @property
+    def rows(self) -> int:
+        """Rows of the keys that it reads now."""
+        return self.words.rows if self.aside is None or not self.aside.followed else self.aside.words.rows
+
+    def turn_aside(self) -> int | None:
+        """Go on with the words alone, where it is time; returns the keys that are read no more."""
+        if self.aside is None or self.aside.followed or self.denoised:
+            return None
+        if self.step.number < self.plan.followed:
+            return None
+        left, self.key_start, self.context = self.key_start, self.aside.key_start, self.aside.context
+        self.aside.followed, self.aside.key_start = True, None
+        return left
 
     @property
     def done(self) -> bool:
@@ -76,14 +109,18 @@ class SongState:
     @property
     def progress(self) -> float:
         """Share done; decoding counts as one step."""
-        return 1.0 if self.done else self.taken / (len(self.plan.steps) + 1)
+        return 1.0 if self.done else self.taken / (len(self.plan.sampling.steps) + 1)
 
     @property
     def stage(self) -> str:
         """What is being done, in words for the person who waits."""
         if self.denoised:
             return "turning it into sound"
-        return f"step {self.taken + 1} of {len(self.plan.steps)}" if self.taken else "reading the prompt"
+        return (
+            f"step {self.step.number + 1} of {self.plan.sampling.count}"
+            if self.taken
+            else "reading the prompt"
+        )
 
     def wait(self) -> None:
         """Wait until the sound is on the host."""
@@ -93,4 +130,4 @@ class SongState:
     @property
     def denoised(self) -> bool:
         """Whether every denoising step is taken."""
-        return self.taken == len(self.plan.steps)
+        return self.taken == len(self.plan.sampling.steps)

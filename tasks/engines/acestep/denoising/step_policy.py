@@ -25,7 +25,7 @@ def due(states: Sequence[SongState], patch: int, now: float) -> list[SongState]:
         return list(states)
 
     def rank(state: SongState) -> float:
-        left = len(state.plan.steps) - state.taken
+        left = len(state.plan.sampling.steps) - state.taken
         return tokens_of(state, patch) * left - AGE * (now - state.since)
 
     chosen: set[int] = set()

@@ -42,15 +42,23 @@ def text_encoder(heads: dict[str, int]) -> Qwen3Model:
     return Qwen3Model(config)
 
 
-def pipeline(*, turbo: bool = True, heads: dict[str, int] = HEADS, seed: int = 0) -> AceStepPipeline:
+def pipeline(
+    *, turbo: bool = True, heads: dict[str, int] = HEADS, seed: int = 0, xl: bool = False
+) -> AceStepPipeline:
     torch.manual_seed(seed)
     sizes: dict[str, Any] = {"hidden_size": HIDDEN, "intermediate_size": 96, "sliding_window": 16, **heads}
+    wide = {
+        "hidden_size": 96,
+        "intermediate_size": 160,
+        "num_attention_heads": 6,
+        "encoder_hidden_size": HIDDEN,
+    }
     transformer = AceStepTransformer1DModel(
         num_hidden_layers=4,
         in_channels=3 * CHANNELS,
         audio_acoustic_hidden_dim=CHANNELS,
         is_turbo=turbo,
-        **sizes,
+        **(sizes | wide if xl else sizes),
     )
     encoder = AceStepConditionEncoder(
         text_hidden_dim=32,

@@ -40,4 +40,4 @@ def test_long_words_are_cut_where_diffusers_cuts_them(engine):
 def test_a_context_without_source_is_made_once_a_length(engine):
     conditioner = engine.built.conditioner
     first, second = engine.admit(song(1)), engine.admit(song(2))
-    assert conditioner.context(first.plan) is conditioner.context(second.plan)
+    assert conditioner.context(first.plan, None) is conditioner.context(second.plan, None)

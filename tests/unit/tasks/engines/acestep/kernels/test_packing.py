@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from tasks.engines.acestep.denoising.key_value_pool import ROWS, KeyValuePool
 from tasks.engines.acestep.kernels.packing import TILE, Document, Tables, pack_bucket
-from tasks.engines.acestep.plan.schedule import steps
+from tasks.engines.acestep.plan.schedule import steps_of, times_of
 
 PLACES, PATCH = 12, 2
 SPARE = Document(0, 7, 1)
@@ -90,7 +90,7 @@ def test_the_pool_hands_out_gaps_and_takes_them_back():
 @pytest.mark.parametrize("shift", [1.0, 2.0, 3.0])
 @pytest.mark.parametrize("count", [1, 8, 50])
 def test_steps_go_from_noise_to_music(count, shift):
-    found = steps(count, shift)
+    found = steps_of(times_of(count, shift, torch.float32))
     assert len(found) == count
     assert found[0].time == 1.0
     assert sum(step.delta for step in found) == pytest.approx(-1.0)
