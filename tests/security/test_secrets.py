@@ -12,7 +12,7 @@ import pytest
 from tasks.ledger import Ledger
 from tasks.security.keys import Keyring, Login
 from tests.security.people import finish
-from tests.security.test_callers import _wav, bearer, key
+from tests.security.test_callers import bearer, key
 from tests.servers.player import tone
 from tests.servers.web import GOOD, Web, in_app
 
