@@ -30,6 +30,7 @@ PUBLIC_URL = re.compile(
 )
 OWN_PATHS = frozenset(
     [
+        "-",
         "analytics",
         "auth",
         "docs",

@@ -15,15 +15,19 @@ import os
 import pickle
 import tempfile
 import threading
-from dataclasses import replace
+from dataclasses import fields, replace
 from multiprocessing import reduction
 from multiprocessing.connection import Connection
+from numbers import Integral, Real
+from types import NoneType
 from typing import Any, TypeVar, cast
 
 import numpy as np
 import numpy.typing as npt
 
-from tasks.engines.engine import Samples
+from tasks.engines.engine import Audio, Samples
+from tasks.jobs import ErrorClass
+from tasks.worker import messages
 from tasks.worker.messages import Made
 
 M = TypeVar("M")
@@ -42,6 +46,22 @@ NAMES = {
 }
 
 
+FIELDS: dict[str, tuple[type, ...]] = {  # of all messages that an engine sends
+    "order": (Integral,),
+    "variation": (Integral,),
+    "seed": (Integral,),
+    "batch": (Integral,),
+    "share": (Real,),
+    "seconds": (Real,),
+    "stage": (str, NoneType),
+    "detail": (str,),
+    "name": (str,),
+    "version": (str,),
+    "error_class": (ErrorClass,),
+    "audio": (Audio,),
+}
+
+
 class _Messages(pickle.Unpickler):
     """Reads messages, and refuses to look for anything else."""
 
@@ -50,6 +70,20 @@ class _Messages(pickle.Unpickler):
         if known is not None and name not in known:
             raise pickle.UnpicklingError(f"{module}.{name} is no message")
         return super().find_class(module, name)
+
+
+def _checked(message: Any) -> Any:
+    """The message, if it is one of the engine's and each of its fields is what it should be.
+
+    Raises:
+        TypeError: it is not.
+    """
+    if type(message).__module__ != messages.__name__:
+        raise TypeError(f"{type(message).__name__} is no message")
+    for known in fields(message):
+        if not isinstance(getattr(message, known.name), FIELDS.get(known.name, ())):
+            raise TypeError(f"{type(message).__name__}.{known.name} is something else")
+    return message
 
 
 class Wire:
@@ -86,7 +120,9 @@ class Wire:
         try:
             raw = self._connection.recv_bytes(MESSAGE_MAX)
             message = pickle.loads(raw) if self._trusted else _Messages(io.BytesIO(raw)).load()  # noqa: S301
-            return self._with_samples(*message) if isinstance(message, tuple) else message
+            if isinstance(message, tuple):
+                message = self._with_samples(*message)
+            return message if self._trusted else _checked(message)
         except EOFError:
             raise
         except Exception as error:  # reset while sending, or a pickle of anything

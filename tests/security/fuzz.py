@@ -224,14 +224,14 @@ def _shipped(data: bytes) -> None:
 
 
 def _adapter(config: bytes) -> None:
-    from tasks.engines.acestep.adapters.lora import scale_of
-
+    from tasks.engines.acestep.adapters.reading import peft_config
     from tasks.jobs import JobError
 
     with tempfile.TemporaryDirectory() as folder:
         Path(folder, "adapter_config.json").write_bytes(config)
         try:
-            assert math.isfinite(scale_of(Path(folder, "x.safetensors")))
+            known = peft_config(Path(folder, "x.safetensors"))
+            assert math.isfinite(known.get("lora_alpha", 1) / known.get("r", 1))
         except JobError as refused:
             _says(refused.detail, "adapter_config.json")
 

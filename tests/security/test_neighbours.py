@@ -105,7 +105,7 @@ def test_where_an_account_cannot_go_the_gateway_says_so(tmp_path: Path) -> None:
 
 def test_what_is_inside_is_not_a_neighbours_on_loopback(tutti: Tutti, other: Neighbour) -> None:
     for path in ("/flower/", "/flower/api/workers", "/metrics", "/analytics"):
-        assert httpx.get(f"{tutti.url}{path}").status_code in {200, 404}, path
+        assert httpx.get(f"{tutti.url}{path}").status_code != 403, path  # Flower's own API wants a login
         assert other.status(f"{tutti.url}{path}") == 403, path
     shutdown = f"{tutti.url}/flower/api/worker/shutdown/x"
     assert other.status(shutdown, "-X", "POST", "-d", "") == 403
@@ -216,9 +216,10 @@ def test_the_kernel_tells_accounts_apart_and_a_closed_connection_is_nobodys(othe
     with socket.create_server(("127.0.0.1", 0)) as server:
         port = server.getsockname()[1]
         with socket.create_connection(("127.0.0.1", port)) as mine:
-            assert _account("127.0.0.1", mine.getsockname()[1], port, "1") == os.geteuid()
-            assert _account("127.0.0.1", mine.getsockname()[1], port + 1, "2") == NOBODY_KNOWN
-        assert _account("127.0.0.1", mine.getsockname()[1], port, "3") == NOBODY_KNOWN
+            own = mine.getsockname()[1]
+            assert _account("127.0.0.1", own, port, "1") == os.geteuid()
+            assert _account("127.0.0.1", own, port + 1, "2") == NOBODY_KNOWN
+        assert _account("127.0.0.1", own, port, "3") == NOBODY_KNOWN
         code = "import socket, sys; s = socket.create_connection(('127.0.0.1', int(sys.argv[1]))); s.recv(1)"
         child = subprocess.Popen(["/usr/bin/python3", "-c", code, str(port)], user=other.uid, cwd="/")
         server.accept()[0].close()

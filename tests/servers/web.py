@@ -66,11 +66,11 @@ async def running(data: Path, **values: Any) -> AsyncIterator[Web]:
             yield Web(app=app, client=client, settings=settings)
 
 
-def in_app(data: Path, scenario: Any, **values: Any) -> None:
+def in_app(data: Path, scenario: Any, *, seconds: float = 60, **values: Any) -> None:
     """Run `await scenario(web)` against a fresh application."""
 
     async def run() -> None:
-        async with asyncio.timeout(60), running(data, **values) as web:
+        async with asyncio.timeout(seconds), running(data, **values) as web:
             await scenario(web)
 
     asyncio.run(run())
