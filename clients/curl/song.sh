@@ -29,6 +29,7 @@ until state=$(ask -N "$server/v1/jobs/$id/events" | sed -n 's/^event: \(succeede
 done
 [ "$state" = succeeded ] || { ask "$server/v1/jobs/$id"; exit 1; }
 
-url=$(ask "$server/v1/jobs/$id" | sed -n 's/.*"outputs":\[{[^]]*"url":"\([^"]*\)".*/\1/p')
+url=$(ask "$server/v1/jobs/$id" | grep -o '"url":"[^"]*"' | head -n 1 | cut -d '"' -f 4)
+[ -n "$url" ] || { echo "no song is linked in job $id" >&2; exit 1; }
 ask -C - -o "$file" "$server$url"
 echo "$file"
