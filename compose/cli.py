@@ -12,24 +12,41 @@ from compose.commands import (
     capacity,
     doctor,
     generate,
+    jobs,
     keys,
+    mcp,
     model,
     observe,
     parts,
     settings,
     ship,
     status,
+    webhooks,
 )
 
 app = typer.Typer(
     name="tutti",
     help="Serve the ACE-Step music model to many people at once.",
     no_args_is_help=True,
-    add_completion=False,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
-for module in (parts, generate, status, capacity, keys, canary, model, doctor, settings, ship, observe):
+for module in (
+    parts,
+    generate,
+    jobs,
+    status,
+    capacity,
+    keys,
+    mcp,
+    webhooks,
+    canary,
+    model,
+    doctor,
+    settings,
+    ship,
+    observe,
+):
     app.add_typer(module.app)
 
 

@@ -20,6 +20,7 @@ from web.request.http import (
     FLOWER_MAX,
     JOB_ID_PATTERN,
     JSON_MAX,
+    KEY_IN_BODY,
     MEDIA_TYPES,
     SECURITY_HEADERS,
     shared_cache_may_keep,
@@ -37,6 +38,8 @@ class Door:
         waits: The answer comes only when the song is finished.
         uploads: The body is audio; it may be large, and an address may send only a few at once.
         page: It belongs to the pages, where a browser's session takes the place of a key.
+        large: The body may hold audio beside other fields.
+        key_in_body: The body may show the key, which only the web app reads.
     """
 
     location: str
@@ -44,6 +47,8 @@ class Door:
     waits: bool = False
     uploads: bool = False
     page: bool = False
+    large: bool = False
+    key_in_body: bool = False
 
 
 DOORS = (
@@ -51,7 +56,8 @@ DOORS = (
     Door("~ ^/v1/jobs/[^/]+/retry$", "/v1/jobs/[^/]+/retry"),
     Door("= /v1/uploads", "/v1/uploads", uploads=True),
     Door("= /generate", "/generate", waits=True),
-    Door("= /release_task", "/release_task"),
+    Door("= /v1/chat/completions", "/v1/chat/completions", waits=True, large=True),
+    Door("= /release_task", "/release_task", large=True, key_in_body=True),
     Door("= /songs", "/songs", page=True),
     Door("~ ^/songs/[^/]+/again$", "/songs/[^/]+/again", page=True),
 )
@@ -191,6 +197,7 @@ def render(
             job_id=JOB_ID_PATTERN,
             media_types=MEDIA_TYPES,
             doors=DOORS,
+            key_in_body=sorted(KEY_IN_BODY - {door.pattern for door in DOORS}),
             api_prefixes=API_PREFIXES,
             body_max=JSON_MAX,
             upload_max=upload_max(settings),

@@ -161,9 +161,9 @@ def _known_key(text: str) -> str:
 
 
 def _codes(given: Any) -> Any:
-    """The numbers in ACE-Step's own notation, `<|audio_code_7|><|audio_code_12|>`; lists pass."""
+    """The numbers in ACE-Step's own notation, `<|audio_code_7|><|audio_code_12|>`; a list as it is."""
     if not isinstance(given, str):
-        return given
+        return tuple(given) if isinstance(given, list) else given
     if AUDIO_CODE.sub("", given).strip():
         raise ValueError("is a list of numbers, or <|audio_code_N|> run together")
     return tuple(int(code) for code in AUDIO_CODE.findall(given))

@@ -23,12 +23,14 @@ EVERY_ADDRESS = frozenset({"0.0.0.0", "::", "[::]"})
 UNIX_PATH_MAX = 100  # sun_path holds 108 bytes on Linux and 104 on macOS; room is left for the name
 LOCAL = "local:"  # begins the address of a web node that only its own machine can reach
 WEB_ADDRESS = re.compile(r"^(?:\[[0-9a-fA-F:]+\]|[A-Za-z0-9.-]+):\d{1,5}$")
+ORIGIN = re.compile(r"^https?://[A-Za-z0-9.-]+(?::\d{1,5})?$")
 PUBLIC_URL = re.compile(
     r"^https?://(?:\[[0-9a-f:.]+\]|[a-z0-9_-]+(?:\.[a-z0-9_-]+)*\.?)(?::\d{1,5})?(?:/[\w.~-]+)*/?$",
     re.IGNORECASE | re.ASCII,
 )
 OWN_PATHS = frozenset(
     [
+        "-",
         "analytics",
         "auth",
         "docs",
@@ -79,6 +81,13 @@ def _web_address(text: str | None) -> str | None:
 def _networks(text: str) -> str:
     for part in filter(None, (part.strip() for part in text.split(","))):
         ipaddress.ip_network(part)  # ValueError says what is wrong with it
+    return text
+
+
+def _origins(text: str) -> str:
+    for part in filter(None, (part.strip() for part in text.split(","))):
+        if part != "null" and not ORIGIN.match(part):
+            raise ValueError(f"{part!r} has to be an origin such as https://app.example.com; '*' is none")
     return text
 
 
@@ -214,6 +223,19 @@ class Settings(BaseSettings):
     )
     callback_ports: Annotated[str, AfterValidator(_ports)] = Field(
         "80, 443, 8080, 8443", description="Ports that callbacks may reach, such as '443, 8000-8999'."
+    )
+
+    # asking another server: tutti submit, watch, list, get, cancel, mcp
+    server: str | None = Field(
+        None,
+        pattern=r"^https?://",
+        description="Tutti that the commands ask; default: the one of this machine.",
+    )
+    api_key: SecretStr | None = Field(None, description="API key that the commands show it.")
+
+    cors_origins: Annotated[str, AfterValidator(_origins)] = Field(
+        "",
+        description="Web pages that may ask from a browser, such as 'https://app.example.com, null'; none.",
     )
 
     # the gateway
@@ -410,6 +432,17 @@ class Settings(BaseSettings):
         if is_loopback(self.host):
             return f"{LOCAL}{self._listens}"
         return self._listens
+
+    @property
+    def cors_allowed(self) -> tuple[str, ...]:
+        """The origins of CORS_ORIGINS."""
+        return tuple(part.strip() for part in self.cors_origins.split(",") if part.strip())
+
+    @property
+    def server_url(self) -> str:
+        """Where the commands that ask a server find it."""
+        scheme = "https" if self.tls_certificate else "http"
+        return self.server or self.public_url or f"{scheme}://{self.own_host}:{self.port}"
 
     @property
     def _listens(self) -> str:

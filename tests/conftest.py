@@ -6,12 +6,17 @@ import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import hypothesis
 import pytest
 
 from tasks.ledger import Ledger
 from tests import needs
 from tests.ledgers import Clock
 from tests.servers.postgresql import Postgresql
+
+# Machines that run tests are busy: an example may take its time.
+hypothesis.settings.register_profile("busy", deadline=None)
+hypothesis.settings.load_profile("busy")
 
 
 def pytest_sessionfinish(session: pytest.Session) -> None:

@@ -11,6 +11,7 @@ from importlib.metadata import version
 from typing import TYPE_CHECKING
 
 from fastapi import FastAPI
+from starlette.middleware.cors import CORSMiddleware
 
 from tasks.ledger import Ledger
 from tasks.queue.names import model_queue
@@ -21,7 +22,6 @@ from tasks.security.signer import Signer
 from tasks.settings import Settings
 from web import pages
 from web.api import (
-    acestep,
     convert,
     generate,
     health,
@@ -33,6 +33,7 @@ from web.api import (
     schema,
     uploads,
 )
+from web.api.acestep import ROUTERS as ACESTEP
 from web.asgi import guard
 from web.asgi.edge import Edge
 from web.asgi.short_way import ShortWay
@@ -78,7 +79,7 @@ def create_app(settings: Settings, *, address: str | None = None) -> FastAPI:
         peaks.router,
         convert.router,
         generate.router,
-        acestep.router,
+        *ACESTEP,
         health.router,
         metrics.router,
     ):
@@ -95,6 +96,14 @@ def create_app(settings: Settings, *, address: str | None = None) -> FastAPI:
     app.add_middleware(ShortWay)
     if settings.keys_required:
         app.add_middleware(guard.Guard)
+    if settings.cors_allowed:  # outside the guard: a browser asks without a key first
+        app.add_middleware(
+            CORSMiddleware,
+            allow_origins=settings.cors_allowed,
+            allow_methods=["GET", "HEAD", "POST", "OPTIONS"],
+            allow_headers=["authorization", "content-type", "idempotency-key", "last-event-id", "x-api-key"],
+            expose_headers=["etag", "idempotency-replayed", "location", "retry-after", "x-trace-id"],
+        )
     app.add_middleware(
         Edge,
         hosts=Hosts(settings.host_names),

@@ -11,8 +11,8 @@ import queue
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable
-from typing import Any, Final
+from collections.abc import Callable, Sequence
+from typing import Any, Final, Protocol
 
 from observability.back_off import BackOff
 from observability.logging import get_logger
@@ -27,9 +27,16 @@ PER_OWNER: Final = 2  # of them, so that one owner's slow receiver leaves room f
 PAUSE: Final = 0.2
 TROUBLE_PAUSE: Final = 0.5
 CALM: Final = 20.0  # times as long as a look took is paused, so that many open promises cost little
+KEY: Final = "key:"  # begins an owner that is an API key
 BETWEEN_TRIES: Final = BackOff(first=2.0, longest=3600.0, spread=0.5)
 
-Post = Callable[[str, dict[str, Any]], Answer]
+
+class Post(Protocol):
+    """Delivers one document, signed by these secrets."""
+
+    def __call__(self, url: str, document: dict[str, Any], /, *, secrets: Sequence[str]) -> Answer:
+        """Deliver it once."""
+        ...
 
 
 class CallbackSender:
@@ -98,7 +105,9 @@ class CallbackSender:
         job = self._ledger.views.get(owed.job_id)
         if job is None or job.request.callback_url is None:
             return self._owed.settle(owed.job_id)
-        answer = self._unsettled.get(job.id) or self._post(job.request.callback_url, self._document(job))
+        answer = self._unsettled.get(job.id) or self._post(
+            job.request.callback_url, self._document(job), secrets=self._secrets(job)
+        )
         self._unsettled[job.id] = answer
         if answer.taken or answer.final or self._too_late(job):
             self._settle(owed, job, answer)
@@ -106,6 +115,9 @@ class CallbackSender:
             self._postpone(owed, answer.why)
         del self._unsettled[job.id]
         return None
+
+    def _secrets(self, job: Job) -> Sequence[str]:
+        return self._ledger.webhooks.valid(job.owner.removeprefix(KEY) if job.owner.startswith(KEY) else "")
 
     def _too_late(self, job: Job) -> bool:
         ended = job.finished_at.timestamp() if job.finished_at else self._ledger.now()

@@ -5,10 +5,13 @@ The connection goes to the address that was checked, whatever the name says a mo
 
 from __future__ import annotations
 
+import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
 import httpx
+import orjson
 
 from tasks.security.addresses import (
     Allowed,
@@ -19,6 +22,7 @@ from tasks.security.addresses import (
     parse,
     reachable,
 )
+from tasks.security.webhooks import signed
 
 AGAIN: Final = frozenset({408, 425, 429})  # refusals that ask to come back later
 PATIENCE: Final = httpx.Timeout(10.0)
@@ -34,20 +38,26 @@ class Answer:
 
 
 def post(
-    url: str, document: dict[str, Any], *, allowed: Allowed = is_public, at: str | None = None
+    url: str,
+    document: dict[str, Any],
+    *,
+    secrets: Sequence[str] = (),
+    allowed: Allowed = is_public,
+    at: str | None = None,
 ) -> Answer:
     """POST `document` as JSON to `url`, once; what is answered beyond the status is not read.
 
     Args:
         url: where to.
-        document: what is told.
+        document: what; its `id` names the message.
+        secrets: those that sign it.
         allowed: which addresses may be reached.
         at: which ports, such as '80, 443'; None for any.
     """
     try:
         parsed = parse(url)
         check_port(parsed, at)
-        status = _post(parsed, document, allowed)
+        status = _post(parsed, document, secrets, allowed)
     except HostUnknown as error:
         return Answer(taken=False, final=False, why=str(error))
     except CallbackRefused as error:
@@ -58,14 +68,20 @@ def post(
     return Answer(taken=200 <= status < 300, final=final, why=f"answered {status}")
 
 
-def _post(url: httpx.URL, document: dict[str, Any], allowed: Allowed) -> int:
+def _post(url: httpx.URL, document: dict[str, Any], secrets: Sequence[str], allowed: Allowed) -> int:
     address = reachable(url, allowed)[0]
-    headers = {"Host": url.netloc.decode("ascii"), "User-Agent": "tutti"}
+    body = orjson.dumps(document)
+    headers = {
+        "Host": url.netloc.decode("ascii"),
+        "User-Agent": "tutti",
+        "Content-Type": "application/json",
+        **signed(str(document["id"]), int(time.time()), body, secrets),
+    }
     by_name = {"sni_hostname": url.host}  # the certificate is checked against the name
     target = url.copy_with(host=address)
     # No proxy of the environment and no redirect: either would choose another address than the one checked.
     with (
         httpx.Client(timeout=PATIENCE, follow_redirects=False, trust_env=False) as client,
-        client.stream("POST", target, json=document, headers=headers, extensions=by_name) as answer,
+        client.stream("POST", target, content=body, headers=headers, extensions=by_name) as answer,
     ):
         return answer.status_code

@@ -14,6 +14,7 @@ from tasks.ledger.ledger import Ledger
 from tasks.ledger.records import (
     Accepted,
     Canary,
+    Choice,
     Freed,
     JobStatus,
     NewJob,
@@ -25,6 +26,7 @@ from tasks.ledger.records import (
     Snapshot,
     Transition,
     Vitals,
+    WebhookSecret,
     WebNode,
     WorkerInfo,
     WorkerView,
@@ -35,6 +37,7 @@ from tasks.security.keys import Quota
 __all__ = [
     "Accepted",
     "Canary",
+    "Choice",
     "Ended",
     "Freed",
     "IdempotencyConflict",
@@ -58,6 +61,7 @@ __all__ = [
     "UnknownKey",
     "Vitals",
     "WebNode",
+    "WebhookSecret",
     "WorkerInfo",
     "WorkerView",
 ]

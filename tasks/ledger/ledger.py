@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Self
 
+from tasks.ledger.adapters import Adapters
 from tasks.ledger.callbacks import Callbacks
 from tasks.ledger.canaries import Canaries
 from tasks.ledger.dispatch.dispatch import Dispatch
@@ -16,6 +17,7 @@ from tasks.ledger.submissions.submissions import Submissions
 from tasks.ledger.uploads import Uploads
 from tasks.ledger.views.views import Views
 from tasks.ledger.web_nodes import WebNodes
+from tasks.ledger.webhooks import Webhooks
 from tasks.ledger.workers.workers import Workers
 from tasks.settings import Settings
 
@@ -55,6 +57,8 @@ class Ledger:
         self.keys = Keys(store)
         self.canaries = Canaries(store)
         self.web_nodes = WebNodes(store)
+        self.adapters = Adapters(store)
+        self.webhooks = Webhooks(store)
 
     @classmethod
     def of(cls, settings: Settings) -> Self:

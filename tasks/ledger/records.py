@@ -211,3 +211,21 @@ class Sample:
     jobs: int = 0
     failed: int = 0
     times: list[float] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class Choice:
+    """The adapter that an owner has chosen, whether it is heard now, and how strongly, 0..1."""
+
+    adapter: str
+    enabled: bool = True
+    scale: float = 1.0
+
+
+@dataclass(frozen=True)
+class WebhookSecret:
+    """When a secret was made and until when it holds; empty `key_id`: everyone's; no end: the newest."""
+
+    key_id: str
+    created_at: float
+    expires_at: float | None = None

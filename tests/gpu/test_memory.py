@@ -45,11 +45,11 @@ def made(engine: AceStepEngine, songs: list) -> dict[int, object]:
     """What the worker's scheduler says of each song in the end, by seed."""
     scheduler, said = Scheduler(engine), {}
     for number, one in enumerate(songs):
-        scheduler.add(Make(run=number, song=one))
+        scheduler.add(Make(order=number, song=one))
     while not scheduler.idle:
         for event in scheduler.advance():
             if isinstance(event, (Made, Broke)):
-                said[songs[event.run].seed] = event
+                said[songs[event.order].seed] = event
     return said
 
 

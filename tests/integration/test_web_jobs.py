@@ -434,7 +434,7 @@ def test_an_upload_is_kept_by_its_hash_and_can_be_worked_on(tmp_path):
         answer = await web.client.post("/v1/jobs", json=cover | {"source_audio": upload["id"]})
         assert answer.status_code == 202
 
-    in_app(tmp_path, scenario, engine="acestep")
+    in_app(tmp_path, scenario, engine="acestep")  # the sketch engine makes no covers
 
 
 def test_uploads_too_large_too_long_or_no_audio_are_refused(tmp_path):

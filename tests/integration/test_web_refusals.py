@@ -37,6 +37,7 @@ BAD = {
         "source_audio",
         "form",
     ),
+    "a field that the engine does not honour": (body(steps=8), 422, "steps", "not honoured"),
     "too many variations": (body(variations=9), 422, "variations", "8 or less"),
     "a seed beyond 32 bits": (body(seed=2**32), 422, "seed", "4294967295"),
     "a callback into this machine": (body(callback_url="http://127.0.0.1/x"), 422, "callback_url", "private"),

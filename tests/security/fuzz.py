@@ -13,6 +13,7 @@ import argparse
 import contextlib
 import itertools
 import json
+import math
 import pickle
 import socket
 import sys
@@ -222,7 +223,7 @@ def _shipped(data: bytes) -> None:
 
 
 def _adapter(files: tuple[bytes, bytes]) -> None:
-    from tasks.engines.acestep.adapters.reading import read
+    from tasks.engines.acestep.adapters.reading import peft_config, read
     from tasks.jobs import JobError
 
     weights, config = files
@@ -230,6 +231,8 @@ def _adapter(files: tuple[bytes, bytes]) -> None:
         Path(folder, "x.safetensors").write_bytes(weights)
         Path(folder, "adapter_config.json").write_bytes(config)
         try:
+            known = peft_config(Path(folder, "x.safetensors"))
+            assert math.isfinite(known.get("lora_alpha", 1) / known.get("r", 1))
             read(Path(folder, "x.safetensors"), {"layers.0.attn.to_q.weight": (4, 4)})
         except JobError as refused:
             _says(refused.detail, "the adapter ")

@@ -38,14 +38,14 @@ async def generate(request: Request) -> Response:
     """Ask for music and wait until it is finished. The job goes on if the connection breaks."""
     state, accepted = app_state(request), await submit(request)
     job_id = accepted.job.id
-    await _end_of(state, job_id)
+    await end_of(state, job_id)
     job = await find(request, job_id)
     if job.state is not JobState.SUCCEEDED:
-        raise _failed(state, job)
+        raise failed(state, job)
     return answer(_generated(job, state.public.origin, state.link), headers=_location(state, job_id))
 
 
-async def _end_of(state: AppState, job_id: str) -> None:
+async def end_of(state: AppState, job_id: str) -> None:
     """Wait for the job's end.
 
     Raises:
@@ -65,7 +65,8 @@ def _location(state: AppState, job_id: str) -> dict[str, str]:
     return {"location": state.public.path(f"/v1/jobs/{job_id}")}
 
 
-def _failed(state: AppState, job: Job) -> Problem:
+def failed(state: AppState, job: Job) -> Problem:
+    """The problem of a job that made no song."""
     failure = job.error
     name = failure.error_class if failure else ErrorClass.CANCELLED_BY_USER
     detail = failure.detail if failure else "The job was cancelled."

@@ -8,13 +8,14 @@ from typing import Any
 
 import anyio
 from fastapi import APIRouter
-from pydantic import BaseModel
+from pydantic import BaseModel, Field
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 
 from tasks.jobs import JobError
 from tasks.ledger import WorkerView
 from web.api import memory
+from web.api.acestep import models
 from web.api.jobs import answer
 from web.request.problems import NOT_READY, Problem
 from web.request.state import FILES, AppState, app_state
@@ -35,6 +36,7 @@ class Health(BaseModel):
     gpu_memory_total: int
     workers: int
     queued: int
+    data: dict[str, Any] = Field(description="The same for ACE-Step's clients.")
 
 
 @router.get("/livez", responses={200: {"content": {"text/plain": {}}}})
@@ -57,6 +59,11 @@ async def health(request: Request) -> Response:
         "workers": len(alive),
         "queued": state.pulse.queued,
         "devices": [_device(worker) for worker in alive],
+        # ACE-Step's clients look below `data`.
+        "data": models.health(state, ready=not reason),
+        "code": 503 if reason else 200,
+        "error": reason,
+        "timestamp": time.time_ns() // 10**6,
     } | ({"reason": reason} if reason else {})
     return answer(content, 503 if reason else 200)
 

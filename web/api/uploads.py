@@ -66,12 +66,32 @@ async def create(request: Request) -> Response:
         payer = payer_of(owner)
         uploads = Uploads(state.settings.upload_path)
         with _bounds.one([payer]):
-            async with _receive(request, state, uploads, payer) as (path, digest):
+            chunks = body.stream(request, upload_max(state.settings), PATIENCE)
+            async with _receive(chunks, state, uploads, payer) as (path, digest):
                 sound = await _measured(path)
                 size = await anyio.to_thread.run_sync(
                     _keep, uploads, path, digest, owner.id, payer, limiter=FILES
                 )
         return answer({"id": digest, "bytes": size, "seconds": sound.seconds}, 201)
+
+
+async def keep_audio(state: AppState, owner: Owner, source: IO[bytes]) -> str:
+    """Keep audio that came inside another body, as if it had been uploaded; its id.
+
+    Raises:
+        Problem: 422 where it is no sound that a job can use; 429 beyond the owner's quota; 503.
+    """
+    payer, uploads = payer_of(owner), Uploads(state.settings.upload_path)
+    with _bounds.one([payer]):
+        async with _receive(_blocks(source), state, uploads, payer) as (path, digest):
+            await _measured(path)
+            await anyio.to_thread.run_sync(_keep, uploads, path, digest, owner.id, payer, limiter=FILES)
+    return digest
+
+
+async def _blocks(source: IO[bytes]) -> AsyncIterator[bytes]:
+    while block := await anyio.to_thread.run_sync(source.read, MB, limiter=FILES):
+        yield block
 
 
 def payer_of(owner: Owner) -> str:
@@ -92,15 +112,14 @@ def _check_type(request: Request) -> None:
 
 @contextlib.asynccontextmanager
 async def _receive(
-    request: Request, state: AppState, uploads: Uploads, payer: str
+    chunks: AsyncIterator[bytes], state: AppState, uploads: Uploads, payer: str
 ) -> AsyncIterator[tuple[Path, str]]:
-    """Write the body to a temporary file beside its place; it is gone when the block ends, however it ends.
+    """Write what comes to a temporary file beside its place; it is gone when the block ends, however it ends.
 
     Raises:
         Problem: 413 beyond TUTTI_MAX_BODY_MEGABYTES; 429 beyond the owner's quota; 400 where it breaks off;
             503 where it cannot be written.
     """
-    limit = upload_max(state.settings)
     quota = state.settings.upload_quota_megabytes * MB
     try:
         left = quota - await anyio.to_thread.run_sync(uploads.bytes_of, payer, limiter=FILES)
@@ -110,7 +129,7 @@ async def _receive(
     path = Path(file.name)
     try:
         with file:
-            digest = await _copy(request, file, limit, left)
+            digest = await _copy(chunks, file, left)
         yield path, digest
     finally:
         with anyio.CancelScope(shield=True):
@@ -124,10 +143,10 @@ def _open(folder: Path) -> IO[bytes]:
     return Path(name).open("wb")
 
 
-async def _copy(request: Request, file: IO[bytes], limit: int, left: int) -> str:
+async def _copy(chunks: AsyncIterator[bytes], file: IO[bytes], left: int) -> str:
     digest, size = hashlib.sha256(), 0
     try:
-        async for chunk in body.stream(request, limit, PATIENCE):
+        async for chunk in chunks:
             size += len(chunk)
             if size > left:
                 raise _beyond_quota(left)

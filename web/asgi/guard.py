@@ -13,6 +13,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from web.pages import errors
 from web.request.auth import CHALLENGE, key_needed, key_of, require_scope
+from web.request.http import KEY_IN_BODY
 from web.request.problems import Problem
 from web.request.refusals import refusals
 from web.request.state import app_state
@@ -20,7 +21,7 @@ from web.request.state import app_state
 # Songs' names hold 80 random bits (and links may be signed); Flower and metrics have their own rule.
 OPEN = ("/static/", "/problems/", "/output/", "/-/shared/", "/flower", "/auth/")
 OPEN_EXACTLY = frozenset({"/livez", "/readyz", "/health", "/metrics", "/favicon.ico", "/login", "/logout"})
-JOBS_ENTER = ("/v1/jobs", "/v1/uploads", "/generate", "/release_task", "/songs")
+JOBS_ENTER = ("/v1/jobs", "/v1/uploads", "/v1/chat/", "/generate", "/release_task", "/songs")
 
 
 class Guard:
@@ -44,7 +45,7 @@ class Guard:
 
 
 def _is_open(path: str) -> bool:
-    return path in OPEN_EXACTLY or path.startswith(OPEN)
+    return path in OPEN_EXACTLY or path in KEY_IN_BODY or path.startswith(OPEN)
 
 
 async def _check(request: Request) -> None:

@@ -120,8 +120,21 @@ async def key_of(request: Request) -> Key | None:
     return key
 
 
-async def _find(request: Request) -> Key | None:
-    shown = token_in(request)
+async def show_key(request: Request, token: str) -> None:
+    """Take a key that the body shows, before any of the headers.
+
+    Raises:
+        Problem: 401 where it is not valid, 403 where it may not do this, 503 where the ledger is away.
+    """
+    key = await _find(request, token)
+    if key is None:
+        raise key_needed()
+    require_scope(key, request.method)
+    state_of(request.scope)["key"] = key
+
+
+async def _find(request: Request, token: str = "") -> Key | None:
+    shown = token or token_in(request)
     cookie = cookies(request).get(COOKIE, "")
     if not shown and not cookie:
         return None
@@ -141,11 +154,12 @@ def _ask(request: Request, shown: str, cookie: str) -> Key | None:
 
 
 def token_in(request: Request) -> str:
-    """The key in the headers, as it was sent; a key by itself goes before one behind `Bearer`."""
+    """The key in the headers, as it was sent; X-API-Key goes before Authorization, with `Bearer` or bare."""
     headers = fields(request.scope)
-    scheme, _, token = headers.get("authorization", "").partition(" ")
-    bearer = token.strip() if scheme.lower() == "bearer" else ""
-    return headers.get("x-api-key", "") or bearer
+    given = headers.get("authorization", "").strip()
+    scheme, space, token = given.partition(" ")
+    shown = token.strip() if scheme.lower() == "bearer" else "" if space else given
+    return headers.get("x-api-key", "") or shown
 
 
 def remember(request: Request, response: Response, key: Key) -> None:

@@ -27,6 +27,8 @@ API_PREFIXES: Final = (
     "/generate",
     "/release_task",
     "/query_result",
+    "/format_input",
+    "/create_random_sample",
     "/output/",
     "/auth/",
     "/health",
@@ -36,6 +38,11 @@ API_PREFIXES: Final = (
     "/openapi.json",
 )
 """Below these, errors are problem documents whatever the client accepts: programs ask here."""
+
+KEY_IN_BODY: Final = frozenset(
+    {"/release_task", "/query_result", "/format_input", "/create_random_sample", "/v1/create_sample"}
+)
+"""Here the body may show the key (ACE-Step's `ai_token`), so the handler asks for it, and nobody before."""
 
 CONTENT_SECURITY_POLICY: Final = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; media-src 'self' blob:; "

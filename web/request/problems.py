@@ -62,6 +62,9 @@ QUOTA = Kind("quota_exceeded", 429, "The quota is used up", "Wait for the second
 INTERNAL = Kind("internal", 500, "Something broke here", "Give the trace id to whoever runs this server.")
 QUEUE_FULL = Kind("queue_full", 503, "Too many songs are waiting", "Try again after Retry-After seconds.")
 UNAVAILABLE = Kind("unavailable", 503, "Not available now", "Try again after Retry-After seconds.")
+NO_MODEL = Kind(
+    "no_language_model", 503, "No language model is served", "This needs a model that is not here."
+)
 JOB_FAILED = Kind("job_failed", 500, "The song could not be made", "`error_class` and the detail say why.")
 TIMEOUT = Kind("timeout", 504, "The song is not finished yet", "It goes on; ask for the job by its id.")
 

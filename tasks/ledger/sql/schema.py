@@ -271,3 +271,24 @@ canaries = Table(
     Column("stopped_at", Double),
     Column("reason", Text),
 )
+
+adapter_choices = Table(  # whose songs to come are made with which adapter
+    "adapter_choices",
+    metadata,
+    Column("owner", Text, primary_key=True),
+    Column("adapter", Text, nullable=False),
+    Column("enabled", Boolean, nullable=False),
+    Column("scale", Double, nullable=False),
+    Column("chosen_at", Double, nullable=False),
+)
+
+webhook_secrets = Table(
+    "webhook_secrets",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("key_id", String(8), nullable=False),  # empty: for all who have none of their own
+    Column("secret", Text, nullable=False),  # as it is: a signature cannot be made of its hash
+    Column("created_at", Double, nullable=False),
+    Column("expires_at", Double),  # NULL: the newest
+)
+Index("webhook_secrets_key", webhook_secrets.c.key_id)

@@ -42,6 +42,11 @@ class Lines:
         with self._database.read() as connection:
             return list(self._current(connection).queues.values())
 
+    def pace(self) -> dict[str, float]:
+        """Seconds that a job runs, by its model's queue."""
+        with self._database.read() as connection:
+            return dict(self._current(connection).pace)
+
     def snapshots(self, ids: Collection[str]) -> dict[str, Snapshot]:
         """How far each job is; unknown ids are left out."""
         if not ids:

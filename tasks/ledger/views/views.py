@@ -63,6 +63,10 @@ class Views:
         """All queues something waits for or runs from; at most a second old."""
         return self._lines.queues()
 
+    def pace(self) -> dict[str, float]:
+        """Seconds that a job runs, by its model's queue: a running mean."""
+        return self._lines.pace()
+
     @reads
     def find_finished(self, connection: sa.Connection, fingerprint: str) -> Job | None:
         """The job whose finished audio has this fingerprint."""

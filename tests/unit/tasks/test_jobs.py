@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -69,6 +71,46 @@ def test_keys_are_read_with_either_kind_of_accidental(given: str, kept: str) -> 
 
 def test_three_states_are_final() -> None:
     assert [state.value for state in JobState if state.final] == ["succeeded", "failed", "cancelled"]
+
+
+CODES = {"list": (list(range(25)), (0, 1, 2)), "text": ("<|audio_code_5|>" * 25, (5, 5, 5))}
+
+
+@pytest.mark.parametrize("form", CODES)
+def test_audio_codes_come_as_numbers_or_in_ace_steps_notation(form):
+    codes, first = CODES[form]
+    text = json.dumps({"prompt": "A calm song", "audio_codes": codes})
+    made = JobRequest.model_validate_json(text, strict=True)
+    assert made.audio_codes[:3] == first
+    assert JobRequest.model_validate_json(made.model_dump_json(), strict=True) == made
+
+
+@pytest.mark.parametrize("codes", [["1"] * 25, [64_000] * 25, "<|audio_code_7|>, and more" * 25, [1] * 3])
+def test_what_are_no_audio_codes_is_refused(codes):
+    text = json.dumps({"prompt": "A calm song", "audio_codes": codes})
+    with pytest.raises(ValidationError):
+        JobRequest.model_validate_json(text, strict=True)
+
+
+CONTRADICTIONS = [
+    {"instrumental": True, "lyrics": "la la"},
+    {"seeds": [1, 2]},
+    {"seed": 1, "seeds": [1]},
+    {"lora": "choir", "loras": [{"name": "band"}]},
+    {"loras": [{"name": "band"}, {"name": "band"}]},
+    {"timesteps": [1.0, 0.5], "steps": 2},
+    {"timesteps": [0.5, 0.7]},
+    {"sampler": "heun", "infer_method": "sde"},
+    {"cfg_interval_start": 0.8, "cfg_interval_end": 0.2},
+    {"repaint_strength": 0.2, "repaint_mode": "aggressive"},
+    {"retake_seed": 5},
+]
+
+
+@pytest.mark.parametrize("fields", CONTRADICTIONS)
+def test_fields_of_which_one_would_overrule_the_other_are_refused(fields):
+    with pytest.raises(ValidationError):
+        JobRequest.model_validate({"prompt": "A calm song"} | fields)
 
 
 PIECES = st.lists(st.tuples(st.text("ab 中é", max_size=5), st.sampled_from(WORLDS_LINE_ENDS)), max_size=8)

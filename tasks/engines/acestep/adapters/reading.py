@@ -123,7 +123,7 @@ def read(file: Path, shapes: Mapping[str, tuple[int, ...]]) -> dict[str, Change]
             metadata = source.metadata() or {}
     except SafetensorError as error:
         raise refuse(f"the adapter {_named(file)} is no safetensors file; copy it again") from error
-    config = _config(file)
+    config = peft_config(file)
     changes = _sort(file, tensors, shapes)
     for name, change in changes.items():
         change.factor = _factor(file, name, change, config, metadata)
@@ -137,7 +137,7 @@ def _named(file: Path) -> str:
     return file.stem if file.parent.name in {"lora", "loras"} else file.parent.name
 
 
-def _config(file: Path) -> dict[str, Any]:
+def peft_config(file: Path) -> dict[str, Any]:
     """PEFT's own description beside the weights; what of it is heard and not done here is refused."""
     beside = file.parent / "adapter_config.json"
     if not beside.is_file():

@@ -260,3 +260,13 @@ def test_first_bytes_decide_alone_which_decoder_reads():
     assert decoder.kind_of(b"\xff\xfb\x90\x00") == "mp3"
     assert decoder.kind_of(b"\0\0\0\x20ftypM4A ") == "mp4"
     assert decoder.kind_of(b"#EXTM3U") is None
+
+
+def test_without_ffmpeg_its_formats_are_refused_by_name(tmp_path, monkeypatch):
+    monkeypatch.setattr(decoder.shutil, "which", lambda _: None)
+    path = at(tmp_path, b"\0\0\0\x20ftypM4A " + bytes(1_000))
+    with (
+        path.open("rb") as file,
+        pytest.raises(decoder.Refused, match="mp4, for which this server lacks ffmpeg"),
+    ):
+        decoder.decode(file, sys.stdout.buffer, 0, 600)
