@@ -105,7 +105,7 @@ class AceStepEngine:
     # --- who may join
 
     @property
-    def _admission(self) -> Fitting:
+    def _fitting(self) -> Fitting:
         if self._admits is None:
             self.load()
         if self._admits is None:
@@ -114,7 +114,7 @@ class AceStepEngine:
 
     def fits(self, states: Sequence[SongState], song: Song) -> bool:
         """Whether this song can join without running out of what was measured at load."""
-        return self._admission.fits(states, song)
+        return self._fitting.fits(states, song)
 
     def admit(self, song: Song) -> SongState:
         """Prepare a song; nothing of it is on the device before its first step.
@@ -124,7 +124,7 @@ class AceStepEngine:
             EngineOutOfMemory: It is too long for this device even alone.
 
         """
-        return self._admission.admit(song)
+        return self._fitting.admit(song)
 
     # --- taking steps
 
