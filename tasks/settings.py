@@ -32,10 +32,13 @@ OWN_PATHS = frozenset(
     [
         "-",
         "analytics",
+        "api",
         "auth",
+        "create_random_sample",
         "docs",
         "favicon.ico",
         "flower",
+        "format_input",
         "gateway",
         "generate",
         "health",
