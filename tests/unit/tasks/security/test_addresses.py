@@ -112,7 +112,7 @@ def test_a_receiver_that_fails_may_be_tried_again_and_one_that_refuses_not(
     status: int, taken: bool, final: bool
 ) -> None:
     receiver = Receiver(status)
-    answer = post(receiver.url, {}, allowed=anywhere)
+    answer = post(receiver.url, {"id": "a"}, allowed=anywhere)
     assert (answer.taken, answer.final) == (taken, final)
     assert str(status) in answer.why
     receiver.shutdown()
@@ -121,18 +121,18 @@ def test_a_receiver_that_fails_may_be_tried_again_and_one_that_refuses_not(
 def test_a_receiver_that_is_not_there_may_be_tried_again() -> None:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
-        answer = post(f"http://127.0.0.1:{probe.getsockname()[1]}/", {}, allowed=anywhere)
+        answer = post(f"http://127.0.0.1:{probe.getsockname()[1]}/", {"id": "a"}, allowed=anywhere)
     assert (answer.taken, answer.final) == (False, False)
 
 
 def test_a_name_that_leads_nowhere_now_may_be_tried_again() -> None:
-    answer = post("http://nowhere.invalid/", {})
+    answer = post("http://nowhere.invalid/", {"id": "a"})
     assert (answer.taken, answer.final) == (False, False)
 
 
 def test_a_redirect_is_not_followed() -> None:
     receiver = Receiver(302)
-    answer = post(receiver.url, {}, allowed=anywhere)
+    answer = post(receiver.url, {"id": "a"}, allowed=anywhere)
     assert (answer.taken, answer.final) == (False, True)
     assert len(receiver.seen) == 1
     receiver.shutdown()
@@ -140,7 +140,7 @@ def test_a_redirect_is_not_followed() -> None:
 
 def test_delivery_checks_the_address_once_more() -> None:
     receiver = Receiver(200)
-    answer = post(receiver.url, {})
+    answer = post(receiver.url, {"id": "a"})
     assert (answer.taken, answer.final) == (False, True)
     assert receiver.seen == []
     receiver.shutdown()
