@@ -2,12 +2,35 @@
 
 from __future__ import annotations
 
+if __name__ == "__main__":  # before all else: see there
+    from compose import door
+
+    door.enter()
+
 import sys
+import traceback
+from importlib.metadata import version
+from typing import Annotated
 
 import typer
 from pydantic import ValidationError
 
-from compose.commands import canary, capacity, doctor, generate, keys, observe, parts, settings, ship, status
+from compose.commands import (
+    backup,
+    canary,
+    capacity,
+    doctor,
+    generate,
+    keys,
+    observe,
+    parts,
+    settings,
+    ship,
+    status,
+)
+from tasks import environment
+from tasks.checked import complaints
+from tasks.sources import WrongSettings
 
 app = typer.Typer(
     name="tutti",
@@ -17,26 +40,53 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
-for module in (parts, generate, status, capacity, keys, canary, doctor, settings, ship, observe):
+for module in (parts, generate, status, capacity, keys, canary, backup, doctor, settings, ship, observe):
     app.add_typer(module.app)
 
 
+def _version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"tutti {version('tutti')}")
+        raise typer.Exit
+
+
+@app.callback()
+def _options(
+    shown: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version and end.")
+    ] = False,
+) -> None:
+    """Serve the ACE-Step music model to many people at once."""
+
+
 def main() -> None:
-    """Run one command; a setting that is wrong and a ledger that is away are named rather than traced."""
+    """Run one command; what goes wrong at a start is named in one line rather than traced."""
+    environment.clean()
     try:
         app()
-    except ValidationError as error:
-        if error.title != "Settings":
+    except (ValidationError, WrongSettings) as error:
+        if isinstance(error, ValidationError) and error.title != "Settings":
             raise
-        for problem in error.errors():
-            name = "_".join(str(part) for part in problem["loc"]).upper()
-            typer.echo(f"TUTTI_{name}: {problem['msg']} (it is {problem['input']!r})", err=True)
+        for line in complaints(error):
+            typer.echo(line, err=True)
         sys.exit(2)
     except Exception as error:
-        if not _ledger_is_away(error):
-            raise
-        typer.echo(f"{error} (TUTTI_LEDGER_URL, TUTTI_DATA)", err=True)
+        if not _is_told(error):
+            traceback.print_exc()
+        typer.echo(f"tutti {' '.join(sys.argv[1:2])}: {_told(error)}", err=True)
         sys.exit(1)
+
+
+def _is_told(error: Exception) -> bool:
+    """Whether the text says to whoever runs Tutti what to do, so that a trace would only hide it."""
+    ours = type(error).__module__.split(".")[0] in {"tasks", "nginx", "web", "compose", "observability"}
+    return ours or isinstance(error, OSError)
+
+
+def _told(error: Exception) -> str:
+    if _ledger_is_away(error):
+        return f"{error} (TUTTI_LEDGER_URL, TUTTI_DATA)"
+    return str(error) if _is_told(error) else f"{type(error).__name__}: {error}"
 
 
 def _ledger_is_away(error: Exception) -> bool:

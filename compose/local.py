@@ -13,10 +13,16 @@ from pathlib import Path
 
 from compose import parts
 from compose.supervise import Say, StartFailed, Supervisor
-from tasks.engines import resolve
+from tasks import listening
+from tasks.engines import UnknownEngine, model_of, resolve
+from tasks.places import own_folder
 from tasks.settings import Settings
 
 COLOURS = (36, 33, 32, 35, 34, 31, 96)  # ANSI, one a part
+
+
+class CannotStart(Exception):
+    """The settings do not fit this machine. The text says what to change."""
 
 
 class AlreadyRunning(Exception):
@@ -46,24 +52,39 @@ def prepare(settings: Settings) -> None:
     """Make the folders that the parts expect."""
     for folder in (settings.data, settings.storage_path, settings.log_path):
         folder.mkdir(parents=True, exist_ok=True)
-    settings.run_path.mkdir(parents=True, exist_ok=True, mode=0o700)
     for stale in settings.run_path.glob("*.sock"):
         stale.unlink(missing_ok=True)
 
 
 def up(settings: Settings) -> int:
     """Run every part until SIGINT or SIGTERM; the answer is the exit code."""
-    settings.run_path.mkdir(parents=True, exist_ok=True, mode=0o700)
     try:
+        own_folder(settings.run_path)
         with sole_owner(settings):
-            if not parts.port_is_free(settings):
-                print(_port_taken(settings), file=sys.stderr)  # noqa: T201
-                return 1
+            look_ahead(settings)
             prepare(settings)
             return asyncio.run(_run(settings))
-    except AlreadyRunning as error:
+    except (AlreadyRunning, CannotStart, UnknownEngine, OSError) as error:
         print(error, file=sys.stderr)  # noqa: T201
         return 1
+
+
+def look_ahead(settings: Settings) -> None:
+    """Find what would make a part die again and again, before any is started.
+
+    Raises:
+        CannotStart: settings do not fit this machine; the text says which.
+        CannotListen: ports or sockets cannot be had.
+    """
+    parts.try_ports(settings)
+    listening.try_sockets(settings.run_path)
+    model_of(settings)
+    for name in ("tls_certificate", "tls_key"):
+        path = getattr(settings, name)
+        if path is not None and not os.access(path, os.R_OK):
+            raise CannotStart(f"TUTTI_{name.upper()}: {path} cannot be read")
+    if bool(settings.tls_certificate) != bool(settings.tls_key):
+        raise CannotStart("HTTPS needs both TUTTI_TLS_CERTIFICATE and TUTTI_TLS_KEY")
 
 
 async def _run(settings: Settings) -> int:
@@ -128,10 +149,3 @@ def _front(settings: Settings) -> str:
 
 def _short(path: Path) -> str:
     return os.path.relpath(path) if path.is_relative_to(Path.cwd()) else str(path)
-
-
-def _port_taken(settings: Settings) -> str:
-    return (
-        f"Port {settings.port} of {settings.host} is in use by another program. "
-        f"Choose another: TUTTI_PORT={settings.port + 1} make run"
-    )

@@ -16,6 +16,8 @@ import time
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 
+from tasks import environment
+
 PR_SET_PDEATHSIG = 1
 STEADY_SECONDS = 30.0  # a process that lived so long starts its back-off anew
 BACK_OFF = (0.5, 1.0, 2.0, 4.0, 8.0, 15.0, 30.0)  # seconds
@@ -108,6 +110,7 @@ class Supervisor:
         reading, writing = os.pipe()
         running.process = process = await asyncio.create_subprocess_exec(
             *running.part.argv,
+            env=environment.built(),
             stdin=asyncio.subprocess.DEVNULL,
             stdout=writing,
             stderr=asyncio.subprocess.STDOUT,

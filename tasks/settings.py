@@ -1,88 +1,95 @@
-"""Every setting, described. Nothing else in Tutti reads the environment.
+"""Every setting, described.
 
-Each is an environment variable with the prefix `TUTTI_`; `tutti settings` prints them all.
+Each is an environment variable with the prefix `TUTTI_`, or stands in a file (`tasks.sources`); `tutti settings`
+prints them all.
 """
 
 from __future__ import annotations
 
-import hashlib
-import ipaddress
-import os
-import re
 import socket
-import tempfile
 from functools import cache
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
-from pydantic import AfterValidator, Field, SecretStr
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic import Field, SecretStr
+from pydantic.fields import FieldInfo
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
-EVERY_ADDRESS = frozenset({"0.0.0.0", "::", "[::]"})
-UNIX_PATH_MAX = 100  # sun_path holds 108 bytes on Linux and 104 on macOS; room is left for the name
+from tasks import listening, places, sources
+from tasks.checked import (
+    BrokerUrl,
+    Host,
+    HttpUrl,
+    LedgerUrl,
+    Networks,
+    NodeName,
+    WebAddress,
+    WebNodes,
+    this_host,
+)
+
+if TYPE_CHECKING:
+    from sqlalchemy import URL
+
 LOCAL = "local:"  # begins the address of a web node that only its own machine can reach
-WEB_ADDRESS = re.compile(r"^(?:\[[0-9a-fA-F:]+\]|[A-Za-z0-9.-]+):\d{1,5}$")
-NODE_NAME = re.compile(r"^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$")
 
 
-def _node_name(text: str) -> str:
-    if not NODE_NAME.match(text):
-        raise ValueError("has to be lower-case letters, digits and hyphens (it names queues and files)")
-    return text
+class _Given(PydanticBaseSettingsSource):
+    """What stands in variables and files (`tasks.sources`)."""
 
+    def get_field_value(self, field: FieldInfo, field_name: str) -> tuple[Any, str, bool]:
+        raise NotImplementedError  # all values come at once
 
-def _this_host() -> str:
-    name = re.sub(r"[^a-z0-9-]+", "-", socket.gethostname().split(".")[0].lower()).strip("-")
-    return name[:63].strip("-") or "localhost"
-
-
-def _web_address(text: str | None) -> str | None:
-    if text is not None and not WEB_ADDRESS.match(text):
-        raise ValueError("has to be host:port or [IPv6]:port")
-    return text
-
-
-def _networks(text: str) -> str:
-    for part in filter(None, (part.strip() for part in text.split(","))):
-        ipaddress.ip_network(part)  # ValueError says what is wrong with it
-    return text
-
-
-def is_loopback(host: str) -> bool:
-    """Whether only this machine can reach a server that listens on `host`."""
-    try:
-        return ipaddress.ip_address(host.strip("[]")).is_loopback
-    except ValueError:
-        return host == "localhost"
+    def __call__(self) -> dict[str, Any]:
+        fields = self.settings_cls.model_fields
+        empty = {name for name, field in fields.items() if field.annotation is str and field.default == ""}
+        return sources.given(fields, empty | {"admin_networks"})
 
 
 class Settings(BaseSettings):
     """All settings with their defaults: everything on one machine, embedded."""
 
-    model_config = SettingsConfigDict(env_prefix="TUTTI_", frozen=True, extra="ignore")
+    model_config = SettingsConfigDict(frozen=True, extra="ignore", hide_input_in_errors=True)
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,  # noqa: ARG003 - by name
+        dotenv_settings: PydanticBaseSettingsSource,  # noqa: ARG003
+        file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """What the caller says, then what `tasks.sources` finds."""
+        return init_settings, _Given(settings_cls)
 
     # where
-    host: str = Field("127.0.0.1", description="Address to listen on. Anything but loopback turns keys on.")
+    host: Host = Field(
+        "127.0.0.1",
+        description="Address to listen on: 0.0.0.0 for all of IPv4, :: for all. Beyond loopback keys are on.",
+    )
     port: int = Field(8000, ge=1, le=65535, description="Where people reach Tutti.")
-    advertise: Annotated[str | None, AfterValidator(_web_address)] = Field(
+    advertise: WebAddress | None = Field(
         None,
         description="Where gateways reach this web node, such as '10.0.0.5:8001'; default: HOST:PORT, with "
         "this machine's name where HOST is every address (0.0.0.0, ::).",
     )
     data: Path = Field(Path("var"), description="Folder of everything kept: ledger, songs, logs.")
     storage: Path | None = Field(None, description="Folder of the songs, the NAS; default: DATA/output.")
-    gateway: Literal["auto", "off"] = Field("auto", description="auto: nginx in front where it is installed.")
-    public_url: str | None = Field(None, description="Address people see, if it is not http://HOST:PORT.")
-    node: Annotated[str, AfterValidator(_node_name)] = Field(
-        default_factory=_this_host, description="This machine's name among the others."
+    run: Path | None = Field(
+        None,
+        description="Folder of sockets and locks, on a disk that has them, such as /run/tutti; default: DATA/run.",
     )
+    gateway: Literal["auto", "off"] = Field("auto", description="auto: nginx in front where it is installed.")
+    public_url: HttpUrl | None = Field(None, description="Address people see, if it is not http://HOST:PORT.")
+    node: NodeName = Field(default_factory=this_host, description="This machine's name among the others.")
     cell: str = Field(
         "a", pattern=r"^[a-z0-9]{1,4}$", description="Name of this ledger and its GPUs in job ids."
     )
 
     # the way of a job
-    ledger_url: SecretStr | None = Field(None, description="SQLAlchemy URL; default: SQLite below DATA.")
-    broker_url: SecretStr | None = Field(None, description="kombu URL; default: the embedded Valkey.")
+    ledger_url: LedgerUrl | None = Field(None, description="SQLAlchemy URL; default: SQLite below DATA.")
+    broker_url: BrokerUrl | None = Field(None, description="kombu URL; default: the embedded Valkey.")
     rate_limit: str = Field(
         "5r/s burst=10",
         pattern=r"^(off|\d+r/[sm]( burst=\d+)?)$",
@@ -119,7 +126,7 @@ class Settings(BaseSettings):
     callback_hours: float = Field(
         24.0, gt=0, description="Hours that a callback is tried again while its receiver fails."
     )
-    callback_networks: Annotated[str, AfterValidator(_networks)] = Field(
+    callback_networks: Networks = Field(
         "",
         description="Networks beyond the public internet that callbacks may reach, such as '10.1.0.0/16'.",
     )
@@ -128,15 +135,15 @@ class Settings(BaseSettings):
     balance: Literal["least_conn", "ip_hash", "round_robin"] = Field(
         "least_conn", description="How the gateway chooses among web nodes."
     )
-    web_nodes: str = Field(
+    web_nodes: WebNodes = Field(
         "",
         description="Web nodes behind the gateway, such as '10.0.0.5:8001 weight=2, 10.0.0.6:8001 backup'; "
         "empty: those that the ledger knows, else this machine's.",
     )
-    trusted_proxies: str = Field(
+    trusted_proxies: Networks = Field(
         "", description="Networks whose X-Forwarded-For is believed, such as '10.0.0.0/8, 192.0.2.7'."
     )
-    admin_networks: str = Field(
+    admin_networks: Networks = Field(
         "127.0.0.0/8, ::1", description="Networks that may open /flower, /metrics and the gateway's status."
     )
     connection_limit: int = Field(256, ge=0, description="Open requests an address may have; 0: any number.")
@@ -183,10 +190,16 @@ class Settings(BaseSettings):
     warm_up: bool = Field(False, description="Load the model at start rather than at the first job.")
 
     # being watched
+    pass_environment: str = Field(
+        "",
+        description="Further variables that Tutti's processes get, such as 'MY_ENGINE_*'; only as a variable.",
+    )
     log_level: Literal["debug", "info", "warning", "error"] = "info"
-    elasticsearch_url: str | None = Field(None, description="Where `tutti ship` and `tutti observe` go.")
+    elasticsearch_url: HttpUrl | None = Field(None, description="Where `tutti ship` and `tutti observe` go.")
     elasticsearch_api_key: SecretStr | None = None
-    kibana_url: str | None = Field(None, description="Where `tutti observe setup` imports the dashboards.")
+    kibana_url: HttpUrl | None = Field(
+        None, description="Where `tutti observe setup` imports the dashboards."
+    )
     worker_metrics_port: int | None = Field(
         None,
         ge=1,
@@ -229,57 +242,48 @@ class Settings(BaseSettings):
 
     @property
     def run_path(self) -> Path:
-        """The folder of sockets and pid files; a temporary folder where DATA's name is too long."""
-        path = (self.data / "run").absolute()
-        if len(os.fsencode(path)) + len("/worker-00.sock") <= UNIX_PATH_MAX:
-            return path
-        digest = hashlib.sha256(os.fsencode(path)).hexdigest()[:16]
-        return Path(tempfile.gettempdir(), f"tutti-{os.getuid()}-{digest}")
+        """The folder of sockets and locks; a temporary one where its name would be too long or too odd."""
+        return places.plain_folder((self.run or self.data / "run").absolute())
 
     @property
-    def ledger(self) -> str:
+    def ledger(self) -> URL:
         """The ledger's SQLAlchemy URL."""
         if self.ledger_url:
-            return self.ledger_url.get_secret_value()
-        return f"sqlite:///{(self.data / 'ledger.db').absolute()}"
+            return places.database_url(self.ledger_url.get_secret_value())
+        return places.sqlite_url((self.data / "ledger.db").absolute())
 
     @property
     def broker(self) -> str:
         """The broker's kombu URL; the embedded one listens on a socket in the run folder."""
         if self.broker_url:
             return self.broker_url.get_secret_value()
-        return f"redis+socket://{self.run_path / 'broker.sock'}"
+        return places.socket_broker_url(self.run_path / "broker.sock")
 
     @property
     def keys_required(self) -> bool:
         """Whether a request needs an API key: by default where others than this machine can reach it."""
-        return self.keys == "on" or (self.keys == "auto" and not is_loopback(self.host))
+        return self.keys == "on" or (self.keys == "auto" and not listening.is_loopback(self.host))
 
     @property
     def own_host(self) -> str:
         """Where this machine itself reaches a server that listens on HOST."""
-        bare = self.host.strip("[]")
-        return {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(bare, bare)
+        return listening.own(self.host)
 
     @property
     def advertised(self) -> str:
         """`host:port` where a gateway reaches this web node; `local:host:port`: only one of this machine."""
         if self.advertise:
             return self.advertise
-        if is_loopback(self.host):
-            return f"{LOCAL}{self._listens}"
-        return self._listens
-
-    @property
-    def _listens(self) -> str:
-        host = socket.gethostname() if self.host in EVERY_ADDRESS else self.host.strip("[]")
-        return f"[{host}]:{self.port}" if ":" in host else f"{host}:{self.port}"
+        if listening.is_loopback(self.host):
+            return f"{LOCAL}{listening.authority(self.host, self.port)}"
+        name = socket.gethostname() if self.host in listening.EVERY_ADDRESS else self.host
+        return listening.authority(name, self.port)
 
     @property
     def base_url(self) -> str:
         """The address people open, without a slash at the end."""
         scheme = "https" if self.tls_certificate else "http"
-        return (self.public_url or f"{scheme}://{self.host}:{self.port}").rstrip("/")
+        return self.public_url or listening.url(scheme, listening.opened(self.host), self.port)
 
 
 @cache

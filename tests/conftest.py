@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -12,6 +13,9 @@ from tasks.ledger import Ledger
 from tests import needs
 from tests.ledgers import Clock
 from tests.servers.postgresql import Postgresql
+from tests.servers.surroundings import PASSED
+
+os.environ.update(PASSED)  # an engine process of a test finds the tests' engines
 
 
 def pytest_sessionfinish(session: pytest.Session) -> None:

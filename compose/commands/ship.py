@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from tasks import places
 from tasks.settings import settings
 
 app = typer.Typer()
@@ -31,7 +32,7 @@ def ship(
     code = run(
         url=chosen.elasticsearch_url,
         api_key=key.get_secret_value() if key else None,
-        patterns=[str(chosen.log_path / "*.jsonl*")],
+        patterns=[places.pattern(chosen.log_path, "*.jsonl*")],
         state=chosen.data.absolute() / "ship",
         once=once,
         metrics_port=chosen.shipper_metrics_port,

@@ -41,7 +41,7 @@ class Opened:
 
     def __init__(
         self,
-        url: str,
+        url: str | sa.URL,
         *,
         max_queued: int = 100_000,
         max_attempts: int = 3,

@@ -7,20 +7,23 @@ import secrets
 import tempfile
 from pathlib import Path
 
+from observability import statefile
 from tasks.settings import Settings
+from tasks.storage.publish_once import publish_once
 
 SECRET_BYTES = 32
 
 
 def secret_of(settings: Settings) -> bytes:
-    """The key that signs: TUTTI_SECRET, or one made at the first start and kept in DATA."""
+    """The key that signs: TUTTI_SECRET, or one made at the first start and kept in DATA.
+
+    One that was cut short is set aside with a message: sessions and signed links of before are void then,
+    unless `tutti restore` brings it back.
+    """
     if settings.secret:
         return settings.secret.get_secret_value().encode()
     path = settings.data.absolute() / "secret"
-    try:
-        return path.read_bytes()
-    except FileNotFoundError:
-        return _make(path)
+    return statefile.read(path, _whole) or _make(path)
 
 
 def _make(path: Path) -> bytes:
@@ -32,9 +35,15 @@ def _make(path: Path) -> bytes:
         file.flush()
         os.fsync(file.fileno())
     try:
-        Path(path).hardlink_to(name)
-    except FileExistsError:
-        pass
+        publish_once(Path(name), path)
     finally:
-        Path(name).unlink()
-    return path.read_bytes()
+        Path(name).unlink(missing_ok=True)
+    statefile.sync_folder(path.parent)
+    return _whole(path.read_bytes())
+
+
+def _whole(content: bytes) -> bytes:
+    """The secret, unless the file was cut short: a shorter one could be guessed."""
+    if len(content) < SECRET_BYTES or not any(content):
+        raise ValueError(f"it has {len(content)} bytes of {SECRET_BYTES}")
+    return content

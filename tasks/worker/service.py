@@ -19,6 +19,7 @@ from celery.worker.control import control_command
 from observability import metrics
 from observability.logging import configure, get_logger
 from tasks.ledger import Ledger
+from tasks.places import own_folder
 from tasks.queue.application import make_app
 from tasks.queue.control import CANCEL
 from tasks.queue.names import TASK, declare, is_rabbitmq
@@ -35,7 +36,7 @@ ALREADY: Final = 75  # EX_TEMPFAIL
 
 def serve(chosen: Settings) -> int:
     """Run the worker in this thread until it is told to stop."""
-    chosen.run_path.mkdir(parents=True, exist_ok=True)
+    own_folder(chosen.run_path)
     configure("tutti-worker", chosen.log_path / "worker.jsonl", chosen.log_level)
     logging.getLogger("celery").setLevel(logging.WARNING)  # our own lines say what became of each job
     with contextlib.ExitStack() as stack:

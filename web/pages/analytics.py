@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import sys
 import time
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -12,6 +11,7 @@ import orjson
 from starlette.requests import Request
 from starlette.responses import Response
 
+from tasks import environment
 from web.api.health import require_admin
 from web.pages.render import page
 from web.request.problems import NOT_FOUND, UNAVAILABLE, Problem
@@ -46,8 +46,10 @@ class Drawings:
     async def _draw(self) -> dict[str, str]:
         files = [str(path) for path in sorted(self.folder.glob("*.jsonl"))]
         how = [str(self.hours), str(self.width), self.light]
-        command = [sys.executable, "-m", "observability.analytics", *how, *files]
-        process = await asyncio.create_subprocess_exec(*command, stdout=asyncio.subprocess.PIPE)
+        command = environment.python("observability.analytics", *how, *files)
+        process = await asyncio.create_subprocess_exec(
+            *command, env=environment.built(), stdout=asyncio.subprocess.PIPE
+        )
         try:
             async with asyncio.timeout(DRAW_SECONDS):
                 said, _ = await process.communicate()

@@ -36,7 +36,7 @@ canaries = sa.Table(
 )
 
 
-def opened(url: str) -> Database:
+def opened(url: str | sa.URL) -> Database:
     """Open a ledger's database with its tables up to date."""
     database = Database(url)
     migrate(database)

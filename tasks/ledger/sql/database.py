@@ -36,7 +36,7 @@ class Database:
         url: SQLAlchemy URL of a SQLite file or a PostgreSQL database.
     """
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str | sa.URL) -> None:
         self.url = _with_driver(sa.make_url(url))
         self.sqlite = self.url.get_backend_name() == "sqlite"
         self.path = _file_of(self.url) if self.sqlite else None
