@@ -1,8 +1,8 @@
 """Where every `tutti` begins: in an interpreter that nobody else has had a hand in.
 
-The working folder and PYTHONPATH may hold a `tasks.py` or a `logging.py` that Python would import in the place
-of ours. So this module uses nothing but what the interpreter has loaded already, and begins the program anew
-without them.
+The working folder and PYTHONPATH may hold a `tasks.py` or a `logging.py` that Python would import in the
+place of ours. So this module uses nothing but what the interpreter has loaded already, and begins the program
+anew without them.
 """
 
 import os

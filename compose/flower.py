@@ -1,7 +1,7 @@
 """Flower on a socket in the run folder, not on a port: it can stop workers, so only a front may reach it.
 
 It is configured here and nowhere else. Its own command would read variables (`FLOWER_PORT` is what an
-orchestrator says of a service named flower), a `flowerconfig.py` of the working folder, and Celery's variables.
+orchestrator says of a service named flower), a `flowerconfig.py` of the working folder, and Celery's.
 """
 
 from __future__ import annotations

@@ -48,6 +48,17 @@ def sole_owner(settings: Settings) -> Iterator[None]:
         yield
 
 
+def is_running(settings: Settings) -> bool:
+    """Whether a `tutti up` holds the data folder."""
+    try:
+        with sole_owner(settings):
+            return False
+    except AlreadyRunning:
+        return True
+    except OSError:
+        return False
+
+
 def prepare(settings: Settings) -> None:
     """Make the folders that the parts expect."""
     for folder in (settings.data, settings.storage_path, settings.log_path):

@@ -99,7 +99,7 @@ class EcsLogger(structlog.BoundLoggerBase):
             return
         fields["event"] = {"action": action, **fields.get("event", {})}
         if level == "error":
-            fields = cast("Fields", add_exception(None, level, fields))
+            fields = add_exception(None, level, fields)
             _output.tell(level, action, fields)
         arguments, _ = self._process_event(level, None, fields)
         self._logger.msg(*arguments)

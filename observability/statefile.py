@@ -58,11 +58,11 @@ def sync_folder(folder: Path) -> None:
 
 
 def read(path: Path, parse: Callable[[bytes], T]) -> T | None:
-    """What a file says, or None where there is none; one that cannot be understood is set aside with a message.
+    """What a file says; None where there is none, or where it was damaged and is set aside with a message.
 
     Args:
         path: the file.
-        parse: reads its content; raises ValueError, KeyError or TypeError where that is not what it should be.
+        parse: reads its content; raises ValueError, LookupError or TypeError where that is not what is due.
 
     Raises:
         OSError: the file is there and cannot be read, as on a disk that fails: it may be whole.
@@ -73,7 +73,7 @@ def read(path: Path, parse: Callable[[bytes], T]) -> T | None:
         return None
     try:
         return parse(content)
-    except (ValueError, KeyError, TypeError, LookupError) as error:
+    except (ValueError, TypeError, LookupError) as error:
         set_aside(path, f"its content cannot be read ({type(error).__name__}: {error})")
         return None
 

@@ -1,10 +1,10 @@
-"""The environment of all our processes: built, not inherited, so that no other program's variables reach them.
+"""The environment of all our processes: built, not inherited, so no other program's variables reach them.
 
     subprocess.Popen([*environment.python("tasks.worker.child"), ...], env=environment.built())
 
 `CELERY_BROKER_URL`, `FLOWER_PORT` or `PGHOST` mean another program to whoever set them; Celery, Flower and
-libpq would obey. Modules of the working folder stay out too: a file `logging.py` there would be imported in the
-place of Python's own (`compose.door` keeps them from the command line itself).
+libpq would obey. Modules of the working folder stay out too: a file `logging.py` there would be imported in
+the place of Python's own (`compose.door` keeps them from the command line itself).
 """
 
 from __future__ import annotations
@@ -16,16 +16,18 @@ from collections.abc import Mapping
 from fnmatch import fnmatchcase
 from typing import Final
 
-PASS: Final = "TUTTI_PASS_ENVIRONMENT"
+PASS: Final = "TUTTI_PASS_ENVIRONMENT"  # noqa: S105 - a variable's name
 CLEAN: Final = "tutti-clean"  # an option of the interpreter (-X) that says: the environment is built already
 ALLOWED: Final = (
     "TUTTI_*",
     # who and where
     "PATH", "HOME", "USER", "LOGNAME", "HOSTNAME", "PWD", "TMPDIR", "TEMP", "TMP", "XDG_*",
     # how text and terminals are written
-    "LANG", "LANGUAGE", "LC_*", "TZ", "TZDIR", "TERM", "COLORTERM", "COLUMNS", "LINES", "NO_COLOR", "FORCE_COLOR",
+    "LANG", "LANGUAGE", "LC_*", "TZ", "TZDIR", "TERM", "COLORTERM", "COLUMNS", "LINES",
+    "NO_COLOR", "FORCE_COLOR",
     # where the roots of trust and the ways out of this network are
-    "SSL_CERT_FILE", "SSL_CERT_DIR", "HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "http_proxy", "https_proxy", "no_proxy",
+    "SSL_CERT_FILE", "SSL_CERT_DIR", "HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "http_proxy",
+    "https_proxy", "no_proxy",
     # GPUs, their libraries and compilers, and the models' cache
     "CUDA_*", "NVIDIA_*", "NCCL_*", "LD_LIBRARY_PATH", "CC", "CXX", "TRITON_*", "TORCHINDUCTOR_*",
     "PYTORCH_ALLOC_CONF", "PYTORCH_CUDA_ALLOC_CONF", "HF_*", "HUGGINGFACE_HUB_CACHE",
@@ -40,6 +42,7 @@ SERVICES: Final = re.compile(
     r"^TUTTI(?:_[A-Z0-9_]+)?_(?:SERVICE_HOST|SERVICE_PORT(?:_[A-Z0-9_]+)?"
     r"|PORT_\d+_(?:TCP|UDP|SCTP)(?:_(?:PROTO|PORT|ADDR))?)$"
 )
+OBEYED: Final = ("CELERY", "FLOWER_", "KOMBU", "PG", "DJANGO_SETTINGS", "UVICORN_", "C_FORCE", "OTEL_")
 SERVICE_URL: Final = re.compile(r"^(?:tcp|udp|sctp)://[^/]*:\d+$")
 
 
@@ -61,7 +64,7 @@ def built(extra: Mapping[str, str] | None = None, source: Mapping[str, str] | No
 
 
 def passed(source: Mapping[str, str]) -> tuple[str, ...]:
-    """The names that the operator lets through besides, by TUTTI_PASS_ENVIRONMENT; `*` stands for any letters."""
+    """The names that the operator lets through besides; `*` stands for any letters."""
     return tuple(re.split(r"[\s,]+", source.get(PASS, "").strip())) if source.get(PASS, "").strip() else ()
 
 
@@ -77,8 +80,11 @@ def python(module: str, *words: str) -> list[str]:
     return [sys.executable, "-P", "-s", "-X", CLEAN, "-m", module, *words]
 
 
+left_out: set[str] = set()  # what `clean` took from this process
+
+
 def clean() -> None:
     """Leave in this process's own environment only what `built` would give a child."""
-    kept = built()
-    for name in os.environ.keys() - kept.keys():
+    left_out.update(os.environ.keys() - built().keys())
+    for name in left_out & os.environ.keys():
         del os.environ[name]

@@ -128,8 +128,8 @@ def try_sockets(folder: Path) -> None:
             made.bind(str(probe))
     except OSError as error:
         raise CannotListen(
-            f"no socket can be made in {folder}: {error.strerror or error}. Disks such as exFAT, SMB and some "
-            "shared folders have none: set TUTTI_RUN to a folder of a local disk, such as /run/tutti"
+            f"no socket can be made in {folder}: {error.strerror or error}. Disks such as exFAT, SMB and "
+            "some shared folders have none: set TUTTI_RUN to a folder of a local disk, such as /run/tutti"
         ) from error
     finally:
         with contextlib.suppress(OSError):
@@ -162,7 +162,8 @@ def _why(error: Exception | None, host: str, port: int) -> str:
         return (
             f"Port {port} of {host} needs a right that this account lacks: ports below {_first_free()} are "
             "for root. Use TUTTI_PORT=8000, or let the account have it (sysctl "
-            f"net.ipv4.ip_unprivileged_port_start={port}, or AmbientCapabilities=CAP_NET_BIND_SERVICE in systemd)"
+            f"net.ipv4.ip_unprivileged_port_start={port}, or in systemd "
+            "AmbientCapabilities=CAP_NET_BIND_SERVICE)"
         )
     if number == errno.EADDRNOTAVAIL:
         return f"TUTTI_HOST={host} is no address of this machine. `ip address` lists those that are"

@@ -1,7 +1,7 @@
 """URLs, paths and patterns made of values: whatever letters a folder's name has, they lead to that folder.
 
-Each is made by the way that its reader undoes: SQLAlchemy's URL, percent-encoding for kombu, `glob.escape` for
-patterns. Nothing in Tutti puts a path into a string by itself.
+Each is made by the way that its reader undoes: SQLAlchemy's URL, percent-encoding for kombu, `glob.escape`
+for patterns. Nothing in Tutti puts a path into a string by itself.
 """
 
 from __future__ import annotations
@@ -101,7 +101,7 @@ def http_url(text: str) -> str:
         wrong = True
     if wrong or parts.scheme not in {"http", "https"} or re.search(r"[\s\"'<>\\$;{}]", text):
         raise ValueError(
-            "has to be an address such as https://music.example.org or http://[2001:db8::1]:8000"
+            "has to be a plain address such as https://music.example.org or http://[2001:db8::1]:8000"
         )
     if parts.query or parts.fragment or "?" in text or "#" in text:
         raise ValueError("has to end before any ? or #")
@@ -117,7 +117,7 @@ def plain_folder(wanted: Path) -> Path:
     """A folder for sockets and for what reads paths without quotes.
 
     It is the one that is wanted unless its name is too long for a socket or has letters that servers give a
-    meaning; then one of the same account's in the temporary folder, which other processes find by the same name.
+    meaning; then one of the same account's in the temporary folder, which others find by the same name.
     """
     fits = len(os.fsencode(wanted)) + len("/worker-00.sock") <= UNIX_PATH_MAX
     if fits and PLAIN.match(str(wanted)):

@@ -1,7 +1,7 @@
 """Every setting, described.
 
-Each is an environment variable with the prefix `TUTTI_`, or stands in a file (`tasks.sources`); `tutti settings`
-prints them all.
+Each is an environment variable with the prefix `TUTTI_`, or stands in a file (`tasks.sources`); `tutti
+settings` prints them all.
 """
 
 from __future__ import annotations
@@ -78,7 +78,7 @@ class Settings(BaseSettings):
     storage: Path | None = Field(None, description="Folder of the songs, the NAS; default: DATA/output.")
     run: Path | None = Field(
         None,
-        description="Folder of sockets and locks, on a disk that has them, such as /run/tutti; default: DATA/run.",
+        description="Folder of sockets and locks, on a local disk, such as /run/tutti; default: DATA/run.",
     )
     gateway: Literal["auto", "off"] = Field("auto", description="auto: nginx in front where it is installed.")
     public_url: HttpUrl | None = Field(None, description="Address people see, if it is not http://HOST:PORT.")
@@ -192,9 +192,14 @@ class Settings(BaseSettings):
     # being watched
     pass_environment: str = Field(
         "",
-        description="Further variables that Tutti's processes get, such as 'MY_ENGINE_*'; only as a variable.",
+        description="Further variables that Tutti's processes get, such as 'MY_ENGINE_*'; itself one.",
     )
     log_level: Literal["debug", "info", "warning", "error"] = "info"
+    ca_bundle: Path | None = Field(
+        None,
+        description="PEM file of authorities that are believed besides the machine's: for callbacks, "
+        "Elasticsearch and Kibana.",
+    )
     elasticsearch_url: HttpUrl | None = Field(None, description="Where `tutti ship` and `tutti observe` go.")
     elasticsearch_api_key: SecretStr | None = None
     kibana_url: HttpUrl | None = Field(

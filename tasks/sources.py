@@ -2,7 +2,7 @@
 
     TUTTI_PORT=8001                             a variable
     TUTTI_SECRET_FILE=/run/secrets/tutti        a file with the value, as container engines hand secrets out
-    port = 8001                                 in tutti.toml of the working folder, or in the file TUTTI_CONFIG
+    port = 8001                                 in tutti.toml of the working folder, or in TUTTI_CONFIG's file
 
 Names are checked here, since a setting that is misspelt would else be ignored in silence.
 """
@@ -51,7 +51,7 @@ def given(
     }
     by_variable = _values(named, names, lambda name: PREFIX + name.upper())
     config = _config_file(variables)
-    by_config = _values(_read_toml(config), names, lambda name: f"{config}: {name}") if config else {}
+    by_config = _values(read_toml(config), names, lambda name: f"{config}: {name}") if config else {}
     if config and (wrong := ONLY_VARIABLES & by_config.keys()):
         raise WrongSettings(
             f"{config}: {min(wrong)}: only the variable {PREFIX}{min(wrong).upper()} can say it"
@@ -114,7 +114,12 @@ def _read_value(path: Path, said: str) -> str:
     return value
 
 
-def _read_toml(path: Path) -> dict[str, Any]:
+def read_toml(path: Path) -> dict[str, Any]:
+    """What stands in a file of settings, by name.
+
+    Raises:
+        WrongSettings: it cannot be read.
+    """
     try:
         read = tomllib.loads(path.read_text("utf-8-sig"))
     except OSError as error:

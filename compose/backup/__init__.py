@@ -1,4 +1,4 @@
-"""One archive of everything kept: the ledger, the secret, songs, uploads and adapters, each file by its hash."""
+"""One archive of everything kept: ledger, secret, songs, uploads and adapters, each file by its hash."""
 
 from compose.backup.archive import Archive, ArchiveError
 from compose.backup.restore import restore

@@ -103,7 +103,7 @@ class Archive:
             raise ArchiveError(f"{self._manifest} is damaged ({error}); the archive is of no use") from error
 
     def seal(self, manifest: Manifest) -> int:
-        """Make it the archive's state, and drop what only earlier ones named; how many were dropped comes back."""
+        """Make it the archive's state, and drop what only earlier ones named; their number comes back."""
         told = {"format": FORMAT, **asdict(manifest)}
         statefile.write(self._manifest, orjson.dumps(told), mode=0o600)
         wanted, dropped = manifest.contents(), 0

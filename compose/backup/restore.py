@@ -1,4 +1,4 @@
-"""`tutti restore`: what an archive holds, back in its place; the ledger last, so that it names nothing missing."""
+"""`tutti restore`: what an archive holds, back in its place; the ledger last, for it names the rest."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def restore(
                 f"the archive is Tutti {manifest.version}'s, newer than this one; upgrade first"
             )
         if not replace:
-            _refuse_to_replace(settings, archive, manifest)
+            _refuse_to_replace(settings, manifest)
         Storage(settings.storage_path, seen=settings.storage_seen).prepare()
         written = 0
         for kind, folder in folders(settings).items():
@@ -62,7 +62,7 @@ def restore(
         return Restored(manifest, written, notes)
 
 
-def _refuse_to_replace(settings: Settings, archive: Archive, manifest: Manifest) -> None:
+def _refuse_to_replace(settings: Settings, manifest: Manifest) -> None:
     secret = settings.data.absolute() / "secret"
     if secret.is_file() and digest_of(secret) != manifest.secret.sha256:
         raise ArchiveError(f"{secret} is another secret than the archive's; {REPLACE}")

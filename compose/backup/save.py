@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import datetime as dt
+import functools
 import io
 import os
 import tempfile
@@ -52,9 +53,7 @@ def save(settings: Settings, archive: Archive, progress: Progress = lambda *_: N
         )
         for kind, folder in folders(settings).items():
             known = before.files.get(kind, {}) if before else {}
-            manifest.files[kind] = _files(
-                archive, folder, known, lambda done, all_, k=kind: progress(k, done, all_)
-            )
+            manifest.files[kind] = _files(archive, folder, known, functools.partial(progress, kind))
         archive.seal(manifest)
         return manifest
 
@@ -97,7 +96,7 @@ def _file(archive: Archive, path: Path, known: Entry | None) -> Entry:
 
 
 def _names(folder: Path) -> Iterator[str]:
-    """Files that are finished, below the folder, by their paths from there; what is being written has a dot."""
+    """Files that are finished, by their paths below the folder; what is being written has a dot."""
     if not folder.is_dir():
         return
     for place, inside, files in os.walk(folder):

@@ -30,6 +30,7 @@ def setup(
     from elasticsearch import ApiError
     from httpx import HTTPError
 
+    from observability import trust
     from observability.elastic.setup import NewerThanThis
     from observability.kibana.setup import KibanaRefused
 
@@ -45,7 +46,7 @@ def setup(
         if chosen.kibana_url:
             _kibana(chosen.kibana_url, key, runbooks)
     except (NewerThanThis, KibanaRefused, ApiError, TransportError, HTTPError) as problem:
-        typer.echo(f"Stopped: {problem}", err=True)
+        typer.echo(f"Stopped: {trust.advice(problem) or problem}", err=True)
         raise typer.Exit(1) from None
 
 
@@ -53,14 +54,16 @@ def _elasticsearch(url: str, key: str | None, retention_days: int, *, new_key: b
     from observability.elastic.setup import setup as set_up
     from observability.shipper.bulk import client
 
-    with client(url, key) as server:
+    with client(url, key, bundle=settings().ca_bundle) as server:
         _tell(set_up(server, retention_days=retention_days, new_key=new_key))
 
 
 def _kibana(url: str, key: str | None, runbooks: str) -> None:
+    from observability import trust
     from observability.kibana.setup import setup as set_up
 
-    _tell(set_up(url, api_key=key, runbooks=runbooks))
+    verify = trust.context(settings().ca_bundle)
+    _tell(set_up(url, api_key=key, runbooks=runbooks, verify=verify))
 
 
 def _tell(steps: list[Step]) -> None:

@@ -35,6 +35,7 @@ def ship(
         patterns=[places.pattern(chosen.log_path, "*.jsonl*")],
         state=chosen.data.absolute() / "ship",
         once=once,
+        bundle=chosen.ca_bundle,
         metrics_port=chosen.shipper_metrics_port,
     )
     raise typer.Exit(code)

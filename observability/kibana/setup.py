@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ssl
 from typing import Any
 
 import httpx
@@ -19,12 +20,15 @@ class KibanaRefused(RuntimeError):
     """Kibana did not take something; the message says what and why."""
 
 
-def setup(url: str, *, api_key: str | None, runbooks: str) -> list[Step]:
+def setup(
+    url: str, *, api_key: str | None, runbooks: str, verify: ssl.SSLContext | bool = True
+) -> list[Step]:
     """Bring Kibana's dashboards and rules to where they should be; as often as one likes.
 
     Args:
         url: Where Kibana is, with its base path if it has one.
         api_key: A key that may manage saved objects and rules; None where Kibana asks for none.
+        verify: Whom to believe over TLS.
         runbooks: Address of the runbooks, to which each rule links.
 
     Returns:
@@ -36,7 +40,7 @@ def setup(url: str, *, api_key: str | None, runbooks: str) -> list[Step]:
 
     """
     headers = HEADERS | ({"authorization": f"ApiKey {api_key}"} if api_key else {})
-    with httpx.Client(base_url=url.rstrip("/"), headers=headers, timeout=TIMEOUT) as kibana:
+    with httpx.Client(base_url=url.rstrip("/"), headers=headers, timeout=TIMEOUT, verify=verify) as kibana:
         return [_import(kibana), *(_rule(kibana, rule, runbooks) for rule in RULES)]
 
 

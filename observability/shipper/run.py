@@ -29,6 +29,7 @@ def run(
     state: Path,
     once: bool = False,
     metrics_port: int | None = None,
+    bundle: Path | None = None,
 ) -> int:
     """Ship log files to Elasticsearch until SIGTERM or SIGINT.
 
@@ -38,6 +39,7 @@ def run(
         patterns: Absolute glob patterns of the files.
         state: Folder of the checkpoint and the dead letters.
         once: End when everything there is has been shipped.
+        bundle: PEM file of authorities to believe besides the machine's.
         metrics_port: Where to show `/metrics` on loopback; None for nowhere.
 
     Returns:
@@ -45,7 +47,7 @@ def run(
 
     """
     stopping = threading.Event()
-    server = bulk.client(url, api_key)
+    server = bulk.client(url, api_key, bundle=bundle)
     with contextlib.ExitStack() as stack:
         stack.enter_context(_signals(stopping))
         stack.callback(server.close)
@@ -56,7 +58,7 @@ def run(
             return 1
         if metrics_port is not None:
             stack.callback(metrics.serve(metrics_port)[0])
-        stack.enter_context(Report(url, api_key, stopping))
+        stack.enter_context(Report(url, api_key, stopping, bundle))
         log.info("shipper.started", tutti={"shipper": {"patterns": list(patterns)}})
         stack.callback(gc.set_threshold, *gc.get_threshold())
         gc.set_threshold(GARBAGE)

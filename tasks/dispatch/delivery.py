@@ -5,11 +5,13 @@ The connection goes to the address that was checked, whatever the name says a mo
 
 from __future__ import annotations
 
+import ssl
 from dataclasses import dataclass
 from typing import Any, Final
 
 import httpx
 
+from observability import trust
 from tasks.security.addresses import Allowed, CallbackRefused, HostUnknown, is_public, parse, reachable
 
 AGAIN: Final = frozenset({408, 425, 429})  # refusals that ask to come back later
@@ -25,28 +27,38 @@ class Answer:
     why: str
 
 
-def post(url: str, document: dict[str, Any], *, allowed: Allowed = is_public) -> Answer:
-    """POST `document` as JSON to `url`, once; what is answered beyond the status is not read."""
+def post(
+    url: str, document: dict[str, Any], *, allowed: Allowed = is_public, verify: ssl.SSLContext | bool = True
+) -> Answer:
+    """POST `document` as JSON to `url`, once; what is answered beyond the status is not read.
+
+    Args:
+        url: where to.
+        document: what to say.
+        allowed: which addresses may be spoken to.
+        verify: whom to believe over TLS.
+    """
     try:
-        status = _post(parse(url), document, allowed)
+        status = _post(parse(url), document, allowed, verify)
     except HostUnknown as error:
         return Answer(taken=False, final=False, why=str(error))
     except CallbackRefused as error:
         return Answer(taken=False, final=True, why=str(error))
     except httpx.HTTPError as error:
-        return Answer(taken=False, final=False, why=f"no answer: {type(error).__name__}")
+        why = trust.advice(error) or f"no answer: {type(error).__name__}"
+        return Answer(taken=False, final=False, why=why)
     final = status < 500 and status not in AGAIN
     return Answer(taken=200 <= status < 300, final=final, why=f"answered {status}")
 
 
-def _post(url: httpx.URL, document: dict[str, Any], allowed: Allowed) -> int:
+def _post(url: httpx.URL, document: dict[str, Any], allowed: Allowed, verify: ssl.SSLContext | bool) -> int:
     address = reachable(url, allowed)[0]
     headers = {"Host": url.netloc.decode("ascii"), "User-Agent": "tutti"}
     by_name = {"sni_hostname": url.host}  # the certificate is checked against the name
     target = url.copy_with(host=address)
     # No proxy of the environment and no redirect: either would choose another address than the one checked.
     with (
-        httpx.Client(timeout=PATIENCE, follow_redirects=False, trust_env=False) as client,
+        httpx.Client(timeout=PATIENCE, follow_redirects=False, trust_env=False, verify=verify) as client,
         client.stream("POST", target, json=document, headers=headers, extensions=by_name) as answer,
     ):
         return answer.status_code

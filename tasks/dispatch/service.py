@@ -8,6 +8,7 @@ import threading
 from collections.abc import Callable
 from typing import Final
 
+from observability import trust
 from observability.logging import configure, get_logger
 from tasks.dispatch import canary
 from tasks.dispatch.callbacks import CallbackSender
@@ -99,7 +100,8 @@ def run(settings: Settings) -> int:
 
 
 def _courier(settings: Settings, ledger: Ledger, database: Database) -> Callable[[], float]:
-    deliver = functools.partial(post, allowed=allowing(settings.callback_networks))
+    verify = trust.context(settings.ca_bundle)
+    deliver = functools.partial(post, allowed=allowing(settings.callback_networks), verify=verify)
     table = CallbackTable(database, ledger.now)
     return CallbackSender(ledger, table, _addresses(settings), settings.callback_hours, deliver).turn
 

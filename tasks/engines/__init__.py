@@ -99,8 +99,8 @@ def _find(name: str) -> Any:
             return EntryPoint(name=name, value=name, group=GROUP).load()
         except (ImportError, AttributeError) as error:
             raise UnknownEngine(
-                f"TUTTI_ENGINE={name} cannot be imported ({error}); install it beside Tutti, or name its folder "
-                "by PYTHONPATH and TUTTI_PASS_ENVIRONMENT=PYTHONPATH (the working folder is not looked into)"
+                f"TUTTI_ENGINE={name} cannot be imported ({error}); install it beside Tutti, or name its "
+                "folder by PYTHONPATH and TUTTI_PASS_ENVIRONMENT=PYTHONPATH (not the working folder)"
             ) from error
     known = entry_points(group=GROUP)
     if name not in known.names:

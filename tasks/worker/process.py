@@ -202,8 +202,8 @@ class EngineProcess:
             case Loaded(name=name, version=version, seconds=seconds):
                 log.info("worker.engine_loaded", message=f"{name}@{version} is ready after {seconds:.1f} s")
                 with contextlib.suppress(OSError):
-                    seconds = f"{time.monotonic() - self._started:.1f}"
-                    statefile.write(self._note_of_loading, seconds.encode())
+                    took = f"{time.monotonic() - self._started:.1f}"
+                    statefile.write(self._note_of_loading, took.encode())
                 with self._changed:
                     self._loaded, self.load_error = message, None
                     for run, flight in self._flights.items():

@@ -1,4 +1,4 @@
-"""What the tests' own processes inherit: this one's variables without settings, and the engines of the tests."""
+"""What the tests' own processes inherit: this one's variables without settings, and the tests' engines."""
 
 from __future__ import annotations
 

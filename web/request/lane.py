@@ -10,9 +10,9 @@ from functools import lru_cache
 import jwt
 from starlette.requests import Request
 
+from tasks.checked import NODE_NAME
 from tasks.jobs import Lane
 from tasks.ledger.operating.records import Canary
-from tasks.settings import NODE_NAME
 from web.request import auth, client
 from web.request.fields import cookies, fields
 from web.request.state import app_state
