@@ -28,6 +28,7 @@ from web.asgi.edge import Edge
 from web.asgi.short_way import Fast
 from web.pages import errors, flower
 from web.process.batcher import Batcher
+from web.process.digesting import Digesting
 from web.process.queue_router import QueueRouter
 from web.process.watcher import Watcher
 from web.request.client import networks
@@ -109,6 +110,7 @@ def _state(settings: Settings, threads: Executor) -> AppState:
         watcher=Watcher(ledger),
         route=QueueRouter(ledger, CanaryTable(database), default=model_queue(model.name, model.version)),
         keyring=Keyring(Keys(database)),
+        digesting=Digesting(settings.log_path, settings.data.absolute() / "analytics"),
         gate=RateLimiter(settings.rate_limit),
         logins=RateLimiter(settings.login_limit, "Keys may be tried"),
         signer=signer,
@@ -139,7 +141,7 @@ def _lifespan(
         with suppress(Exception):
             await state.route.look()
         _calm_the_collector()
-        chores = [asyncio.create_task(state.watcher.run()), asyncio.create_task(state.route.run())]
+        chores = [asyncio.create_task(chore.run()) for chore in (state.watcher, state.route, state.digesting)]
         if address is not None:
             chores.append(asyncio.create_task(presence.run(state, address)))
         try:

@@ -93,8 +93,12 @@ def report(
 ) -> None:
     """Write every panel from the log files into one HTML file that needs no server and no network."""
     from observability import analytics
+    from observability.analytics.digest import Digest
 
     since = dt.datetime.now(dt.UTC) - dt.timedelta(hours=hours) if hours else None
-    paths = sorted(settings().log_path.glob("*.jsonl"))
-    output.write_text(analytics.report(analytics.build(paths, since=since)), encoding="utf-8")
+    chosen = settings()
+    paths = sorted(chosen.log_path.glob("*.jsonl"))
+    digest = chosen.data.absolute() / "analytics"
+    Digest(digest).update(paths)
+    output.write_text(analytics.report(analytics.build(paths, since=since, digest=digest)), encoding="utf-8")
     typer.echo(f"Wrote {output} from {len(paths)} log files.")

@@ -55,6 +55,10 @@ class Shifts(Opened):
                 )
             )
 
+    def leave_worker(self, worker: str, epoch: int) -> None:
+        """A worker was told to end: it gets nothing new, and however it ends now, its jobs are not charged."""
+        self._write(lambda c, _: workers.leave(c, worker, epoch))
+
     def retire_worker(self, worker: str, epoch: int) -> Sequence[Freed]:
         """End a worker's lease; what it still ran goes back without a charge."""
         return self._write(

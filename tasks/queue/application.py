@@ -34,6 +34,8 @@ def configuration(chosen: Settings, patience: float | None = None) -> dict[str, 
         "broker_connection_retry_on_startup": True,
         # jobs outlive a broker's absence; giving up would end a worker that is well
         "broker_connection_max_retries": None,
+        # a broker that refuses (out of memory, read-only, its disk full) is one that is away for a while
+        "broker_channel_error_retry": True,
         # RabbitMQ: a cut that nobody told of is noticed after two beats; by default that takes minutes
         "broker_heartbeat": 5,
         # True would end a running job as revoked when the broker restarts

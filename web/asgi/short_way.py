@@ -16,6 +16,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from tasks.jobs import JOB_ID
 from web.api import jobs
 from web.pages import errors
+from web.request.context import ROUTE
 from web.request.problems import Problem
 
 JOBS = "/v1/jobs"
@@ -47,6 +48,7 @@ class Fast:
 def _handler(scope: Scope) -> Callable[[Request], Awaitable[Response]] | None:
     path: str = scope["path"]
     if scope["method"] == "POST":
+        scope[ROUTE] = JOBS if path == JOBS else None
         return jobs.create if path == JOBS else None
     if scope["method"] != "GET" or not path.startswith(ONE):
         return None
@@ -54,4 +56,5 @@ def _handler(scope: Scope) -> Callable[[Request], Awaitable[Response]] | None:
     if slash + rest not in OF_ONE or not JOB_ID.fullmatch(job_id):
         return None
     scope["path_params"] = {"job_id": job_id}
+    scope[ROUTE] = f"{ONE}{{job_id}}{slash}{rest}"
     return partial(OF_ONE[slash + rest], job_id=job_id)

@@ -14,11 +14,13 @@ from starlette.responses import Response
 from tasks import environment
 from web.api.health import require_admin
 from web.pages.render import page
+from web.process.digesting import Digesting
 from web.request.problems import NOT_FOUND, UNAVAILABLE, Problem
 from web.request.state import app_state
 
 FRESH_SECONDS = 60.0
 DRAW_SECONDS = 120.0
+TOO_MUCH = 75  # exit code of the process that draws: too much to read for somebody who waits
 WIDTHS = (640, 320)  # of a panel's picture, in pixels, for wide and narrow screens
 HOURS = {1: "hour", 24: "day", 168: "week", 720: "month"}
 
@@ -27,7 +29,7 @@ HOURS = {1: "hour", 24: "day", 168: "week", 720: "month"}
 class Drawings:
     """The panels of one span of time, width and light, drawn at most once a minute, whoever asks."""
 
-    folder: Path
+    digesting: Digesting
     hours: int
     width: int
     light: str  # day or night
@@ -44,9 +46,9 @@ class Drawings:
             return self.drawn
 
     async def _draw(self) -> dict[str, str]:
-        files = [str(path) for path in sorted(self.folder.glob("*.jsonl"))]
         how = [str(self.hours), str(self.width), self.light]
-        command = environment.python("observability.analytics", *how, *files)
+        digest = ["--digest", str(self.digesting.digest)]
+        command = environment.python("observability.analytics", *digest, *how, *self.digesting.files())
         process = await asyncio.create_subprocess_exec(
             *command, env=environment.built(), stdout=asyncio.subprocess.PIPE
         )
@@ -59,6 +61,10 @@ class Drawings:
             raise Problem(
                 UNAVAILABLE, "The log files took too long to read. Ask for a shorter time."
             ) from None
+        if process.returncode == TOO_MUCH:
+            self.digesting.begin()
+            detail = "So many log lines are read for the first time; this goes on. Ask again in a minute."
+            raise Problem(UNAVAILABLE, detail, headers={"retry-after": "30"})
         if process.returncode:
             raise Problem(UNAVAILABLE, "The log files could not be read; the web app's log says why.")
         drawn: dict[str, str] = orjson.loads(said)
@@ -82,8 +88,9 @@ async def panel(request: Request) -> Response:
     state = app_state(request)
     require_admin(request, state)
     light = "night" if request.query_params.get("light") == "night" else "day"
-    key = (state.settings.log_path, _hours(request), _width(request), light)
-    drawn = await _drawings.setdefault(key, Drawings(*key)).get()
+    hours, width = _hours(request), _width(request)
+    key = (state.settings.log_path, hours, width, light)
+    drawn = await _drawings.setdefault(key, Drawings(state.digesting, hours, width, light)).get()
     svg = drawn.get(request.path_params["panel"])
     if svg is None:
         raise Problem(NOT_FOUND, "There is no panel of this name.")

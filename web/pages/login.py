@@ -15,6 +15,7 @@ from web.pages.render import page
 from web.request import auth, body, client, session
 from web.request.auth import key_needed
 from web.request.context import context_of
+from web.request.fields import cookie_name
 from web.request.problems import UNAVAILABLE, Problem
 from web.request.refusals import note_refusal
 from web.request.state import AppState, app_state
@@ -39,7 +40,7 @@ async def submit(request: Request) -> Response:
         fault = "This key does not hold: it may be misspelt, revoked or too old."
         return page(request, "login.html", 401, next=target, fault=fault)
     response = RedirectResponse(target, 303)
-    auth.remember(response, key, state.signer, secure=session.is_secure(request))
+    auth.remember(request, response, key, state.signer, secure=session.is_secure(request))
     return response
 
 
@@ -66,7 +67,7 @@ async def leave(request: Request) -> Response:
     """Forget the key."""
     await _read(request)
     response = RedirectResponse("/login", 303)
-    response.delete_cookie(auth.COOKIE, httponly=True, samesite="lax")
+    response.delete_cookie(cookie_name(auth.COOKIE, request.scope), httponly=True, samesite="lax")
     return response
 
 

@@ -13,7 +13,7 @@ from tasks.jobs import Job
 from tasks.ledger import LedgerError, Quota
 from tasks.security.keys import Key, Scope
 from web.request import client, session
-from web.request.fields import cookies, fields, state_of
+from web.request.fields import cookie_name, cookies, fields, state_of
 from web.request.problems import FORBIDDEN, UNAUTHORIZED, UNAVAILABLE, Problem
 from web.request.signer import Signer
 from web.request.state import app_state
@@ -88,7 +88,7 @@ async def key_of(request: Request) -> Key | None:
 
 async def _find(request: Request) -> Key | None:
     shown = token_in(request)
-    cookie = cookies(request).get(COOKIE, "")
+    cookie = cookies(request).get(cookie_name(COOKIE, request.scope), "")
     if not shown and not cookie:
         return None
     try:
@@ -114,10 +114,11 @@ def token_in(request: Request) -> str:
     return headers.get("x-api-key", "") or bearer
 
 
-def remember(response: Response, key: Key, signer: Signer, *, secure: bool) -> None:
+def remember(request: Request, response: Response, key: Key, signer: Signer, *, secure: bool) -> None:
     """Let the browser show its key's id, signed, from now on; the key itself is not kept in it."""
     value = signer.sign("key", f"{key.id}-{int(time.time()) + MONTH}")
-    response.set_cookie(COOKIE, value, max_age=MONTH, httponly=True, samesite="lax", secure=secure)
+    name = cookie_name(COOKIE, request.scope)
+    response.set_cookie(name, value, max_age=MONTH, httponly=True, samesite="lax", secure=secure)
 
 
 def remembered(cookie: str, signer: Signer) -> str | None:

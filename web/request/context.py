@@ -38,6 +38,8 @@ SECURITY_HEADERS: Mapping[str, str] = {
 _RAW_SECURITY = [(name.encode(), value.encode()) for name, value in SECURITY_HEADERS.items()]
 _SECURITY_NAMES = frozenset(name for name, _ in _RAW_SECURITY)
 LABELS = 4096
+METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
+ROUTE = "tutti.route"  # where the short way notes in the scope which route it stands for
 
 
 class RequestContext:
@@ -104,7 +106,8 @@ class RequestContext:
         """Leave the line http.request, and count. The query is left out: it may be signed."""
         took = time.perf_counter_ns() - self._began
         route = _route_of(self._scope)
-        _requests(self._scope["method"], route, self._status or 499).inc()
+        method = self._scope["method"]
+        _requests(method if method in METHODS else "other", route, self._status or 499).inc()
         _seconds(route).observe(took / 1e9)
         agent = self._headers.get("user-agent")
         log.info(
@@ -141,15 +144,24 @@ def _new_id() -> str:
 
 
 def _route_of(scope: Scope) -> str:
-    """The route's pattern, of which there are few, as a label; addresses that people invent are `none`."""
-    path = str(scope["path"])
-    if path.startswith("/static/"):
+    """The route's pattern as it was declared, as a label: what people invent never becomes one."""
+    if noted := scope.get(ROUTE):
+        return str(noted)
+    if str(scope["path"]).startswith("/static/"):
         return "/static"
-    if "endpoint" not in scope:
-        return "none"
-    for name, value in scope.get("path_params", {}).items():
-        path = path.replace(f"/{value}", f"/{{{name}}}")
-    return path
+    endpoint = scope.get("endpoint")
+    return _patterns(scope["app"]).get(endpoint, "none") if endpoint and "app" in scope else "none"
+
+
+@lru_cache(8)
+def _patterns(app: Any) -> dict[Any, str]:
+    """Each endpoint's pattern; of several the first."""
+    found: dict[Any, str] = {}
+    for route in app.routes:
+        endpoint, path = getattr(route, "endpoint", None), getattr(route, "path", None)
+        if endpoint is not None and path:
+            found.setdefault(endpoint, path)
+    return found
 
 
 async def _no_body() -> Message:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Any
 
 from starlette.requests import Request
 from starlette.types import Scope
+
+PORT = re.compile(r"(?:^[^:]*|\]):(\d{1,5})$")
 
 
 def fields(scope: Scope) -> Mapping[str, str]:
@@ -22,6 +25,12 @@ def fields(scope: Scope) -> Mapping[str, str]:
 def cookies(request: Request) -> Mapping[str, str]:
     """The request's cookies; most programs send none, and then nothing is parsed."""
     return request.cookies if "cookie" in fields(request.scope) else {}
+
+
+def cookie_name(base: str, scope: Scope) -> str:
+    """A cookie's name at the port that the browser opened: browsers give all ports of a host one cookie jar."""
+    found = PORT.search(fields(scope).get("host", ""))
+    return f"{base}_{found[1]}" if found else base
 
 
 def state_of(scope: Scope) -> dict[str, Any]:

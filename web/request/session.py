@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 from starlette.requests import Request
 from starlette.responses import Response
 
-from web.request.fields import cookies, fields
+from web.request.fields import cookie_name, cookies, fields
 from web.request.problems import FORBIDDEN, Problem
 from web.request.signer import Signer
 
@@ -18,7 +18,9 @@ YEAR = 365 * 86_400
 
 def current(request: Request, signer: Signer) -> str | None:
     """The session's id, where the browser has a cookie that was signed here."""
-    return signer.open("session", cookies(request).get(COOKIE, ""))
+    shown = cookies(request)
+    named = shown.get(cookie_name(COOKIE, request.scope)) or shown.get(COOKIE, "")  # of before ports counted
+    return signer.open("session", named)
 
 
 def current_or_new(request: Request, signer: Signer) -> str:
@@ -36,7 +38,8 @@ def keep(request: Request, response: Response, signer: Signer) -> None:
     if new is None:
         return
     signed, secure = signer.sign("session", new), is_secure(request)
-    response.set_cookie(COOKIE, signed, max_age=YEAR, httponly=True, samesite="lax", secure=secure)
+    name = cookie_name(COOKIE, request.scope)
+    response.set_cookie(name, signed, max_age=YEAR, httponly=True, samesite="lax", secure=secure)
 
 
 def is_secure(request: Request) -> bool:

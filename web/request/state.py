@@ -14,6 +14,7 @@ from tasks.security.keys import Keyring
 from tasks.security.links import Links
 from tasks.settings import Settings
 from web.process.batcher import Batcher
+from web.process.digesting import Digesting
 from web.process.ended import Ended
 from web.process.queue_router import QueueRouter
 from web.process.watcher import Watcher
@@ -50,6 +51,7 @@ class AppState:
     storage: Storage
     watcher: Watcher
     route: QueueRouter
+    digesting: Digesting
     keyring: Keyring
     gate: RateLimiter
     logins: RateLimiter

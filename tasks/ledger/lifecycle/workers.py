@@ -21,14 +21,21 @@ FORGET_SECONDS = 86_400.0  # a worker gone for so long is not shown any more
 def register(
     connection: sa.Connection, now: float, shard: int, info: WorkerInfo, lease: float, max_attempts: int
 ) -> int:
-    """Begin a worker's next epoch; what its last one left running is free again."""
+    """Begin a worker's next epoch; what its last one left running is free again.
+
+    It costs an attempt unless that one was told to end.
+    """
+    said = connection.scalar(sa.select(workers.c.queues).where(workers.c.id == info.id))
     row = asdict(info) | {"queues": json.dumps(info.queues), "seen_at": now, "lease_until": now + lease}
     statement = insert(connection, workers).values(row | {"epoch": 1})
     renewed = row | {"epoch": workers.c.epoch + 1, "model_loaded": False}
     epoch = connection.scalar(
         statement.on_conflict_do_update(index_elements=["id"], set_=renewed).returning(workers.c.epoch)
     )
-    free(connection, now, shard, (live.c.worker == info.id) & (live.c.epoch < epoch), max_attempts)
+    left = (live.c.worker == info.id) & (live.c.epoch < epoch)
+    orderly = said == NO_QUEUES
+    reason = "retired" if orderly else "worker_lost"
+    free(connection, now, shard, left, max_attempts, reason=reason, charged=not orderly)
     return int(epoch or 1)
 
 
@@ -77,6 +84,12 @@ def one_of(worker: str, epoch: int, job_ids: Collection[str]) -> sa.ColumnElemen
     return (live.c.worker == worker) & (live.c.epoch == epoch) & live.c.job_id.in_(list(job_ids))
 
 
+def leave(connection: sa.Connection, worker: str, epoch: int) -> None:
+    """Note that a worker was told to end: it gets nothing new, and what it cannot finish costs no attempt."""
+    theirs = (workers.c.id == worker) & (workers.c.epoch == epoch)
+    connection.execute(sa.update(workers).where(theirs).values(queues=NO_QUEUES))
+
+
 def retire(
     connection: sa.Connection, now: float, shard: int, worker: str, epoch: int, max_attempts: int
 ) -> list[Freed]:
@@ -88,13 +101,18 @@ def retire(
 
 
 def expire(connection: sa.Connection, now: float, shard: int, max_attempts: int) -> list[Freed]:
-    """Take workers whose lease ran out for dead; their jobs are free again, at the cost of an attempt."""
+    """Take workers whose lease ran out for dead; their jobs are free again, at the cost of an attempt.
+
+    Those of a worker that was told to end, and was killed before it had finished, cost none.
+    """
     dead = sa.update(workers).where(workers.c.lease_until <= now).values(lease_until=None, model_loaded=False)
     connection.execute(dead)
     connection.execute(sa.delete(workers).where(workers.c.seen_at < now - FORGET_SECONDS, ~_alive()))
     holder = (workers.c.id == live.c.worker) & (workers.c.epoch == live.c.epoch)
     unheld = live.c.worker.isnot(None) & ~sa.exists().where(holder, _alive())
-    return free(connection, now, shard, unheld, max_attempts)
+    orderly = unheld & sa.exists().where(holder, workers.c.queues == NO_QUEUES)
+    freed = free(connection, now, shard, orderly, max_attempts, reason="retired", charged=False)
+    return freed + free(connection, now, shard, unheld, max_attempts)
 
 
 def free(
