@@ -23,7 +23,10 @@ def tell(service: str, action: str, fields: Mapping[str, Any]) -> None:
     cause = ""
     if isinstance(error, Mapping) and error.get("message"):
         cause = f" ({error.get('type', 'error')}: {error['message']})"
-    text = scrub(" ".join(f"{service}: {action}: {fields.get('message', '')}{cause}".split()))[:LONGEST]
+    message = str(fields.get("message", ""))
+    if "Traceback (most recent" in message:  # a library's whole trace: its last line says what it is
+        message = message.strip().rpartition("\n")[2]
+    text = scrub(" ".join(f"{service}: {action}: {message}{cause}".split()))[:LONGEST]
     now = time.monotonic()
     if now - _told.get(text, float("-inf")) < AGAIN:
         return

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from fastapi import FastAPI
 
+from observability.logging import get_logger
 from tasks.ledger import Ledger
 from tasks.ledger.operating.canary import CanaryTable
 from tasks.ledger.operating.keys import Keys
@@ -40,6 +41,8 @@ if TYPE_CHECKING:
     from tasks.storage.songs import Storage
 
 DESCRIPTION = "Ask for music in words; get songs. Every error is a problem document (RFC 9457)."
+
+log = get_logger()
 
 COLLECT_AFTER = 20_000  # new objects; about as many as a few hundred requests hold at once
 THREADS = 16  # that wait for the ledger; asyncio's default is too few for two cores
@@ -137,7 +140,11 @@ def _lifespan(
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         threads = ThreadPoolExecutor(THREADS, "ledger")
         asyncio.get_running_loop().set_default_executor(threads)
-        state = app.state.tutti = await asyncio.to_thread(_state, settings, threads)
+        try:
+            state = app.state.tutti = await asyncio.to_thread(_state, settings, threads)
+        except Exception as error:
+            log.error("web.not_started", message=f"the web app cannot start: {error}", exc_info=error)
+            raise
         with suppress(Exception):
             await state.route.look()
         _calm_the_collector()
