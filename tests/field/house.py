@@ -60,7 +60,7 @@ def up(
     **settings: str,
 ) -> Iterator[House]:
     """Start everything from a folder and wait until it says that it is ready."""
-    port = free_port()
+    port = int(settings.pop("port", free_port()))
     given = {"data": str(data), "port": str(port), "rate_limit": "off", "drain_seconds": "5", "host": host}
     environment = PLAIN | variables(given | settings) | (beside or {})
     log = cwd.parent / f"printed-{port}.log"

@@ -24,7 +24,9 @@ def test_a_lost_folder_comes_back_with_signed_links_and_sessions(tmp_path: Path)
         browser.get("/")
         made = song(first.url)
         upload = httpx.post(
-            f"{first.url}/v1/uploads", content=httpx.get(str(made["url"])).content, headers={"content-type": "audio/wav"}
+            f"{first.url}/v1/uploads",
+            content=httpx.get(str(made["url"])).content,
+            headers={"content-type": "audio/wav"},
         )
         assert upload.status_code == 201, upload.text
         (tmp_path / "var" / "lora").mkdir()
@@ -51,7 +53,12 @@ def test_a_lost_folder_comes_back_with_signed_links_and_sessions(tmp_path: Path)
 def test_a_backup_that_was_killed_goes_on_and_a_restore_too(tmp_path: Path) -> None:
     data, archive, contents = tmp_path / "var", tmp_path / "archive", tmp_path / "archive" / "contents"
     with Ledger(f"sqlite:///{data / 'ledger.db'}") as ledger:
-        new = NewJob(id=new_job_id("a"), request=JobRequest(prompt="calm piano"), model_queue="sketch@1", traceparent="")
+        new = NewJob(
+            id=new_job_id("a"),
+            request=JobRequest(prompt="calm piano"),
+            model_queue="sketch@1",
+            traceparent="",
+        )
         ledger.accept(new).result(30)
     (data / "output").mkdir()
     songs = {f"song-{number}.wav": bytes([number]) * 400_000 for number in range(150)}
@@ -110,13 +117,18 @@ def test_a_folder_of_something_else_is_no_archive(tmp_path: Path) -> None:
 def test_a_ledger_moves_between_databases(ways: str, postgresql: Postgresql, tmp_path: Path) -> None:
     """What PostgreSQL holds comes back into SQLite, and the reverse, with what numbers itself going on."""
     url = postgresql.ledger_url()
-    urls = {"there": ("sqlite:///" + str(tmp_path / "one.db"), url), "back": (url, "sqlite:///" + str(tmp_path / "two.db"))}
+    urls = {
+        "there": ("sqlite:///" + str(tmp_path / "one.db"), url),
+        "back": (url, "sqlite:///" + str(tmp_path / "two.db")),
+    }
     source, target = urls[ways]
     with Ledger(source) as ledger:
         ids = [new_job_id("a") for _ in range(5)]
         for job_id in ids:
             request = JobRequest(prompt="calm piano ü 漢")
-            ledger.accept(NewJob(id=job_id, request=request, model_queue="sketch@1", traceparent="")).result(30)
+            ledger.accept(NewJob(id=job_id, request=request, model_queue="sketch@1", traceparent="")).result(
+                30
+            )
         ledger.cancel(ids[0])
     archive = str(tmp_path / "archive")
     done = tutti("backup", archive, cwd=tmp_path, data="var", ledger_url=source)
@@ -128,5 +140,3 @@ def test_a_ledger_moves_between_databases(ways: str, postgresql: Postgresql, tmp
         assert ledger.get(ids[1]).request.prompt == "calm piano ü 漢"
         ledger.cancel(ids[1])
         assert len(ledger.history(ids[1])) > len(ledger.history(ids[2]))
-
-

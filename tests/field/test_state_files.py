@@ -35,7 +35,9 @@ def test_a_full_disk_leaves_the_last_good_file(tmp_path: Path) -> None:
         checkpoint = Checkpoint(folder)
         checkpoint.save([ENTRY], {"logs": 3})
         before = checkpoint.path.read_bytes()
-        (folder / "fill").write_bytes(b"x" * (os.statvfs(folder).f_bavail * os.statvfs(folder).f_frsize - 4096))
+        (folder / "fill").write_bytes(
+            b"x" * (os.statvfs(folder).f_bavail * os.statvfs(folder).f_frsize - 4096)
+        )
         with pytest.raises(OSError, match="No space"):
             checkpoint.save([ENTRY] * 200, {"logs": 3})
         assert checkpoint.path.read_bytes() == before
@@ -78,7 +80,9 @@ def test_a_shipper_with_a_torn_checkpoint_starts_and_says_so(tmp_path: Path) -> 
     (state / "checkpoint.json").write_bytes(b"\0" * 4096)
     lines.write_bytes(b'{"@timestamp":"2026-11-22T10:00:00Z","event":{"action":"x"}}\n')
     shipper = subprocess.Popen(
-        [sys.executable, "-c", SHIP, "http://127.0.0.1:1", str(lines), str(state)], stderr=subprocess.PIPE, text=True
+        [sys.executable, "-c", SHIP, "http://127.0.0.1:1", str(lines), str(state)],
+        stderr=subprocess.PIPE,
+        text=True,
     )
     try:
         assert shipper.stderr is not None

@@ -25,7 +25,8 @@ def test_a_login_at_one_leaves_the_other_alone(tmp_path: Path) -> None:
     for gateway in ("auto", "off"):
         one, other = tmp_path / f"one-{gateway}", tmp_path / f"other-{gateway}"
         keys = {
-            data: tutti("keys", "add", "me", cwd=tmp_path, data=str(data)).stdout.split()[0] for data in (one, other)
+            data: tutti("keys", "add", "me", cwd=tmp_path, data=str(data)).stdout.split()[0]
+            for data in (one, other)
         }
         with (
             up(tmp_path, one, keys="on", gateway=gateway) as here,

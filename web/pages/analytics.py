@@ -85,8 +85,12 @@ async def show(request: Request) -> Response:
 
 async def panel(request: Request) -> Response:
     """One panel as a picture."""
+    from observability.panels import PANELS
+
     state = app_state(request)
     require_admin(request, state)
+    if request.path_params["panel"] not in {known.id for known in PANELS}:
+        raise Problem(NOT_FOUND, "There is no panel of this name.")
     light = "night" if request.query_params.get("light") == "night" else "day"
     hours, width = _hours(request), _width(request)
     key = (state.settings.log_path, hours, width, light)
