@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
+import os
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -36,10 +37,19 @@ class Segment:
         return cls(found["identity"], begin, end, first, last, path)
 
 
+def is_whole(path: Path) -> bool:
+    """Whether a Parquet file has its begin and its end; both say PAR1."""
+    with contextlib.suppress(OSError), path.open("rb") as file:
+        begins = file.read(4)
+        file.seek(-4, os.SEEK_END)
+        return begins == file.read(4) == b"PAR1"
+    return False
+
+
 def segments(folder: Path) -> list[Segment]:
-    """All there are in a folder, in order; of two that overlap the larger."""
+    """All that are whole in a folder, in order; of two that overlap the larger."""
     found = sorted(
-        (one for path in folder.glob("*.parquet") if (one := Segment.of(path))),
+        (one for path in folder.glob("*.parquet") if (one := Segment.of(path)) and is_whole(path)),
         key=lambda one: (one.identity, one.begin, -one.end),
     )
     kept: list[Segment] = []

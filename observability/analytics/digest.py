@@ -2,7 +2,7 @@
 
 A segment is one Parquet file whose name says which bytes of which log file it holds, and of which time:
 `IDENTITY-BEGIN-END-FIRST-LAST.parquet`. There is no other state: what is there is whole, and what is missing
-or damaged is made again. The process that draws brings it up to date, and so does the web app from time to time.
+or damaged is made again. The web app has it brought up to date from time to time (`web.process.digesting`).
 """
 
 from __future__ import annotations
@@ -54,6 +54,9 @@ class Digest:
                 return
             for left in self.folder.glob(".*.tmp*"):
                 left.unlink(missing_ok=True)
+            for torn in self.folder.glob("*.parquet"):
+                if not coverage.is_whole(torn):
+                    torn.unlink(missing_ok=True)
             self._drop_old()
             for whole in self.missing(paths):
                 identity = coverage.identity(whole.path)

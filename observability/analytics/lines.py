@@ -106,10 +106,8 @@ def _time_at(file: int, offset: int) -> dt.datetime | None:
 
 
 def _last_time(file: int, size: int) -> dt.datetime | None:
-    found = None
-    for found in _TIME.finditer(os.pread(file, WINDOW, max(0, size - WINDOW))):
-        pass
-    return _parsed(found)
+    found = list(_TIME.finditer(os.pread(file, WINDOW, max(0, size - WINDOW))))
+    return _parsed(found[-1] if found else None)
 
 
 def _parsed(found: re.Match[bytes] | None) -> dt.datetime | None:

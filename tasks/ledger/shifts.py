@@ -56,7 +56,7 @@ class Shifts(Opened):
             )
 
     def leave_worker(self, worker: str, epoch: int) -> None:
-        """A worker was told to end: it gets nothing new, and however it ends now, its jobs are not charged."""
+        """A worker was told to end: it gets nothing new, and its jobs are not charged, however it ends."""
         self._write(lambda c, _: workers.leave(c, worker, epoch))
 
     def retire_worker(self, worker: str, epoch: int) -> Sequence[Freed]:

@@ -1,4 +1,4 @@
-"""Tutti as a user starts it: the installed command, in the user's own folder, with whatever is in the environment."""
+"""Tutti as a user starts it: the installed command, in the user's folder and with the user's environment."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The folder is lost, and comes back from the archive: songs, links, sessions, keys, and what still waited."""
+"""The folder is lost, and comes back from the archive: songs, links, sessions, and what still waited."""
 
 from __future__ import annotations
 
@@ -12,7 +12,6 @@ import pytest
 
 from tasks.jobs import JobRequest, new_job_id
 from tasks.ledger import Ledger, NewJob
-
 from tests.field.house import PLAIN, TUTTI, song, tutti, until, up, variables
 from tests.servers.postgresql import Postgresql
 

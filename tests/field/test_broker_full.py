@@ -1,4 +1,4 @@
-"""A broker that refuses every write for lack of memory: a worker goes on with its songs, and then with the rest."""
+"""A broker that refuses every write for lack of memory: a worker goes on with its songs, then the rest."""
 
 from __future__ import annotations
 

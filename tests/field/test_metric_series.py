@@ -12,8 +12,10 @@ from tests.servers.tutti import free_port
 from tests.servers.web import process
 
 INVENTED = (
-    "/output/{}", "/output/output", "/output/o", "/v1/jobs/{}", "/v1/jobs/v1", "/v1/jobs/jobs/events", "/v1/jobs/{}/retry",
-    "/songs/{}", "/songs/s", "/analytics/{}.svg", "/analytics/a.svg", "/flower/{}/{}", "/static/{}", "/{}", "/{}/{}",
+    "/output/{}", "/output/output", "/output/o", "/v1/jobs/{}", "/v1/jobs/v1", "/v1/jobs/jobs/events",
+    "/v1/jobs/{}/retry",
+    "/songs/{}", "/songs/s", "/analytics/{}.svg", "/analytics/a.svg", "/flower/{}/{}", "/static/{}", "/{}",
+    "/{}/{}",
     "/v1/uploads/{}", "/v1/jobs/{}/peaks", "/output/%6f", "/output//{}", "/docs/{}",
 )  # fmt: skip
 
@@ -40,4 +42,4 @@ def test_made_up_requests_make_no_series(port: bool, tmp_path: Path) -> None:
         ask(15)
         assert series() - first == set()
         assert not [line for line in first if "BREW" in line]
-        assert httpx.codes.OK == web.client.get("/livez").status_code
+        assert web.client.get("/livez").status_code == httpx.codes.OK

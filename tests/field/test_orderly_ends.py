@@ -1,4 +1,4 @@
-"""An end that was asked for costs a job nothing, however it goes on: told to end, and killed before it had ended."""
+"""An end that was asked for costs a job nothing: a worker is told to end, and killed before it has ended."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from tests.servers.workers import System, eventually
 
 
 def told_and_killed(system: System, worker: workers.Part) -> None:
-    """SIGTERM, and SIGKILL while it still waits for its song: what `docker stop` and systemd do after a while."""
+    """SIGTERM, and SIGKILL while it waits for its song, as container engines and systemd do it."""
     worker.send(signal.SIGTERM)
     eventually(lambda: not any(view.queues for view in system.ledger.workers() if view.alive))
     worker.end(signal.SIGKILL)

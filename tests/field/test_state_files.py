@@ -1,4 +1,4 @@
-"""Files that remember something: whole or not at all on a full disk, and set aside with a word when they are torn."""
+"""Files that remember something: whole or not at all on a full disk, set aside with a word when torn."""
 
 from __future__ import annotations
 
@@ -13,16 +13,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from observability import statefile
-from observability.shipper.checkpoint import Checkpoint
+from observability.shipper.checkpoint import Checkpoint, OtherVersion
 from tasks.security.secret import secret_of
 from tasks.settings import Settings
 from tests.field.house import song, tutti, up
 from tests.servers import disk
 from tests.shipping import SHIP
 
-pytestmark = pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 ENTRY = {
-    "device": 1, "inode": 2, "path": "/log/web.jsonl", "head": "ab", "head_bytes": 3, "tail": "cd", "origin": 2,
+    "device": 1, "inode": 2, "path": "/log/web.jsonl", "head": "ab", "head_bytes": 3, "tail": "cd",
+    "origin": 2,
     "generation": 0, "offset": 7, "reserved": 7,
 }  # fmt: skip
 
@@ -64,8 +64,8 @@ def test_whatever_is_torn_is_set_aside_or_read_whole(data: st.DataObject) -> Non
         checkpoint.path.write_bytes(torn)
         try:
             files, _ = checkpoint.load()
-        except ValueError as other_version:
-            assert "version" in str(other_version)
+        except OtherVersion:
+            return
         else:
             aside = [path for path in Path(name).iterdir() if statefile.ASIDE in path.name]
             assert checkpoint.lost == bool(aside)
@@ -91,7 +91,7 @@ def test_a_shipper_with_a_torn_checkpoint_starts_and_says_so(tmp_path: Path) -> 
         assert str(state / "checkpoint.json") in said
         from tests.field.house import until
 
-        until(lambda: (state / "checkpoint.json").exists())
+        until((state / "checkpoint.json").exists)
         assert orjson.loads((state / "checkpoint.json").read_bytes())["files"]
     finally:
         shipper.terminate()

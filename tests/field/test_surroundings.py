@@ -1,4 +1,4 @@
-"""A working folder full of other people's modules, other programs' variables, and a data folder of odd letters."""
+"""A working folder full of others' modules, other programs' variables, a data folder of odd letters."""
 
 from __future__ import annotations
 
@@ -105,5 +105,5 @@ def test_a_worker_by_itself_lives_there(lived_in: House, tmp_path: Path) -> None
     """`tutti worker` without any supervisor: the engine's child is one more step away."""
     workers = [one for one in lived_in.family if "worker" in one.cmdline()]
     (worker,) = [one for one in workers if one.cmdline()[-1] == "worker"]
-    until(lambda: worker.children())
+    until(worker.children)
     assert all("-P" in child.cmdline() for child in worker.children() if isinstance(child, psutil.Process))

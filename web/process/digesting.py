@@ -1,4 +1,4 @@
-"""Keeps the digest of the log files up to date, in a process of its own, so that /analytics never waits for it."""
+"""Keeps the digest of the log files up to date, in a process of its own, so that /analytics need not."""
 
 from __future__ import annotations
 

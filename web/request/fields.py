@@ -28,7 +28,7 @@ def cookies(request: Request) -> Mapping[str, str]:
 
 
 def cookie_name(base: str, scope: Scope) -> str:
-    """A cookie's name at the port that the browser opened: browsers give all ports of a host one cookie jar."""
+    """A cookie's name at the port that the browser opened: all ports of a host share its cookies."""
     found = PORT.search(fields(scope).get("host", ""))
     return f"{base}_{found[1]}" if found else base
 

@@ -131,7 +131,8 @@ def _translated() -> Iterator[None]:
     except (sa.exc.DBAPIError, sqlite3.Error, OSError) as error:
         if any(words in str(error) for words in DAMAGED):
             raise LedgerUnavailable(
-                "the ledger's file is damaged and cannot be read; stop Tutti and bring a backup back (tutti restore)"
+                "the ledger's file is damaged and cannot be read; stop Tutti, then bring a backup back "
+                "(tutti restore)"
             ) from error
         raise LedgerUnavailable("the ledger cannot be reached or written now; try again soon") from error
 
