@@ -1,6 +1,6 @@
 # `make help` lists what there is to do.
 .DEFAULT_GOAL := help
-.PHONY: help run test check format bench faults lock clean
+.PHONY: help run test unit pythons check format bench faults audit fuzz release lock clean
 BIN := .venv/bin
 WORKERS ?= 2
 
@@ -12,9 +12,17 @@ run:  ## install what is missing, then start Tutti here (Ctrl-C stops it)
 	@exec $(BIN)/tutti up
 
 # CI has no GPU: the tests for one are not part of its run, so that there every skip is an error.
-test:  ## install what the tests need and run them all
+test:  ## install what the tests need and run them all (make test ARGS="-k ledger")
 	@compose/install.sh test
-	$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal $(if $(CI),-m "not gpu")
+	$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal $(if $(CI),-m "not gpu") $(ARGS)
+
+unit:  ## the tests that need no server (make unit ARGS="-k ledger")
+	@compose/install.sh test
+	TUTTI_TEST_SERVERS=off $(BIN)/python -m pytest tests/unit -n $(WORKERS) --dist worksteal -m "not server and not gpu" $(ARGS)
+
+pythons:  ## the same on each Python from 3.11 to 3.14 that is here
+	@compose/install.sh test
+	@tests/pythons.sh $(ARGS)
 
 check:  ## lint, types and layers
 	@compose/install.sh test
@@ -34,6 +42,18 @@ bench:  ## every figure that the README states
 faults:  ## the fault runs: real kills, at least 20 times each
 	@compose/install.sh test
 	$(BIN)/python -m tests.faults
+
+audit:  ## vulnerabilities, calls, nginx, file modes (make audit ADVISORIES=osv.json without a network)
+	@compose/install.sh test
+	$(BIN)/python -m tests.security.audit $(if $(ADVISORIES),--advisories $(ADVISORIES))
+
+fuzz:  ## feed the parsers at the borders with odd input (make fuzz MINUTES=60)
+	@compose/install.sh test
+	$(BIN)/python -m tests.security.fuzz --minutes $(or $(MINUTES),5)
+
+release:  ## source, wheel, bill of materials and hashes into dist/
+	@compose/install.sh test
+	@compose/release.sh
 
 lock:  ## write the lock files anew from pyproject.toml
 	compose/lock.sh

@@ -5,7 +5,20 @@ from __future__ import annotations
 import importlib
 import sys
 
-NAMES = ("start", "song", "sketch", "accept", "queue", "logging", "shipper", "gateway", "reloads", "gpu")
+NAMES = (
+    "start",
+    "song",
+    "sketch",
+    "reading",
+    "accept",
+    "short_way",
+    "queue",
+    "logging",
+    "shipper",
+    "gateway",
+    "reloads",
+    "gpu",
+)
 
 
 def main() -> None:

@@ -76,7 +76,7 @@ def _tutti(made: Cell) -> tuple[float, float]:
     rate, p99, answered = _load(f"http://127.0.0.1:{port}", "/v1/jobs")
     spent = _cpu(parts)
     with Ledger(made.ledger_url) as ledger:
-        counters = ledger.counters()
+        counters = ledger.views.counters()
     if counters["accepted"] < answered:
         raise RuntimeError(f"{answered} were answered and only {counters['accepted']} are in the ledger")
     cores = ", ".join(f"{name} {(spent[name] - before[name]) / SECONDS:.2f}" for name in parts)

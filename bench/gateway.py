@@ -142,13 +142,13 @@ async def streams(server: Server) -> str:
 def ending(ledger: Ledger) -> Callable[[str], None]:
     """What a worker does at the end of a job."""
     info = WorkerInfo(id="bench.0", node="bench", queues=("sketch@1",), engine="sketch", model_version="1")
-    epoch = ledger.register_worker(info)
+    epoch = ledger.workers.register(info)
 
     def fire(job_id: str) -> None:
-        job = ledger.claim(job_id, info.id, epoch)
+        job = ledger.workers.claim(job_id, info.id, epoch)
         assert job
         song = Output(name=f"{job_id}.wav", format="wav", seconds=60, bytes=SONG_BYTES, sha256="0" * 64)
-        assert ledger.finish(job_id, job.attempt, info.id, epoch, [song])
+        assert ledger.workers.finish(job_id, job.attempt, info.id, epoch, [song])
 
     return fire
 
@@ -156,7 +156,7 @@ def ending(ledger: Ledger) -> Callable[[str], None]:
 def queued(front: Front) -> str:
     job_id = new_job_id("a")
     request = JobRequest(prompt="a calm piano song")
-    front.ledger.accept(NewJob(id=job_id, request=request, model_queue="sketch@1")).result()
+    front.ledger.submissions.accept(NewJob(id=job_id, request=request, model_queue="sketch@1")).result()
     return job_id
 
 

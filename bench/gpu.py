@@ -16,6 +16,7 @@ import statistics
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
 import torch
 
@@ -23,7 +24,7 @@ from bench.full_size import pipeline
 from bench.gpu_drive import MIX, PROMPT, Driver, alone, arriving, continuous, lockstep, rate, song, words
 from bench.gpu_floors import Rates, ceilings, decoder_bytes, decoder_flops, network_seconds, weight_bytes
 from tasks.engines.acestep import AceStepEngine, Options
-from tasks.engines.acestep.model import Model, adopt
+from tasks.engines.acestep.checkpoint.model import Model, adopt
 from tasks.engines.engine import Song
 
 STARTED = time.perf_counter()
@@ -138,6 +139,27 @@ def mixed(engine: AceStepEngine, label: str, arrivals: int) -> None:
     )
 
 
+def corrected(engine: AceStepEngine, label: str, share: float) -> None:
+    """What corrections cost: plain songs, corrected ones (the default), and those with others mixed in."""
+    singly = {"velocity_norm_threshold": 2.0, "velocity_ema_factor": 0.1}  # these are advanced one by one
+    kinds: dict[str, list[dict[str, Any]]] = {
+        "uncorrected": [{"dcw": "off"}],
+        "corrected": [{}],
+        "mixed": [{}, singly, {"dcw": "low"}, {"infer_method": "sde"}],
+    }
+    for seconds, places, count in SATURATED:
+        for name, fields in kinds.items():
+            numbers = range(max(places, round(count * share)))
+            songs = [song(seconds, n, **fields[n % len(fields)]) for n in numbers]
+            for _ in continuous(engine, iter(songs[:places]), places):
+                pass
+            torch.cuda.synchronize()
+            before = time.perf_counter()
+            for _ in continuous(engine, iter(songs), places):
+                pass
+            say(f"{label} {seconds:g} s, {name}: {len(songs) / (time.perf_counter() - before):.2f} songs/s")
+
+
 def peer() -> dict[tuple[float, int], float]:
     """diffusers' own pipeline: one call a song, and its best batches."""
     pipe = pipeline()
@@ -158,7 +180,7 @@ def peer() -> dict[tuple[float, int], float]:
 @torch.inference_mode()
 def main(arguments: list[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
-    parser.add_argument("--only", default="peer,isolation,idle,saturated,mixed")
+    parser.add_argument("--only", default="peer,isolation,idle,saturated,mixed,corrected")
     parser.add_argument("--precisions", default="bf16,fp8")
     parser.add_argument("--compiled", type=Path, default=Path("var/compiled"), help="cache of compiled code")
     parser.add_argument("--share", type=float, default=1.0, help="share of the songs, for a quick look")
@@ -186,6 +208,8 @@ def main(arguments: list[str] | None = None) -> None:
         for (seconds, batch), got in theirs.items():
             if seconds in ours:
                 say(f"{precision} {seconds:g} s: {ours[seconds] / got:.1f}x diffusers with {batch} a call")
+        if "corrected" in parts:
+            corrected(engine, precision, chosen.share)
         if "mixed" in parts:
             mixed(engine, precision, round(240 * chosen.share))
         engine.unload()

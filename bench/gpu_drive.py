@@ -10,9 +10,10 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Iterator
+from typing import Any
 
 from tasks.engines.acestep import AceStepEngine
-from tasks.engines.acestep.state import SongState
+from tasks.engines.acestep.denoising.state import SongState
 from tasks.engines.engine import Audio, Song
 from tasks.jobs import JobRequest
 
@@ -31,8 +32,8 @@ def words(seconds: float) -> str:
     return LYRICS if seconds >= 30 else SHORT_LYRICS
 
 
-def song(seconds: float, seed: int) -> Song:
-    request = JobRequest(prompt=f"{PROMPT}, take {seed}", lyrics=words(seconds), duration=seconds)
+def song(seconds: float, seed: int, **fields: Any) -> Song:
+    request = JobRequest(prompt=f"{PROMPT}, take {seed}", lyrics=words(seconds), duration=seconds, **fields)
     return Song(job_id=f"song-{seed}", variation=1, seed=seed, request=request)
 
 

@@ -8,7 +8,7 @@ from typing import NamedTuple
 import torch
 
 from tasks.engines.acestep import AceStepEngine
-from tasks.engines.acestep.block import Fp8, quantise
+from tasks.engines.acestep.kernels.layers import Fp8, quantise
 
 STAGES = ((10, 1_024), (6, 512), (4, 256), (4, 128), (2, 128))  # the decoder's strides and channels
 

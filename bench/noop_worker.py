@@ -44,19 +44,19 @@ class LedgerJobs:
         info = WorkerInfo(
             id=NAME, node="bench", queues=(QUEUE,), engine="tone", model_version="1", slots=THREADS
         )
-        self._epoch = self._ledger.register_worker(info)
+        self._epoch = self._ledger.workers.register(info)
         threading.Thread(target=self._renew, daemon=True).start()
 
     def __call__(self, job_id: str) -> None:
-        job = self._ledger.claim(job_id, NAME, self._epoch)
+        job = self._ledger.workers.claim(job_id, NAME, self._epoch)
         if job:
             output = Output(name=f"{job_id}.wav", format="wav", seconds=5, bytes=1, sha256="0" * 64)
-            self._ledger.finish(job_id, job.attempt, NAME, self._epoch, [output])
+            self._ledger.workers.finish(job_id, job.attempt, NAME, self._epoch, [output])
 
     def _renew(self) -> None:
         pause = threading.Event()
         while not pause.wait(2):
-            self._ledger.renew(NAME, self._epoch)
+            self._ledger.workers.renew(NAME, self._epoch)
 
 
 def _app(kind: str) -> Celery:

@@ -70,11 +70,11 @@ def _through(ledger: Ledger, number: int, total: int) -> None:
     """Accept jobs, and wait until `total` have succeeded since the beginning."""
     request = JobRequest(prompt="a plain tone", duration=5)
     new = (NewJob(id=new_job_id("a"), request=request, model_queue=QUEUE) for _ in range(number))
-    wait([ledger.accept(one) for one in new])
+    wait([ledger.submissions.accept(one) for one in new])
     until = time.monotonic() + LIMIT
-    while ledger.counters().get("succeeded", 0) < total:
+    while ledger.views.counters().get("succeeded", 0) < total:
         if time.monotonic() > until:
-            raise TimeoutError(f"{ledger.counters()} after {LIMIT} s")
+            raise TimeoutError(f"{ledger.views.counters()} after {LIMIT} s")
         time.sleep(0.02)
 
 

@@ -21,12 +21,16 @@ from compose.commands import (
     capacity,
     doctor,
     generate,
+    jobs,
     keys,
+    mcp,
+    model,
     observe,
     parts,
     settings,
     ship,
     status,
+    webhooks,
 )
 from tasks import environment
 from tasks.checked import complaints
@@ -36,11 +40,26 @@ app = typer.Typer(
     name="tutti",
     help="Serve the ACE-Step music model to many people at once.",
     no_args_is_help=True,
-    add_completion=False,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
-for module in (parts, generate, status, capacity, keys, canary, backup, doctor, settings, ship, observe):
+for module in (
+    parts,
+    generate,
+    jobs,
+    status,
+    capacity,
+    keys,
+    mcp,
+    webhooks,
+    canary,
+    model,
+    backup,
+    doctor,
+    settings,
+    ship,
+    observe,
+):
     app.add_typer(module.app)
 
 
@@ -84,15 +103,23 @@ def _is_told(error: Exception) -> bool:
 
 
 def _told(error: Exception) -> str:
-    if _ledger_is_away(error):
-        return f"{error} (TUTTI_LEDGER_URL, TUTTI_DATA)"
-    return str(error) if _is_told(error) else f"{type(error).__name__}: {error}"
+    named = _to_look_at(error)
+    text = str(error) if _is_told(error) else f"{type(error).__name__}: {error}"
+    return f"{text} ({named})" if named else text
 
 
-def _ledger_is_away(error: Exception) -> bool:
-    """Whether the ledger says so; where nobody has loaded it, it cannot have said anything."""
-    errors = sys.modules.get("tasks.ledger.errors")
-    return errors is not None and isinstance(error, errors.LedgerUnavailable)
+# module, error, and the settings to look at; what nobody has loaded cannot have raised anything
+KNOWN = (
+    ("tasks.ledger.errors", "LedgerUnavailable", "TUTTI_LEDGER_URL, TUTTI_DATA"),
+    ("observability.metrics", "CannotServe", "TUTTI_METRICS_HOST, TUTTI_..._METRICS_PORT"),
+)
+
+
+def _to_look_at(error: Exception) -> str | None:
+    for module, name, named in KNOWN:
+        if module in sys.modules and isinstance(error, getattr(sys.modules[module], name)):
+            return named
+    return None
 
 
 if __name__ == "__main__":

@@ -16,6 +16,7 @@ from types import FrameType
 from typing import Any
 
 from observability import statefile
+from tasks.security.folders import claim
 from tasks.settings import Settings
 
 # Seconds; Flower's own stop at 10, and songs take longer.
@@ -24,6 +25,7 @@ BUCKETS = [1.0, 2.5, 5.0, 10.0, 20.0, 40.0, 80.0, 160.0, 320.0, 640.0, float("in
 
 def run(settings: Settings) -> None:
     """Run Flower until SIGTERM."""
+    claim(settings)
     for name in [name for name in os.environ if name.startswith("FLOWER_")]:
         del os.environ[name]
     from flower import command
@@ -52,7 +54,7 @@ def run(settings: Settings) -> None:
 def _options(settings: Settings) -> dict[str, Any]:
     return {
         "unix_socket": str(settings.run_path / "flower.sock"),
-        "url_prefix": "flower",
+        "url_prefix": f"{settings.public_prefix}/flower".removeprefix("/"),
         "persistent": True,
         "db": str(_memory(settings.data.absolute() / "flower.db")),
         "max_tasks": 10_000,

@@ -12,9 +12,7 @@ from nginx.node import Backends, Canary, WebNode, parse_nodes
 from observability.logging import get_logger
 from tasks.ledger import Ledger
 from tasks.ledger import WebNode as Registered
-from tasks.ledger.operating.canary import CanaryTable
-from tasks.ledger.operating.tables import opened
-from tasks.security.links import key_of
+from tasks.security.links import gateway_token, key_of
 from tasks.security.secret import secret_of
 from tasks.settings import LOCAL, Settings
 
@@ -27,27 +25,28 @@ log = get_logger()
 
 def run(settings: Settings, *, watch: bool = True) -> int:
     """Run nginx until SIGTERM, in step with the nodes that live and with the canary (`watch`)."""
-    ledger, lanes = Ledger.of(settings), CanaryTable(opened(settings.ledger))
+    ledger = Ledger.of(settings)
     try:
         return gateway.run(
             settings,
-            backends=_look(settings, ledger, lanes),
+            backends=_look(settings, ledger),
             secret=key_of(secret_of(settings)),
+            token=gateway_token(key_of(secret_of(settings))),
             follow=watch,
         )
     finally:
         ledger.close()
 
 
-def _look(settings: Settings, ledger: Ledger, lanes: CanaryTable) -> Callable[[], Backends]:
+def _look(settings: Settings, ledger: Ledger) -> Callable[[], Backends]:
     named, names, alone = parse_nodes(settings.web_nodes), Names(), Alone(settings.node)
 
     def look() -> Backends:
-        canary = lanes.get()
+        canary = ledger.canaries.get()
         share = Canary(canary.percent, canary.version) if canary and canary.active else None
         if named:
             return Backends(_numbered(named, names), share)
-        registered = ledger.web_nodes()
+        registered = ledger.web_nodes.all()
         alone.tell(registered)
         nodes = living(registered, ledger.now(), settings.node, names.numeric)
         return Backends(nodes or gateway.own_node(settings).nodes, share)

@@ -60,7 +60,7 @@ get_uv() {
     cksum <$locks/tool.txt >.tools/uv/.lock
 }
 
-sum() { cat "$locks/$1.txt" pyproject.toml | cksum; }
+sum() { cat "$locks/$1.txt" pyproject.toml clients/python/pyproject.toml | cksum; }
 has() { [ "$(cat .venv/.tutti 2>/dev/null)" = "$1 $(sum "$1") $PWD" ]; }
 
 install_lock() {
@@ -72,7 +72,7 @@ install_lock() {
     [ -t 2 ] && quiet=
     # shellcheck disable=SC2086
     $uv pip sync $quiet --compile-bytecode --require-hashes --python .venv/bin/python "$locks/$1.txt"
-    $uv pip install -q --no-deps --build-constraints $locks/tool.txt --python .venv/bin/python -e .
+    $uv pip install -q --no-deps --build-constraints $locks/tool.txt --python .venv/bin/python -e . -e clients/python
     isolate
     printf '%s\n' "$1 $(sum "$1") $PWD" >.venv/.tutti
 }
@@ -88,6 +88,9 @@ isolate() {
 debian_packages() {
     missing=
     for package in $(sed 's/#.*//' compose/debian.txt); do
+        # Node.js may come from elsewhere, which Debian's packages of it would contradict.
+        case "$package" in nodejs) program=node ;; npm) program=npm ;; *) program= ;; esac
+        [ -n "$program" ] && command -v "$program" >/dev/null && continue
         dpkg-query -W -f '${Status}' "$package" 2>/dev/null | grep -q 'ok installed' || missing="$missing $package"
     done
     [ -z "$missing" ] && return

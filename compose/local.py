@@ -13,9 +13,10 @@ from pathlib import Path
 
 from compose import parts
 from compose.supervise import Say, StartFailed, Supervisor
+from compose.terminal import plain
 from tasks import listening
 from tasks.engines import UnknownEngine, model_of, resolve
-from tasks.places import own_folder
+from tasks.security.folders import FolderRefused, claim
 from tasks.settings import Settings
 
 COLOURS = (36, 33, 32, 35, 34, 31, 96)  # ANSI, one a part
@@ -70,12 +71,12 @@ def prepare(settings: Settings) -> None:
 def up(settings: Settings) -> int:
     """Run every part until SIGINT or SIGTERM; the answer is the exit code."""
     try:
-        own_folder(settings.run_path)
+        claim(settings)
         with sole_owner(settings):
             look_ahead(settings)
             prepare(settings)
             return asyncio.run(_run(settings))
-    except (AlreadyRunning, CannotStart, UnknownEngine, OSError) as error:
+    except (AlreadyRunning, CannotStart, FolderRefused, UnknownEngine, OSError) as error:
         print(error, file=sys.stderr)  # noqa: T201
         return 1
 
@@ -136,7 +137,7 @@ def _speaker(names: list[str]) -> Say:
     def say(name: str, line: str) -> None:
         label = f"{name:>{width}} |"
         label = f"\033[{colours[name]}m{label}\033[0m" if name in colours else label
-        print(label, line, flush=True)  # noqa: T201
+        print(label, plain(line.expandtabs()), flush=True)  # noqa: T201
 
     return say
 

@@ -1,10 +1,11 @@
 #!/bin/sh
 # Writes compose/locks/ anew: newest versions that pyproject.toml allows, with hashes, without addresses.
+# tutti-client is of this repository and has no hash: compose/install.sh installs it from clients/python.
 set -eu
 cd "$(dirname "$0")/.."
-compile() { .tools/uv/bin/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-annotate --no-header "$@"; }
+compile() { .tools/uv/bin/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-package tutti-client --no-annotate --no-header "$@"; }
 locks=compose/locks
-compile pyproject.toml --extra postgresql --extra acestep --extra test --extra check -o $locks/test.txt
+compile pyproject.toml --extra postgresql --extra mcp --extra acestep --extra test --extra check -o $locks/test.txt
 compile pyproject.toml --extra acestep --constraints $locks/test.txt -o $locks/acestep.txt
 compile pyproject.toml --constraints $locks/test.txt -o $locks/run.txt
 printf 'uv\nsetuptools\n' | compile - -o $locks/tool.txt

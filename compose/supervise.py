@@ -16,11 +16,12 @@ import time
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 
+from observability.back_off import BackOff
 from tasks import environment
 
 PR_SET_PDEATHSIG = 1
 STEADY_SECONDS = 30.0  # a process that lived so long starts its back-off anew
-BACK_OFF = (0.5, 1.0, 2.0, 4.0, 8.0, 15.0, 30.0)  # seconds
+STARTS_AGAIN = BackOff(first=0.5, longest=30.0)
 Check = Callable[[], Awaitable[bool]]
 Say = Callable[[str, str], None]
 """Prints one line of one part: its name, then the line."""
@@ -98,7 +99,7 @@ class Supervisor:
                 return
             lived = time.monotonic() - started
             running.deaths = 1 if lived > STEADY_SECONDS else running.deaths + 1
-            wait = BACK_OFF[min(running.deaths, len(BACK_OFF)) - 1]
+            wait = STARTS_AGAIN.pause(running.deaths)
             self._say(
                 running.part.name, f"ended {_how(code)} after {lived:.1f} s; starts again in {wait:g} s"
             )

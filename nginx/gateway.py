@@ -9,10 +9,11 @@ from collections.abc import Callable
 
 from nginx.certificate import Reminder
 from nginx.node import Backends, WebNode, parse_nodes
-from nginx.process import GatewayError, Nginx, available, machine
+from nginx.process import GatewayError, Nginx, available
 from nginx.render import render
-from observability.logging import configure, get_logger
+from observability.logging import configure, get_logger, warn_of_loss
 from observability.rotation import Bounds, rotate
+from tasks.security.folders import claim
 from tasks.settings import Settings
 
 __all__ = ["GatewayError", "Watch", "available", "run"]
@@ -61,10 +62,16 @@ class Gateway:
     """A running nginx and what it serves."""
 
     def __init__(
-        self, settings: Settings, nginx: Nginx, backends: Callable[[], Backends], secret: str | None
+        self,
+        settings: Settings,
+        nginx: Nginx,
+        backends: Callable[[], Backends],
+        secret: str | None,
+        token: str,
     ) -> None:
-        self._settings, self._nginx, self._backends, self._secret = settings, nginx, backends, secret
-        self._machine = machine(settings, nginx.program)
+        self._settings, self._nginx, self._backends = settings, nginx, backends
+        self._secret, self._token = secret, token
+        self._machine = nginx.machine()
 
     def write(self, backends: Backends) -> None:
         """Render, check and put in place.
@@ -73,7 +80,9 @@ class Gateway:
             GatewayError: nginx refuses the configuration.
 
         """
-        self._nginx.check(render(self._settings, backends, self._machine, secret=self._secret))
+        self._nginx.check(
+            render(self._settings, backends, self._machine, secret=self._secret, token=self._token)
+        )
 
     def look(self, last: Backends) -> Backends:
         """Ask for the backends now; keep the last ones known while nobody can tell."""
@@ -125,7 +134,7 @@ class Gateway:
 
     def _rotate(self) -> None:
         """Rename log files that have grown; nginx writes on into new ones."""
-        renamed = [rotate(self._settings.log_path / name, Bounds()) for name in LOGS]
+        renamed = [rotate(self._settings.log_path / name, Bounds(), on_loss=warn_of_loss) for name in LOGS]
         if any(renamed):
             self._nginx.reopen_logs()
 
@@ -156,6 +165,7 @@ def run(
     *,
     backends: Callable[[], Backends] | None = None,
     secret: str | None = None,
+    token: str = "",
     follow: bool = True,
     tick: float = TICK,
     settle: float = SETTLE,
@@ -168,6 +178,7 @@ def run(
         backends: Tells the web nodes and the canary of the moment. None: what the settings name, which does
             not change.
         secret: The key that signs links to songs.
+        token: What shows web nodes that a request comes by this gateway.
         follow: Whether to look at the backends again and again; else once, and at each SIGHUP.
         tick: Seconds between two looks at the backends.
         settle: Seconds that a change has to last before it is served by a reload.
@@ -185,9 +196,12 @@ def run(
         raise GatewayError(
             "nginx 1.19.5 or newer is not installed; install it (apt-get install nginx) or run `tutti web`"
         )
+    claim(settings)
     signals = _receive()
     configure(
         "tutti-gateway", settings.log_path / "nginx.jsonl", settings.log_level, settings.node, bounds=None
     )
-    gateway = Gateway(settings, Nginx(settings, program), backends or (lambda: own_node(settings)), secret)
+    gateway = Gateway(
+        settings, Nginx(settings, program), backends or (lambda: own_node(settings)), secret, token
+    )
     return gateway.serve(signals, follow=follow, tick=tick, settle=settle, rest=rest)

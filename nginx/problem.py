@@ -41,6 +41,9 @@ PROBLEMS = (
     ),
     Problem(413, "body_too_large", "Body too large", "The body is larger than this server takes; send less."),
     Problem(414, "bad_request", "Address too long", "The address is too long; send long texts in the body."),
+    Problem(
+        421, "unknown_host", "Not known by this name", "The server is not known by this name (TUTTI_HOSTS)."
+    ),
     Problem(429, "rate_limited", "Too many requests", "Slow down and try again after a moment.", retry=True),
     Problem(494, "bad_request", "Headers too large", "The headers are too large; send less.", answer=431),
     Problem(495, "bad_request", "Bad certificate", "The client's certificate was not accepted.", answer=400),

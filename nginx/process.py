@@ -13,13 +13,12 @@ import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import IO
 
-from nginx import keycache
+from nginx import account, keycache
+from nginx.account import Account
 from nginx.paths import link, paths
 from nginx.render import Machine
 from observability import statefile
-from tasks.places import own_folder
 from tasks.settings import Settings
 
 PR_SET_PDEATHSIG = 1
@@ -57,16 +56,16 @@ def version(text: str) -> tuple[int, ...]:
     return tuple(int(part) for part in match[1].split(".")) if match else (0,)
 
 
-def machine(settings: Settings, program: Path) -> Machine:
-    """Find out what this machine allows."""
+def machine(program: Path, *, user: Account | None = None, cache: Path | None = None) -> Machine:
+    """Find out what this machine allows, for workers of that account with their answers about keys there."""
     files = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
     limit = 65_536 if files == resource.RLIM_INFINITY else files
     return Machine(
-        user=(settings.gateway_user or "root") if os.getuid() == 0 else None,
+        user=user.directive if user else None,
         workers=min(os.cpu_count() or 1, 8),
         connections=max(256, min(16_384, limit // 2)),
         version=version(_build(program)),
-        cache=keycache.cache_folder(settings.run_path) if settings.keys_required else None,
+        cache=cache,
     )
 
 
@@ -92,14 +91,30 @@ class Nginx:
         self.prefix = settings.run_path / "nginx"
         self.config = self.prefix / "nginx.conf"
         self.error_log = paths(settings).logs / "nginx-error.log"
-        self.cache = keycache.cache_folder(settings.run_path) if settings.keys_required else None
         self._child: subprocess.Popen[bytes] | None = None
-        self._lock: IO[str] | None = None
-        own_folder(settings.run_path)
         own = () if settings.storage else (settings.storage_path,)  # a NAS has to be there already
         for folder in (self.prefix, settings.log_path, *own):
-            folder.mkdir(parents=True, exist_ok=True)
+            folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         link(settings)
+        try:
+            self.user = account.choose(settings)
+            wanted = settings.keys_required and keycache.possible()
+            self._keys = keycache.KeyCache(self.prefix) if wanted else None
+        except account.NoAccount as error:
+            raise GatewayError(str(error)) from error
+        except keycache.Held:
+            raise GatewayError(
+                "another gateway runs in this data folder; give this one its own TUTTI_DATA"
+            ) from None
+
+    @property
+    def cache(self) -> Path | None:
+        """The folder of answers about keys."""
+        return self._keys.folder if self._keys else None
+
+    def machine(self) -> Machine:
+        """What the machine allows this nginx."""
+        return machine(self.program, user=self.user, cache=self.cache)
 
     def check(self, text: str) -> None:
         """Write the configuration where it takes effect at the next start or reload, if nginx finds it good.
@@ -120,13 +135,7 @@ class Nginx:
 
     def start(self) -> None:
         """Start the master. It listens a moment later; `running` tells when it ended."""
-        keycache.clear()
-        if self.cache:
-            self._lock = keycache.hold(self.cache)
-            if self._lock is None:
-                raise GatewayError(
-                    "another gateway runs in this data folder; give this one its own TUTTI_DATA"
-                )
+        self._clear()
         self._child = subprocess.Popen(  # noqa: S603 - our own arguments
             self._arguments(self.config),
             env=self._environment(),
@@ -161,10 +170,13 @@ class Nginx:
             with contextlib.suppress(subprocess.TimeoutExpired):
                 self._child.wait(seconds)
                 break
-        if self._lock:
-            self._lock.close()
-            keycache.clear()
+        if self._keys:
+            self._keys.close()
+            self._clear()
         return self._child.returncode or 0
+
+    def _clear(self) -> None:
+        keycache.clear([self.user.uid] if self.user else [])
 
     def _signal(self, number: signal.Signals) -> None:
         if self._child and self._child.poll() is None:

@@ -16,15 +16,18 @@ from nginx.paths import paths
 from nginx.problem import PROBLEMS
 from tasks.listening import authority
 from tasks.settings import Settings
-
-JOB_ID = "[a-z0-9]{1,4}_[0-9a-hjkmnp-tv-z]{26}"
-AUDIO_TYPES = {
-    "wav": "audio/wav",
-    "flac": "audio/flac",
-    "mp3": "audio/mpeg",
-    "opus": '"audio/ogg; codecs=opus"',
-    "mid": "audio/midi",
-}
+from web.request.http import (
+    API_PREFIXES,
+    CONTENT_SECURITY_POLICY,
+    FLOWER_MAX,
+    JOB_ID_PATTERN,
+    JSON_MAX,
+    KEY_IN_BODY,
+    MEDIA_TYPES,
+    SECURITY_HEADERS,
+    shared_cache_may_keep,
+    upload_max,
+)
 
 
 @dataclass(frozen=True)
@@ -35,47 +38,32 @@ class Door:
         location: As an nginx location names it.
         pattern: The same as a regular expression.
         waits: The answer comes only when the song is finished.
+        uploads: The body is audio; it may be large, and an address may send only a few at once.
         page: It belongs to the pages, where a browser's session takes the place of a key.
+        large: The body may hold audio beside other fields.
+        key_in_body: The body may show the key, which only the web app reads.
     """
 
     location: str
     pattern: str
     waits: bool = False
+    uploads: bool = False
     page: bool = False
+    large: bool = False
+    key_in_body: bool = False
 
 
 DOORS = (
     Door("= /v1/jobs", "/v1/jobs"),
     Door("~ ^/v1/jobs/[^/]+/retry$", "/v1/jobs/[^/]+/retry"),
-    Door("= /v1/uploads", "/v1/uploads"),
+    Door("= /v1/uploads", "/v1/uploads", uploads=True),
     Door("= /generate", "/generate", waits=True),
-    Door("= /release_task", "/release_task"),
+    Door("= /v1/chat/completions", "/v1/chat/completions", waits=True, large=True),
+    Door("= /release_task", "/release_task", large=True, key_in_body=True),
     Door("= /songs", "/songs", page=True),
     Door("~ ^/songs/[^/]+/again$", "/songs/[^/]+/again", page=True),
 )
-API_PREFIXES = (
-    "/v1/",
-    "/generate",
-    "/release_task",
-    "/query_result",
-    "/output/",
-    "/auth/",
-    "/health",
-    "/livez",
-    "/readyz",
-    "/metrics",
-)
-CSP = (
-    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; media-src 'self' blob:; "
-    "connect-src 'self'; font-src 'self'; form-action 'self'; frame-ancestors 'none'; base-uri 'none'"
-)
-SECURITY_HEADERS = {
-    "X-Content-Type-Options": "nosniff",
-    "X-Frame-Options": "DENY",
-    "Referrer-Policy": "same-origin",
-    "Permissions-Policy": "camera=(), microphone=(), geolocation=()",
-    "Cross-Origin-Opener-Policy": "same-origin",
-}
+UPLOADS_AT_ONCE = 4  # of one address
 
 
 @dataclass(frozen=True)
@@ -173,7 +161,9 @@ def _environment() -> jinja2.Environment:
     return environment
 
 
-def render(settings: Settings, backends: Backends, machine: Machine, *, secret: str | None = None) -> str:
+def render(
+    settings: Settings, backends: Backends, machine: Machine, *, secret: str | None = None, token: str = ""
+) -> str:
     """Write the configuration.
 
     Args:
@@ -181,6 +171,7 @@ def render(settings: Settings, backends: Backends, machine: Machine, *, secret: 
         backends: Web nodes and canary of this moment.
         machine: Facts of the machine.
         secret: The key that signs links; needed where `sign_output` is on.
+        token: What shows web nodes that a request comes by this gateway.
 
     Raises:
         ValueError: A setting cannot be written for nginx; the text says which.
@@ -207,15 +198,25 @@ def render(settings: Settings, backends: Backends, machine: Machine, *, secret: 
             # to end may have accepted it, heard nothing yet, and close it as idle.
             deferred=" deferred" if sys.platform == "linux" else "",
             opened=_opened(settings),
+            prefix=settings.public_prefix,
+            before=f"(?:{re.escape(settings.public_prefix)})?" if settings.public_prefix else "",
+            token=token or "-",
             redirect=settings.tls_redirect_port and listen(settings.host, settings.tls_redirect_port),
             trusted=networks(settings.trusted_proxies),
-            admins=networks(settings.admin_networks),
             problems=PROBLEMS,
-            job_id=JOB_ID,
-            audio_types=AUDIO_TYPES,
+            job_id=JOB_ID_PATTERN,
+            media_types=MEDIA_TYPES,
             doors=DOORS,
+            key_in_body=sorted(KEY_IN_BODY - {door.pattern for door in DOORS}),
             api_prefixes=API_PREFIXES,
-            csp=CSP,
+            body_max=JSON_MAX,
+            upload_max=upload_max(settings),
+            flower_max=FLOWER_MAX,
+            uploads_at_once=UPLOADS_AT_ONCE,
+            shared=shared_cache_may_keep(settings),
+            names=None if settings.host_names is None else sorted(map(re.escape, settings.host_names)),
+            own_name=_bare(listen(settings.own_host, settings.port)),
+            csp=CONTENT_SECURITY_POLICY,
             security_headers=SECURITY_HEADERS,
             wait_seconds=math.ceil(settings.deadline_seconds) + 120,
         )

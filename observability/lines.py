@@ -6,10 +6,12 @@ import contextlib
 import os
 import threading
 import time
+from collections.abc import Callable
 from pathlib import Path
 
+from observability import metrics
 from observability.rotation import Bounds, rotate
-from observability.unshipped import Loss, warn
+from observability.unshipped import Loss
 
 LOOK_SECONDS = 0.5  # how often a writer looks whether its file was renamed or has outgrown its bounds
 FLAGS = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC
@@ -19,18 +21,21 @@ class LineFile:
     """Appends whole lines, each with one write, and follows the file's name through rotation.
 
     `O_APPEND` makes one `write` of a regular local file atomic among processes. A full or missing disk never
-    raises into the caller: serving goes on, and `dropped` counts what was lost.
+    raises into the caller: serving goes on, and `tutti_log_dropped_lines_total` counts what was lost.
 
     Args:
         path: The file; its folder is made if it is missing.
         bounds: When this writer itself rotates it; None leaves that to others.
+        on_loss: Told of each rotated file that had to be deleted before it was shipped.
 
     """
 
-    def __init__(self, path: Path, bounds: Bounds | None = None) -> None:
+    def __init__(
+        self, path: Path, bounds: Bounds | None = None, on_loss: Callable[[Loss], None] = lambda _: None
+    ) -> None:
         self.path = path
         self.bounds = bounds
-        self.dropped = 0
+        self._on_loss = on_loss
         self._file = -1
         self._inode = 0
         self._look_at = 0.0
@@ -45,9 +50,10 @@ class LineFile:
         try:
             data = b"\n" + line if self._torn else line
             self._torn = os.write(self._file, data) < len(data)
-            self.dropped += self._torn
+            if self._torn:
+                metrics.log_dropped.inc()
         except OSError:
-            self.dropped += 1
+            metrics.log_dropped.inc()
 
     def close(self) -> None:
         """Close the file; a later write opens it again."""
@@ -65,7 +71,7 @@ class LineFile:
             if self._file < 0 or self._renamed():
                 self._open()
         for loss in losses:  # not before the lock is free, because the warning is a line in this very file
-            warn(loss)
+            self._on_loss(loss)
 
     def _renamed(self) -> bool:
         try:

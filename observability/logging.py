@@ -28,11 +28,12 @@ from typing import Any, cast
 import structlog
 from structlog.stdlib import ProcessorFormatter
 
-from observability import console
+from observability import console, metrics
 from observability.ecs import MESSAGE_MAX, Fields, add_exception, drop_secrets, merge, render
 from observability.lines import LineFile
 from observability.redact import scrub
 from observability.rotation import Bounds
+from observability.unshipped import Loss
 
 ECS_VERSION = "9.2.0"
 LEVELS = {"debug": 10, "info": 20, "warning": 30, "error": 40, "critical": 50}
@@ -126,7 +127,7 @@ def configure(
     if _output.file:
         _output.file.close()
     _output.threshold = LEVELS[level]
-    _output.file = LineFile(path, bounds) if path else None
+    _output.file = LineFile(path, bounds, warn_of_loss) if path else None
     _output.prefix = f"{os.getpid():x}-{secrets.token_hex(6)}-"
     _output.dataset = service.replace("-", ".", 1)
     _output.fixed = {
@@ -144,9 +145,15 @@ def get_logger(**fields: Any) -> EcsLogger:
     return cast("EcsLogger", structlog.get_logger(**fields))
 
 
-def dropped_lines() -> int:
-    """Lines this process could not write, as on a full disk."""
-    return _output.file.dropped if _output.file else 0
+def warn_of_loss(loss: Loss) -> None:
+    """Log and count log lines that were deleted before they were shipped; who deletes log files ends here."""
+    metrics.log_unshipped_deleted.inc(loss.bytes)
+    get_logger().error(
+        "log.unshipped_deleted",
+        event={"outcome": "failure"},
+        message=f"{loss.path.name} was deleted with {loss.bytes} bytes not shipped, because the log files"
+        " outgrew their bound; see why `tutti ship` does not deliver",
+    )
 
 
 def bind(**fields: Any) -> None:

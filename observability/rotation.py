@@ -17,7 +17,7 @@ from pathlib import Path
 
 import orjson
 
-from observability.unshipped import Loss, Unshipped, warn
+from observability.unshipped import Loss, Unshipped
 
 HEAD = 4096
 DAY = 86_400.0
@@ -69,7 +69,7 @@ def is_due(file: int, bounds: Bounds, now: float) -> bool:
 
 
 def rotate(
-    path: Path, bounds: Bounds, now: float | None = None, *, on_loss: Callable[[Loss], None] = warn
+    path: Path, bounds: Bounds, now: float | None = None, *, on_loss: Callable[[Loss], None]
 ) -> Path | None:
     """Rename `path` if it is due, and delete rotated files beyond the bounds.
 

@@ -59,17 +59,3 @@ class Unshipped:
             return max(0, status.st_size - (entry["offset"] if entry and known else 0))
         finally:
             os.close(file)
-
-
-def warn(loss: Loss) -> None:
-    """Log and count a loss; everyone who deletes log files ends here."""
-    from observability import metrics  # both import the rotation, which imports this module
-    from observability.logging import get_logger
-
-    metrics.log_unshipped_deleted.inc(loss.bytes)
-    get_logger().error(
-        "log.unshipped_deleted",
-        event={"outcome": "failure"},
-        message=f"{loss.path.name} was deleted with {loss.bytes} bytes not shipped, because the log files"
-        " outgrew their bound; see why `tutti ship` does not deliver",
-    )

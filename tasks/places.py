@@ -10,7 +10,6 @@ import glob
 import hashlib
 import os
 import re
-import stat
 import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -124,24 +123,3 @@ def plain_folder(wanted: Path) -> Path:
         return wanted
     digest = hashlib.sha256(os.fsencode(wanted)).hexdigest()[:16]
     return Path(tempfile.gettempdir(), f"tutti-{os.getuid()}-{digest}")
-
-
-class NotOurs(OSError):
-    """A folder for sockets belongs to somebody else, or is open to them. The text says what to do."""
-
-
-def own_folder(path: Path) -> Path:
-    """Make a folder that only this account may enter, or make sure that it is one.
-
-    Raises:
-        NotOurs: it is another account's, as a name in the temporary folder may be that somebody took first.
-        OSError: it cannot be made.
-    """
-    path.mkdir(parents=True, exist_ok=True, mode=0o700)
-    status = path.lstat()
-    shared = path.parent == Path(tempfile.gettempdir()) and path.name.startswith("tutti-")
-    if shared and (
-        not stat.S_ISDIR(status.st_mode) or status.st_uid != os.getuid() or status.st_mode & 0o077
-    ):
-        raise NotOurs(f"{path} is not this account's alone; remove it, or set TUTTI_RUN to a folder that is")
-    return path

@@ -10,6 +10,7 @@ import socket
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
+from urllib.parse import urlsplit
 
 from pydantic import Field, SecretStr
 from pydantic.fields import FieldInfo
@@ -17,12 +18,17 @@ from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, Settings
 
 from tasks import listening, places, sources
 from tasks.checked import (
+    HOST_NAME,
     BrokerUrl,
     Host,
+    HostNames,
     HttpUrl,
     LedgerUrl,
     Networks,
     NodeName,
+    Origins,
+    Ports,
+    PublicUrl,
     WebAddress,
     WebNodes,
     this_host,
@@ -81,7 +87,16 @@ class Settings(BaseSettings):
         description="Folder of sockets and locks, on a local disk, such as /run/tutti; default: DATA/run.",
     )
     gateway: Literal["auto", "off"] = Field("auto", description="auto: nginx in front where it is installed.")
-    public_url: HttpUrl | None = Field(None, description="Address people see, if it is not http://HOST:PORT.")
+    public_url: PublicUrl | None = Field(
+        None,
+        description="Address people see, if it is not http://HOST:PORT, such as https://music.example.org or "
+        "https://example.org/tutti; everything stands below its path.",
+    )
+    hosts: HostNames = Field(
+        "",
+        description="Names by which people reach Tutti, beside PUBLIC_URL's, this machine's own, localhost "
+        "and bare addresses; requests for any other name are refused. '*': any name.",
+    )
     node: NodeName = Field(default_factory=this_host, description="This machine's name among the others.")
     cell: str = Field(
         "a", pattern=r"^[a-z0-9]{1,4}$", description="Name of this ledger and its GPUs in job ids."
@@ -130,6 +145,21 @@ class Settings(BaseSettings):
         "",
         description="Networks beyond the public internet that callbacks may reach, such as '10.1.0.0/16'.",
     )
+    callback_ports: Ports = Field(
+        "80, 443, 8080, 8443", description="Ports that callbacks may reach, such as '443, 8000-8999'."
+    )
+
+    # asking another server: tutti submit, watch, list, get, cancel, mcp
+    server: HttpUrl | None = Field(
+        None,
+        description="Tutti that the commands ask; default: the one of this machine.",
+    )
+    api_key: SecretStr | None = Field(None, description="API key that the commands show it.")
+
+    cors_origins: Origins = Field(
+        "",
+        description="Web pages that may ask from a browser, such as 'https://app.example.com, null'; none.",
+    )
 
     # the gateway
     balance: Literal["least_conn", "ip_hash", "round_robin"] = Field(
@@ -141,10 +171,22 @@ class Settings(BaseSettings):
         "empty: those that the ledger knows, else this machine's.",
     )
     trusted_proxies: Networks = Field(
-        "", description="Networks whose X-Forwarded-For is believed, such as '10.0.0.0/8, 192.0.2.7'."
+        "",
+        description="Networks of the proxies in front, whose PROXY_HEADER is believed, such as '10.0.0.0/8, "
+        "192.0.2.7'.",
     )
-    admin_networks: Networks = Field(
-        "127.0.0.0/8, ::1", description="Networks that may open /flower, /metrics and the gateway's status."
+    proxy_header: Literal["X-Forwarded-For", "Forwarded"] = Field(
+        "X-Forwarded-For",
+        description="Which header the TRUSTED_PROXIES write; the other may be a stranger's and is not read.",
+    )
+    admin_networks: Networks | None = Field(
+        None,
+        description="Networks that may open /flower, /metrics, /analytics and /gateway/status without a key "
+        "of the scope admin; default: this machine, and nobody where PUBLIC_URL is another machine's name.",
+    )
+    local_admins: bool = Field(
+        False,
+        description="Whether every account of this machine counts to ADMIN_NETWORKS, not Tutti's own alone.",
     )
     connection_limit: int = Field(256, ge=0, description="Open requests an address may have; 0: any number.")
     upstream_timeout: int = Field(
@@ -161,9 +203,16 @@ class Settings(BaseSettings):
     client_timeout: float = Field(
         15.0, ge=1, description="Seconds a client may pause while it sends a request."
     )
-    max_body_megabytes: int = Field(64, ge=1, description="Largest request body, uploads of audio included.")
+    max_body_megabytes: int = Field(
+        128, ge=1, description="Largest upload; ten minutes of 16-bit stereo at 48 kHz are 115 MB."
+    )
+    upload_quota_megabytes: int = Field(
+        1_024, ge=1, description="What the kept uploads of one owner, or of one address, may have together."
+    )
     gateway_user: str | None = Field(
-        None, description="Account of nginx's workers where root starts the gateway; default: root."
+        None,
+        description="Account of nginx's workers where root starts the gateway; default: www-data or nobody "
+        "where it can reach DATA, else root.",
     )
     tls_certificate: Path | None = Field(None, description="PEM chain; with TLS_KEY it turns HTTPS on.")
     tls_key: Path | None = Field(None, description="PEM private key of TLS_CERTIFICATE.")
@@ -175,7 +224,9 @@ class Settings(BaseSettings):
 
     # making music
     engine: str = Field("auto", description="auto, sketch, acestep or an entry point of tutti.engines.")
-    model: str = Field("ACE-Step/acestep-v15-turbo-diffusers", description="Hub id or folder for acestep.")
+    model: str = Field(
+        "ACE-Step/Ace-Step1.5", description="Hub id, folder or file of acestep's checkpoint, in any layout."
+    )
     precision: Literal["auto", "float32", "bfloat16", "fp8"] = Field(
         "auto", description="Numbers acestep computes with; auto: bfloat16 on a GPU, float32 on the CPU."
     )
@@ -205,14 +256,22 @@ class Settings(BaseSettings):
     kibana_url: HttpUrl | None = Field(
         None, description="Where `tutti observe setup` imports the dashboards."
     )
+    metrics_host: Host = Field(
+        "127.0.0.1",
+        description="Address at which workers, the dispatcher and the shipper answer /metrics, to anybody: "
+        "let only Prometheus reach it.",
+    )
     worker_metrics_port: int | None = Field(
         None,
         ge=1,
         le=65535,
-        description="Port of loopback for the worker's /metrics; TUTTI_DEVICE is added to it.",
+        description="Port of the worker's /metrics, to which TUTTI_DEVICE is added; none by default.",
+    )
+    dispatch_metrics_port: int | None = Field(
+        None, ge=1, le=65535, description="Port of the dispatcher's /metrics; none by default."
     )
     shipper_metrics_port: int | None = Field(
-        None, ge=1, le=65535, description="Port of the shipper's own /metrics on loopback; none by default."
+        None, ge=1, le=65535, description="Port of the shipper's /metrics; none by default."
     )
 
     @property
@@ -265,6 +324,12 @@ class Settings(BaseSettings):
         return places.socket_broker_url(self.run_path / "broker.sock")
 
     @property
+    def counts_for_all(self) -> bool:
+        """Whether the web app's /metrics tells of all parts: they are here, and show none themselves."""
+        own = (self.worker_metrics_port, self.dispatch_metrics_port)
+        return self.ledger.get_backend_name() == "sqlite" and own == (None, None)
+
+    @property
     def keys_required(self) -> bool:
         """Whether a request needs an API key: by default where others than this machine can reach it."""
         return self.keys == "on" or (self.keys == "auto" and not listening.is_loopback(self.host))
@@ -273,6 +338,20 @@ class Settings(BaseSettings):
     def own_host(self) -> str:
         """Where this machine itself reaches a server that listens on HOST."""
         return listening.own(self.host)
+
+    @property
+    def host_names(self) -> frozenset[str] | None:
+        """The names, lower case, by which this server may be asked for; None: any name.
+
+        Bare addresses are not among them: no other site can have one of ours for its name.
+        """
+        given = {part.strip().lower() for part in self.hosts.split(",") if part.strip()}
+        if "*" in given:
+            return None
+        public = urlsplit(self.public_url or "").hostname or ""
+        advertised = (self.advertise or "").rpartition(":")[0]
+        own = {"localhost", socket.gethostname().lower(), self.host.lower(), public, advertised.lower()}
+        return frozenset(name for name in given | own if HOST_NAME.match(name))
 
     @property
     def advertised(self) -> str:
@@ -285,10 +364,41 @@ class Settings(BaseSettings):
         return listening.authority(name, self.port)
 
     @property
+    def cors_allowed(self) -> tuple[str, ...]:
+        """The origins of CORS_ORIGINS."""
+        return tuple(part.strip() for part in self.cors_origins.split(",") if part.strip())
+
+    @property
+    def server_url(self) -> str:
+        """Where the commands that ask a server find it."""
+        return self.server or self.public_url or listening.url(self._scheme, self.own_host, self.port)
+
+    @property
+    def _scheme(self) -> str:
+        return "https" if self.tls_certificate else "http"
+
+    @property
+    def public_prefix(self) -> str:
+        """The path of the public URL, such as `/tutti`, or nothing."""
+        return urlsplit(self.public_url).path if self.public_url else ""
+
+    @property
+    def public_origin(self) -> str:
+        """The address people open without its path: scheme, host and port."""
+        return self.base_url.removesuffix(self.public_prefix)
+
+    @property
+    def admins(self) -> str:
+        """The networks of keepers; none by default where a proxy or tunnel makes strangers look local."""
+        if self.admin_networks is not None:
+            return self.admin_networks
+        apart = self.public_url and not listening.is_loopback(urlsplit(self.public_url).hostname or "")
+        return "" if apart else "127.0.0.0/8, ::1"
+
+    @property
     def base_url(self) -> str:
         """The address people open, without a slash at the end."""
-        scheme = "https" if self.tls_certificate else "http"
-        return self.public_url or listening.url(scheme, listening.opened(self.host), self.port)
+        return self.public_url or listening.url(self._scheme, listening.opened(self.host), self.port)
 
 
 @cache

@@ -7,6 +7,7 @@ import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import hypothesis
 import pytest
 
 from tasks.ledger import Ledger
@@ -17,12 +18,34 @@ from tests.servers.surroundings import PASSED
 
 os.environ.update(PASSED)  # an engine process of a test finds the tests' engines
 
+# Machines that run tests are busy: an example may take its time.
+hypothesis.settings.register_profile("busy", deadline=None)
+hypothesis.settings.load_profile("busy")
+
 
 def pytest_sessionfinish(session: pytest.Session) -> None:
     """In CI a skipped test is a failure: a part that is missing there would go unnoticed."""
     reporter = session.config.pluginmanager.get_plugin("terminalreporter")
     if needs.CI and reporter is not None and reporter.stats.get("skipped"):
         session.exitstatus = pytest.ExitCode.TESTS_FAILED
+
+
+SERVERS = frozenset({"postgresql", "started_valkey"})  # fixtures that start a server
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark what starts a server, so that `make unit` can leave it out."""
+    unit = Path(__file__).parent / "unit"
+    for item in items:
+        if not item.path.is_relative_to(unit) or _starts_server(item):
+            item.add_marker("server")
+
+
+def _starts_server(item: pytest.Item) -> bool:
+    chosen = getattr(item, "callspec", None)
+    if chosen is not None and "postgresql" in chosen.params.values():
+        return True
+    return bool(SERVERS.intersection(getattr(item, "fixturenames", ())))
 
 
 @pytest.fixture(scope="session")

@@ -25,7 +25,7 @@ def new_job(prompt: str = "calm piano", **values) -> NewJob:
 
 
 def accept(ledger: Ledger, number: int = 1, **values) -> list[str]:
-    answers = [ledger.accept(new_job(**values)) for _ in range(number)]
+    answers = [ledger.submissions.accept(new_job(**values)) for _ in range(number)]
     return [answer.result(30).job.id for answer in answers]
 
 
@@ -40,7 +40,7 @@ def register(
     info = WorkerInfo(
         id=name, node=node, queues=tuple(queues), engine="sketch", model_version=version, slots=slots
     )
-    return ledger.register_worker(info)
+    return ledger.workers.register(info)
 
 
 def song(job_id: str) -> Output:
@@ -49,5 +49,5 @@ def song(job_id: str) -> Output:
 
 def run(ledger: Ledger, job_id: str, worker: str = "gpu0@a", epoch: int = 1) -> bool:
     """Claim and finish a job."""
-    job = ledger.claim(job_id, worker, epoch)
-    return job is not None and ledger.finish(job_id, job.attempt, worker, epoch, [song(job_id)])
+    job = ledger.workers.claim(job_id, worker, epoch)
+    return job is not None and ledger.workers.finish(job_id, job.attempt, worker, epoch, [song(job_id)])

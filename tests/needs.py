@@ -10,6 +10,15 @@ import pytest
 CI = os.environ.get("CI", "").lower() in {"1", "true"}
 
 
+SERVERS = os.environ.get("TUTTI_TEST_SERVERS") != "off"  # `make unit` turns them off
+
+
+def server() -> None:
+    """A server is about to start: a test without the mark `server` may not ask for one."""
+    if not SERVERS:
+        pytest.fail("this test starts a server: mark it `server`, or leave the server out", pytrace=False)
+
+
 def missing(what: str, how: str) -> None:
     """End this test because `what` is not here; `how` says how to get it."""
     reason = f"needs {what}: {how}"

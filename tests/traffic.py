@@ -10,6 +10,8 @@ from typing import Any
 
 import orjson
 
+from tasks.jobs import ErrorClass
+
 DAY = dt.datetime(2026, 11, 22, tzinfo=dt.UTC)
 STEP = 1800
 JOBS = 3000
@@ -17,6 +19,8 @@ AUDIO = (10.0, 60.0, 120.0, 240.0)
 GPUS = ("stage-1-0", "stage-1-1", "stage-2-0", "stage-2-1")
 SLOW, SLOWNESS = "stage-2-1", 1.6
 WILD = "203.0.113.66"
+QUIET = "203.0.113.7"  # asks six times and is refused each time
+NEVER = 6
 STAGES = {"condition": 0.5, "denoise": 3.0, "decode": 0.25, "encode": 0.125, "store": 0.125}
 CLASSES = ("out_of_memory", "storage_full", "worker_lost", "cancelled_by_user")
 
@@ -49,6 +53,10 @@ def day(seed: int = 11) -> Day:
         _job(made, chance, number)
     for number in range(400):
         _refused(made, chance, number)
+    for number in range(NEVER):
+        _never(made, number)
+    for number in range(60):
+        _now_and_then(made, number)
     _heartbeats(made, chance)
     return made
 
@@ -125,7 +133,7 @@ def _ended(job: dict[str, Any], at: float) -> dict[str, Any]:
         "timings": stages,
     }
     if job["failed"]:
-        tutti["error"] = {"class": job["failed"]}
+        tutti["error"] = {"class": job["failed"], "ours": ErrorClass(job["failed"]).ours}
         return _line("worker", at, "job.failed", job["host"], event={"outcome": "failure"}, tutti=tutti)
     if job["hit"]:
         tutti["cache"] = {"hit": True, "saved_seconds": round(job["ns"] / 1e9, 3)}
@@ -139,10 +147,28 @@ def _refused(made: Day, chance: random.Random, number: int) -> None:
     made.lines["web"].append(_line("web", at, "job.refused", "web-1", source={"ip": WILD}, tutti=tutti))
 
 
+def _never(made: Day, number: int) -> None:
+    tutti = {"reason": "rate_limited", "prompt": {"chars": 80, "hmac": f"quiet{number}"}}
+    made.lines["web"].append(
+        _line("web", 7200.0 * number, "job.refused", "web-1", source={"ip": QUIET}, tutti=tutti)
+    )
+
+
+def _now_and_then(made: Day, number: int) -> None:
+    """One of sixty addresses that ask, and are refused, more often than the quiet one, but not always."""
+    ip = f"198.51.100.{number + 1}"
+    for asked in range(9 + number):
+        action = "job.refused" if asked else "job.accepted"
+        tutti = {"prompt": {"chars": 80, "hmac": f"{ip}-{asked}"}}
+        at = 600.0 * asked + number
+        made.lines["web"].append(_line("web", at, action, "web-1", source={"ip": ip}, tutti=tutti))
+
+
 def _heartbeats(made: Day, chance: random.Random) -> None:
     for at in range(0, 86_400, 300):
         for index, gpu in enumerate(GPUS):
-            tutti = {"gpu": {"id": gpu, "busy": 0.2 * (index + 1), "memory": 1 << 33}}
+            card = {"memory": (6 + 2 * index) << 30, "temperature": 50.0 + 5 * index + at % 7}
+            tutti = {"gpu": {"id": gpu, "busy": 0.2 * (index + 1), **card}}
             made.lines["worker"].append(_line("worker", at, "worker.heartbeat", gpu[:7], tutti=tutti))
         for queue in ("acestep@1", "gpu.stage-1.0"):
             tutti = {"queue": queue, "queued": {"depth": 3, "oldest_seconds": float(at % 1700)}}

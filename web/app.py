@@ -11,30 +11,43 @@ from importlib.metadata import version
 from typing import TYPE_CHECKING
 
 from fastapi import FastAPI
+from starlette.middleware.cors import CORSMiddleware
 
 from observability.logging import get_logger
 from tasks.ledger import Ledger
-from tasks.ledger.operating.canary import CanaryTable
-from tasks.ledger.operating.keys import Keys
-from tasks.ledger.sql.database import Database
 from tasks.queue.names import model_queue
 from tasks.security.keys import Keyring
-from tasks.security.links import Links
+from tasks.security.links import Links, gateway_token, key_of
 from tasks.security.secret import secret_of
+from tasks.security.signer import Signer
 from tasks.settings import Settings
 from web import pages
-from web.api import acestep, convert, generate, health, jobs, output, peaks, presence, schema, uploads
+from web.api import (
+    convert,
+    generate,
+    health,
+    jobs,
+    metrics,
+    output,
+    peaks,
+    presence,
+    schema,
+    uploads,
+)
+from web.api.acestep import ROUTERS as ACESTEP
 from web.asgi import guard
 from web.asgi.edge import Edge
-from web.asgi.short_way import Fast
+from web.asgi.short_way import ShortWay
 from web.pages import errors, flower
 from web.process.batcher import Batcher
 from web.process.digesting import Digesting
 from web.process.queue_router import QueueRouter
 from web.process.watcher import Watcher
-from web.request.client import networks
+from web.request import keeper
+from web.request.client import Proxies, networks
+from web.request.hosts import Hosts
 from web.request.limits import RateLimiter
-from web.request.signer import Signer
+from web.request.public import Public
 from web.request.state import AppState
 
 if TYPE_CHECKING:
@@ -70,21 +83,37 @@ def create_app(settings: Settings, *, address: str | None = None) -> FastAPI:
         peaks.router,
         convert.router,
         generate.router,
-        acestep.router,
+        *ACESTEP,
         health.router,
+        metrics.router,
     ):
         app.include_router(router)
     app.add_route("/output/{name}", output.serve, methods=["GET"], include_in_schema=False)
+    app.add_route("/-/shared/{name}", output.hand_over, methods=["GET"], include_in_schema=False)
     app.add_route("/flower", flower.proxy, methods=flower.METHODS, include_in_schema=False)
     app.add_route("/flower/{path:path}", flower.proxy, methods=flower.METHODS, include_in_schema=False)
     pages.install(app)
     errors.install(app)
-    schema.install(app)
+    schema.install(app, settings.public_prefix)
     app.add_route("/auth/key_valid", guard.key_valid, methods=["GET"], include_in_schema=False)
-    app.add_middleware(Fast)
+    app.add_route("/auth/keeper", keeper.answer, methods=["GET"], include_in_schema=False)
+    app.add_middleware(ShortWay)
     if settings.keys_required:
         app.add_middleware(guard.Guard)
-    app.add_middleware(Edge, trusted=networks(settings.trusted_proxies))
+    if settings.cors_allowed:  # outside the guard: a browser asks without a key first
+        app.add_middleware(
+            CORSMiddleware,
+            allow_origins=settings.cors_allowed,
+            allow_methods=["GET", "HEAD", "POST", "OPTIONS"],
+            allow_headers=["authorization", "content-type", "idempotency-key", "last-event-id", "x-api-key"],
+            expose_headers=["etag", "idempotency-replayed", "location", "retry-after", "x-trace-id"],
+        )
+    app.add_middleware(
+        Edge,
+        hosts=Hosts(settings.host_names),
+        proxies=_proxies(settings),
+        prefix=settings.public_prefix,
+    )
     return app
 
 
@@ -103,24 +132,33 @@ def _state(settings: Settings, threads: Executor) -> AppState:
     from tasks.engines import model_of
 
     ledger, model = Ledger.of(settings), model_of(settings)
-    database, signer = Database(settings.ledger), Signer(secret_of(settings))
+    signer = Signer(secret_of(settings))
     return AppState(
         settings=settings,
         ledger=ledger,
-        intake=Batcher(ledger.accept_many, at_once=64),  # the ledger's writer gathers them once more
-        looks=Batcher(lambda ids: threads.submit(ledger.look, ids), at_once=2),
+        intake=Batcher(
+            ledger.submissions.accept_many, at_once=64
+        ),  # the ledger's writer gathers them once more
+        looks=Batcher(lambda ids: threads.submit(ledger.views.statuses, ids), at_once=2),
         storage=_storage(settings),
         watcher=Watcher(ledger),
-        route=QueueRouter(ledger, CanaryTable(database), default=model_queue(model.name, model.version)),
-        keyring=Keyring(Keys(database)),
+        route=QueueRouter(ledger, default=model_queue(model.name, model.version)),
+        keyring=Keyring(ledger.keys),
         digesting=Digesting(settings.log_path, settings.data.absolute() / "analytics"),
         gate=RateLimiter(settings.rate_limit),
         logins=RateLimiter(settings.login_limit, "Keys may be tried"),
         signer=signer,
         links=Links(signer.secret, settings.link_seconds if settings.sign_output else None),
-        trusted=networks(settings.trusted_proxies),
-        admins=networks(settings.admin_networks),
+        proxies=_proxies(settings),
+        public=Public(settings),
+        admins=networks(settings.admins),
+        model=model,
     )
+
+
+def _proxies(settings: Settings) -> Proxies:
+    token = gateway_token(key_of(secret_of(settings)))
+    return Proxies(trusted=networks(settings.trusted_proxies), header=settings.proxy_header, token=token)
 
 
 def _storage(settings: Settings) -> Storage:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
+import resource
 import signal
 import socket
 import sys
@@ -15,15 +17,17 @@ from fastapi import FastAPI
 from observability.logging import configure, get_logger
 from tasks import listening
 from tasks.listening import CannotListen
-from tasks.places import own_folder
+from tasks.security.folders import claim
 from tasks.settings import LOCAL, Settings
 from web.app import create_app
-from web.asgi.cork import CorkedProtocol
+from web.asgi.connection import Door, guarded
+from web.request.client import networks
 from web.request.state import AppState
 
 log = get_logger()
 
 BACKLOG = 2048
+FILES_MAX = 65_536  # descriptors
 KEEP_ALIVE = 75  # seconds; longer than nginx keeps its connections, so that nginx closes them first
 
 
@@ -37,7 +41,7 @@ def run(settings: Settings, *, uds: Path | None = None) -> int:
     Returns:
         The exit code.
     """
-    settings.log_path.mkdir(parents=True, exist_ok=True)
+    claim(settings)
     configure(service="tutti-web", path=settings.log_path / "web.jsonl", level=settings.log_level)
     if uds is None:
         _warn_if_alone(settings)
@@ -74,7 +78,6 @@ def _listen(settings: Settings, uds: Path | None) -> list[socket.socket] | None:
     """
     if uds is None:
         return listening.bind(settings.host, settings.port)
-    own_folder(uds.parent)
     listening.try_sockets(uds.parent)
     uds.unlink(missing_ok=True)
     return None
@@ -90,13 +93,26 @@ def _warn_if_alone(settings: Settings) -> None:
         )
 
 
+def _door(settings: Settings) -> Door:
+    """As many connections as the system allows, which is often more than it grants at first."""
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = FILES_MAX if most == resource.RLIM_INFINITY else min(most, FILES_MAX)
+    with contextlib.suppress(OSError, ValueError):
+        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, most))
+    return Door(
+        patience=settings.client_timeout,
+        each=settings.connection_limit,
+        trusted=networks(settings.trusted_proxies),
+    )
+
+
 def _configuration(settings: Settings, uds: Path | None) -> uvicorn.Config:
     address = f"unix:{uds}" if uds else settings.advertised
     return uvicorn.Config(
         create_app(settings, address=address),
         uds=os.fspath(uds) if uds else None,
         loop="uvloop",
-        http=CorkedProtocol,
+        http=guarded(_door(settings)),
         ws="none",
         backlog=BACKLOG,
         timeout_keep_alive=KEEP_ALIVE,

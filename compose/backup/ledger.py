@@ -11,13 +11,19 @@ from typing import Final
 import sqlalchemy as sa
 
 from tasks import places
-from tasks.ledger.lifecycle.workers import NO_QUEUES
-from tasks.ledger.operating.tables import opened
 from tasks.ledger.sql.database import Database
-from tasks.ledger.sql.migrate import HEAD
+from tasks.ledger.sql.migrate import HEAD, migrate
+from tasks.ledger.sql.schema import NO_QUEUES
 
 BATCH: Final = 500
 NOT_ROWS: Final = frozenset({"alembic_version", "sqlite_sequence"})
+
+
+def opened(url: str | sa.URL) -> Database:
+    """A ledger's database, brought up to date."""
+    database = Database(url)
+    migrate(database)
+    return database
 
 
 def write(source: Database, target: Path) -> None:

@@ -11,7 +11,6 @@ from compose.backup import ledger
 from compose.backup.archive import Archive, ArchiveError, Entry, Manifest, digest_of
 from compose.backup.save import Progress, folders
 from tasks.ledger.errors import LedgerUnavailable
-from tasks.ledger.operating.tables import opened
 from tasks.ledger.sql.database import Database
 from tasks.settings import Settings
 from tasks.storage.songs import Storage
@@ -70,7 +69,7 @@ def _refuse_to_replace(settings: Settings, manifest: Manifest) -> None:
     if path is not None and not path.exists():
         return
     try:
-        with contextlib.closing(opened(settings.ledger)) as database:
+        with contextlib.closing(ledger.opened(settings.ledger)) as database:
             jobs = ledger.jobs_in(database)
     except LedgerUnavailable as error:
         raise ArchiveError(
@@ -120,13 +119,13 @@ def _ledger(settings: Settings, archive: Archive, manifest: Manifest) -> None:
         for name in (path, path.with_name(path.name + "-wal"), path.with_name(path.name + "-shm")):
             _aside(name)
         archive.give(manifest.ledger, path, mode=0o600)
-        opened(settings.ledger).close()  # migrated here, where an error is seen
+        ledger.opened(settings.ledger).close()  # migrated here, where an error is seen
         return
     copy = settings.data.absolute() / ".restored.db"
     copy.parent.mkdir(parents=True, exist_ok=True)
     try:
         archive.give(manifest.ledger, copy, mode=0o600)
-        with contextlib.closing(opened(settings.ledger)) as target:
+        with contextlib.closing(ledger.opened(settings.ledger)) as target:
             ledger.read(copy, target)
     finally:
         for path in copy.parent.glob(f"{copy.name}*"):

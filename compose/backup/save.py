@@ -14,7 +14,6 @@ from pathlib import Path
 
 from compose.backup import ledger
 from compose.backup.archive import Archive, Entry, Manifest
-from tasks.ledger.operating.tables import opened
 from tasks.ledger.sql.migrate import HEAD
 from tasks.security.secret import secret_of
 from tasks.settings import Settings
@@ -61,7 +60,7 @@ def save(settings: Settings, archive: Archive, progress: Progress = lambda *_: N
 def _ledger(settings: Settings, archive: Archive) -> Entry:
     with tempfile.TemporaryDirectory(dir=archive.folder, prefix=".ledger-") as folder:
         copy = Path(folder, "ledger.db")
-        with contextlib.closing(opened(settings.ledger)) as database:
+        with contextlib.closing(ledger.opened(settings.ledger)) as database:
             ledger.write(database, copy)
         with copy.open("rb") as file:
             return archive.take(file)

@@ -44,17 +44,17 @@ def restore(
     from compose.backup import Archive, ArchiveError
     from compose.backup import restore as put_back
     from compose.local import AlreadyRunning, sole_owner
-    from tasks.places import own_folder
+    from tasks.security.folders import FolderRefused, claim
 
     chosen = settings()
     try:
-        own_folder(chosen.run_path)
+        claim(chosen)
         with sole_owner(chosen):
             done = put_back(chosen, Archive(folder), replace=replace, progress=_progress)
     except AlreadyRunning:
         typer.echo(f"Tutti runs on {chosen.data.absolute()}; stop it first.", err=True)
         raise typer.Exit(1) from None
-    except (ArchiveError, OSError) as error:
+    except (ArchiveError, FolderRefused, OSError) as error:
         typer.echo(f"Nothing was replaced: {error}", err=True)
         raise typer.Exit(1) from None
     for note in done.notes:

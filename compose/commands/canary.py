@@ -8,22 +8,21 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from compose.terminal import plain
 from tasks.settings import settings
 
 if TYPE_CHECKING:
-    from tasks.ledger.operating.canary import CanaryTable
-    from tasks.ledger.operating.records import Canary, Sample
+    from tasks.ledger import Canary, Ledger, Sample
 
 group = typer.Typer(help="Send a share of the clients to another version of the model.", no_args_is_help=True)
 app = typer.Typer()
 app.add_typer(group, name="canary")
 
 
-def _lanes() -> CanaryTable:
-    from tasks.ledger.operating.canary import CanaryTable
-    from tasks.ledger.operating.tables import opened
+def _ledger() -> Ledger:
+    from tasks.ledger import Ledger
 
-    return CanaryTable(opened(settings().ledger))
+    return Ledger.of(settings())
 
 
 @group.command("set")
@@ -34,7 +33,8 @@ def begin(
     share: Annotated[str, typer.Argument(help="Share of the clients, such as 10%.")],
 ) -> None:
     """Begin a canary or change its share; it holds within seconds, without a restart."""
-    canary = _lanes().set(_version(version), _percent(share))
+    with _ledger() as ledger:
+        canary = ledger.canaries.set(_version(version), _percent(share))
     typer.echo(f"{canary.percent:g} % of the clients go to {canary.version}, if workers of it live.")
     typer.echo("It stops by itself when it fails more often or is slower than the stable lane.")
 
@@ -42,35 +42,37 @@ def begin(
 @group.command()
 def stop() -> None:
     """Send everyone to the stable lane; workers of the canary's version get no more jobs."""
-    _lanes().stop("stopped by hand")
+    with _ledger() as ledger:
+        ledger.canaries.stop("stopped by hand")
     typer.echo("The canary is stopped.")
 
 
 @group.command()
 def promote() -> None:
     """End the canary: its version counts as stable from now on. Do this when all workers have it."""
-    _lanes().set("", 0.0)
+    with _ledger() as ledger:
+        ledger.canaries.set("", 0.0)
     typer.echo("There is no canary now; the version most workers have is the stable one.")
 
 
 @group.command()
 def status() -> None:
     """Say how the canary does beside the stable lane."""
-    lanes = _lanes()
-    canary = lanes.get()
-    if canary is None or not canary.version:
-        typer.echo("There is no canary. Begin one: tutti canary set v2 10%")
-        return
-    typer.echo(_described(canary))
-    for lane in ("stable", "canary"):
-        typer.echo(f"{lane}: {_figures(lanes.sample(lane, canary.since))}")
+    with _ledger() as ledger:
+        canary = ledger.canaries.get()
+        if canary is None or not canary.version:
+            typer.echo("There is no canary. Begin one: tutti canary set v2 10%")
+            return
+        typer.echo(_described(canary))
+        for lane in ("stable", "canary"):
+            typer.echo(f"{lane}: {_figures(ledger.canaries.sample(lane, canary.since))}")
 
 
 def _described(canary: Canary) -> str:
     since = dt.datetime.fromtimestamp(canary.since, dt.UTC).strftime("%Y-%m-%d %H:%M UTC")
     if canary.stopped_at is not None:
-        return f"{canary.version} (since {since}) is stopped: {canary.reason}"
-    return f"{canary.version} gets {canary.percent:g} % of the clients since {since}"
+        return f"{plain(canary.version)} (since {since}) is stopped: {plain(canary.reason or '')}"
+    return f"{plain(canary.version)} gets {canary.percent:g} % of the clients since {since}"
 
 
 def _figures(sample: Sample) -> str:

@@ -25,9 +25,9 @@ def capacity(
 ) -> None:
     """Tell how many songs an hour the workers can make, by the newest songs' times."""
     with Ledger.of(settings()) as ledger:
-        page = ledger.list(state=JobState.SUCCEEDED, limit=SAMPLE)
-        slots = [worker.slots for worker in ledger.workers() if worker.alive]
-        queued = ledger.counters().get(JobState.QUEUED, 0)
+        page = ledger.views.page(state=JobState.SUCCEEDED, limit=SAMPLE)
+        slots = [worker.slots for worker in ledger.views.workers() if worker.alive]
+        queued = ledger.views.counters().get(JobState.QUEUED, 0)
     made = [job for job in page.jobs if job.started_at and not job.cache_hit]
     if not made:
         typer.echo("no song was made yet: make a few of the kind you expect, then ask again")

@@ -7,22 +7,22 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from compose.terminal import plain
 from tasks.security.keys import SCOPES, Key, scopes_of
 from tasks.settings import settings
 
 if TYPE_CHECKING:
-    from tasks.ledger.operating.keys import Keys
+    from tasks.ledger import Ledger
 
 group = typer.Typer(help="Make, list and revoke API keys.", no_args_is_help=True)
 app = typer.Typer()
 app.add_typer(group, name="keys")
 
 
-def _keys() -> Keys:
-    from tasks.ledger.operating.keys import Keys
-    from tasks.ledger.operating.tables import opened
+def _ledger() -> Ledger:
+    from tasks.ledger import Ledger
 
-    return Keys(opened(settings().ledger))
+    return Ledger.of(settings())
 
 
 @group.command()
@@ -37,12 +37,13 @@ def add(
     """Make a key and print it. It is shown this once; only its hash is kept."""
     from tasks.ledger import Quota
 
+    quota = Quota(concurrent=concurrent, jobs_a_day=jobs_a_day, seconds_a_day=seconds_a_day)
     try:
         scopes = scopes_of(scope or ["jobs"])
+        with _ledger() as ledger:
+            _, token = ledger.keys.add(name, scopes, quota, days=days)
     except ValueError as error:
         raise typer.BadParameter(str(error)) from error
-    quota = Quota(concurrent=concurrent, jobs_a_day=jobs_a_day, seconds_a_day=seconds_a_day)
-    _, token = _keys().add(name, scopes, quota, days=days)
     typer.echo(token)
     typer.echo("Keep it now: it cannot be shown again. Send it as 'Authorization: Bearer ...'.", err=True)
 
@@ -54,14 +55,16 @@ def show() -> None:
     from rich.table import Table
 
     table = Table("id", "name", "may", "jobs/day", "s/day", "at once", "made", "state")
-    for key in _keys().all():
+    with _ledger() as ledger:
+        keys = ledger.keys.all()
+    for key in keys:
         quota = key.quota
         bounds = (quota.jobs_a_day, quota.seconds_a_day, quota.concurrent)
         words = ("-" if bound is None else f"{bound:g}" for bound in bounds)
         table.add_row(
-            key.id, key.name, " ".join(sorted(key.scopes)), *words, _day(key.created_at), _state(key)
+            key.id, plain(key.name), " ".join(sorted(key.scopes)), *words, _day(key.created_at), _state(key)
         )
-    Console().print(table)
+    Console(markup=False).print(table)
 
 
 @group.command()
@@ -69,14 +72,15 @@ def revoke(
     key_id: Annotated[str, typer.Argument(metavar="ID", help="The id, as `tutti keys list` shows it.")],
 ) -> None:
     """End a key. It is refused everywhere within 30 seconds."""
-    from tasks.ledger.operating.keys import UnknownKey
+    from tasks.ledger import UnknownKey
 
     try:
-        key = _keys().revoke(key_id)
+        with _ledger() as ledger:
+            key = ledger.keys.revoke(key_id)
     except UnknownKey as error:
         typer.echo(str(error), err=True)
         raise typer.Exit(1) from error
-    typer.echo(f"{key.id} ({key.name}) is revoked; it is refused everywhere within 30 seconds.")
+    typer.echo(f"{key.id} ({plain(key.name)}) is revoked; it is refused everywhere within 30 seconds.")
 
 
 def _state(key: Key) -> str:

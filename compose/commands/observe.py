@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import datetime as dt
+from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from observability.elastic.steps import Step
 from tasks.settings import settings
+
+if TYPE_CHECKING:
+    from observability.kibana.setup import Access
 
 app = typer.Typer()
 observe = typer.Typer(help="Set up Elasticsearch and Kibana; make a report from the log files.")
@@ -21,11 +25,56 @@ def setup(
     api_key: Annotated[
         str | None, typer.Option(help="Key of an administrator; default: TUTTI_ELASTICSEARCH_API_KEY.")
     ] = None,
+    user: Annotated[
+        str | None, typer.Option(help="Sign in as this user instead; the password is asked for.")
+    ] = None,
+    password_file: Annotated[
+        Path | None, typer.Option(help="The file with the password of --user.", exists=True, dir_okay=False)
+    ] = None,
     retention_days: Annotated[int, typer.Option(min=1, help="Days that lines are kept.")] = 30,
+    failure_days: Annotated[
+        int, typer.Option(min=1, help="Days that lines are kept that do not fit the mappings.")
+    ] = 14,
     new_key: Annotated[bool, typer.Option(help="Make another API key for `tutti ship`.")] = False,
     runbooks: Annotated[str, typer.Option(help="Where alert rules link to.")] = "docs/runbooks.md",
+    replace_dashboards: Annotated[
+        bool, typer.Option(help="Replace the dashboards that are there; what people changed in them is lost.")
+    ] = False,
 ) -> None:
-    """Make templates, retention, key, dashboards and rules; change nothing that is right already."""
+    """Make templates, retention, key, dashboards and rules; change nothing that is right already.
+
+    Only a user can make the key for `tutti ship`: with an API key all else is done, and what makes it shown.
+    """
+    from observability.kibana.setup import Access
+
+    chosen = settings()
+    if not chosen.elasticsearch_url and not chosen.kibana_url:
+        typer.echo("Set TUTTI_ELASTICSEARCH_URL, and TUTTI_KIBANA_URL for the dashboards.", err=True)
+        raise typer.Exit(2)
+    if api_key and user:
+        typer.echo("Give --api-key or --user, not both.", err=True)
+        raise typer.Exit(2)
+    own = chosen.elasticsearch_api_key
+    key = api_key or (own.get_secret_value() if own else None)
+    access = Access(user=(user, _password(user, password_file))) if user else Access(api_key=key)
+    well = True
+    if elastic := chosen.elasticsearch_url:
+        well &= _try(lambda: _elasticsearch(elastic, access, retention_days, failure_days, new_key))
+    if kibana := chosen.kibana_url:
+        well &= _try(lambda: _kibana(kibana, access, runbooks, replace_dashboards))
+    if not well:
+        raise typer.Exit(1)
+
+
+def _password(user: str, file: Path | None) -> str:
+    if file is not None:
+        return file.read_text(encoding="utf-8").strip()
+    asked: str = typer.prompt(f"Password of {user}", hide_input=True, err=True)
+    return asked
+
+
+def _try(do: Callable[[], None]) -> bool:
+    """Do one of the two; what keeps one from being set up does not keep the other."""
     from elastic_transport import TransportError
     from elasticsearch import ApiError
     from httpx import HTTPError
@@ -34,36 +83,29 @@ def setup(
     from observability.elastic.setup import NewerThanThis
     from observability.kibana.setup import KibanaRefused
 
-    chosen = settings()
-    if not chosen.elasticsearch_url and not chosen.kibana_url:
-        typer.echo("Set TUTTI_ELASTICSEARCH_URL, and TUTTI_KIBANA_URL for the dashboards.", err=True)
-        raise typer.Exit(2)
-    own = chosen.elasticsearch_api_key
-    key = api_key or (own.get_secret_value() if own else None)
     try:
-        if chosen.elasticsearch_url:
-            _elasticsearch(chosen.elasticsearch_url, key, retention_days, new_key=new_key)
-        if chosen.kibana_url:
-            _kibana(chosen.kibana_url, key, runbooks)
+        do()
     except (NewerThanThis, KibanaRefused, ApiError, TransportError, HTTPError) as problem:
         typer.echo(f"Stopped: {trust.advice(problem) or problem}", err=True)
-        raise typer.Exit(1) from None
+        return False
+    return True
 
 
-def _elasticsearch(url: str, key: str | None, retention_days: int, *, new_key: bool) -> None:
+def _elasticsearch(url: str, access: Access, retention_days: int, failure_days: int, new_key: bool) -> None:
     from observability.elastic.setup import setup as set_up
     from observability.shipper.bulk import client
 
-    with client(url, key, bundle=settings().ca_bundle) as server:
-        _tell(set_up(server, retention_days=retention_days, new_key=new_key))
+    with client(url, access.api_key, bundle=settings().ca_bundle) as keyed:
+        server = keyed.options(basic_auth=access.user) if access.user else keyed
+        _tell(set_up(server, retention_days=retention_days, failure_days=failure_days, new_key=new_key))
 
 
-def _kibana(url: str, key: str | None, runbooks: str) -> None:
+def _kibana(url: str, access: Access, runbooks: str, replace: bool) -> None:
     from observability import trust
     from observability.kibana.setup import setup as set_up
 
     verify = trust.context(settings().ca_bundle)
-    _tell(set_up(url, api_key=key, runbooks=runbooks, verify=verify))
+    _tell(set_up(url, access, runbooks=runbooks, replace=replace, verify=verify))
 
 
 def _tell(steps: list[Step]) -> None:

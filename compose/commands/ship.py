@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from tasks import places
+from tasks.security.folders import claim
 from tasks.settings import settings
 
 app = typer.Typer()
@@ -26,6 +27,7 @@ def ship(
     if not chosen.elasticsearch_url:
         typer.echo("Set TUTTI_ELASTICSEARCH_URL to the server that takes the lines.", err=True)
         raise typer.Exit(2)
+    claim(chosen)
     logging.configure("tutti-ship", chosen.log_path / "ship.jsonl", chosen.log_level, chosen.node)
     os.nice(NICE)
     key = chosen.elasticsearch_api_key
@@ -37,5 +39,6 @@ def ship(
         once=once,
         bundle=chosen.ca_bundle,
         metrics_port=chosen.shipper_metrics_port,
+        metrics_host=chosen.metrics_host,
     )
     raise typer.Exit(code)

@@ -9,6 +9,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
+from compose.terminal import plain
 from tasks.jobs import JobState
 from tasks.ledger import Ledger, QueueView, WorkerView
 from tasks.settings import settings
@@ -20,9 +21,9 @@ GIBIBYTE = 2**30
 @app.command()
 def status() -> None:
     """Show jobs by state, queues and workers. Ends with 1 where no worker lives."""
-    console = Console(highlight=False)
+    console = Console(highlight=False, markup=False)
     with Ledger.of(settings()) as ledger:
-        counters, queues, workers = ledger.counters(), ledger.queues(), ledger.workers()
+        counters, queues, workers = ledger.views.counters(), ledger.views.queues(), ledger.views.workers()
     console.print("jobs   ", " · ".join(f"{counters.get(state, 0):,} {state}" for state in JobState))
     console.print(_workers(workers) if workers else "workers none has ever registered: tutti worker")
     if queues:
@@ -34,13 +35,14 @@ def _workers(workers: Sequence[WorkerView]) -> Table:
     table = _table("worker", "state", "engine", "jobs", "memory", "busy", "serves")
     for worker in workers:
         table.add_row(
-            worker.id,
+            plain(worker.id),
             "alive" if worker.alive else f"gone {_ago(worker.seen_at)}",
-            f"{worker.engine} {worker.model_version}" + ("" if worker.model_loaded else " (not loaded)"),
+            plain(f"{worker.engine} {worker.model_version}")
+            + ("" if worker.model_loaded else " (not loaded)"),
             f"{worker.running}/{worker.slots}",
             _memory(worker),
             "" if worker.gpu_busy is None else f"{worker.gpu_busy:.0%}",
-            " ".join(worker.queues),
+            plain(" ".join(worker.queues)),
         )
     return table
 
@@ -49,7 +51,7 @@ def _queues(queues: Sequence[QueueView]) -> Table:
     table = _table("queue", "waiting", "released", "running", "oldest")
     for queue in queues:
         numbers = (queue.waiting, queue.released, queue.running)
-        table.add_row(queue.name, *(f"{number:,}" for number in numbers), _span(queue.oldest_seconds))
+        table.add_row(plain(queue.name), *(f"{number:,}" for number in numbers), _span(queue.oldest_seconds))
     return table
 
 

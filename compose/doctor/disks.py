@@ -10,7 +10,8 @@ from collections.abc import Iterator
 
 from compose.doctor.finding import Finding
 from observability import statefile
-from tasks import listening, places
+from tasks import listening
+from tasks.security import folders
 from tasks.settings import Settings
 from tasks.storage.publish_once import publish_once
 
@@ -21,8 +22,9 @@ SECOND_OF_WAV = 192_000  # bytes
 def sockets(current: Settings) -> Iterator[Finding]:
     """Whether parts can speak to each other."""
     try:
-        listening.try_sockets(places.own_folder(current.run_path))
-    except OSError as error:
+        folders.own(current.run_path)
+        listening.try_sockets(current.run_path)
+    except (OSError, folders.FolderRefused) as error:
         yield Finding("bad", str(error))
     else:
         yield Finding("ok", f"sockets in {current.run_path}")

@@ -6,6 +6,7 @@ is said, not passed over.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from typing import Any
 
@@ -16,18 +17,23 @@ from observability.elastic.steps import State, Step
 
 KEY_NAME = "tutti-ship"
 NOT_THERE = {400, 404, 405}  # an unknown path answers 400 or 405, a known one without its object 404
+FORBIDDEN = {401, 403}
+OF_A_KEY = "derived api keys"  # a key that was made with a key may do nothing (TransportCreateApiKeyAction)
 
 
 class NewerThanThis(RuntimeError):
     """A newer Tutti has set this server up."""
 
 
-def setup(server: Elasticsearch, *, retention_days: int = 30, new_key: bool = False) -> list[Step]:
+def setup(
+    server: Elasticsearch, *, retention_days: int = 30, failure_days: int = 14, new_key: bool = False
+) -> list[Step]:
     """Set Elasticsearch up for Tutti's data streams, or bring an older set-up to this version.
 
     Args:
         server: A client whose credentials may manage templates and API keys.
         retention_days: How long lines are kept.
+        failure_days: How long lines are kept that do not fit the mappings.
         new_key: Make another API key for the shipper even if there is one.
 
     Returns:
@@ -45,11 +51,11 @@ def setup(server: Elasticsearch, *, retention_days: int = 30, new_key: bool = Fa
         )
     steps = [_lacking_built_ins(server)]
     steps += [_component(server, name, body) for name, body in templates.component_templates().items()]
-    steps += _index_template(server, retention_days)
+    steps += _index_template(server, retention_days, failure_days)
     if any(step.state == "upgraded" for step in steps):
         steps += _roll_over(server)
-    steps += [_retention(server, retention_days), _failure_store(server), _key(server, new_key=new_key)]
-    return steps
+    steps += [_retention(server, retention_days), _failure_store(server, failure_days)]
+    return [*steps, _key(server, new_key=new_key)]
 
 
 def _version_found(server: Elasticsearch) -> int:
@@ -91,23 +97,29 @@ def _component(server: Elasticsearch, name: str, body: dict[str, Any]) -> Step:
     return Step(name, "upgraded" if before else "made")
 
 
-def _index_template(server: Elasticsearch, retention_days: int) -> list[Step]:
+def _index_template(server: Elasticsearch, days: int, failure_days: int) -> list[Step]:
     found = _get_or_none(lambda: server.indices.get_index_template(name=templates.NAME).body)
     before = found["index_templates"][0]["index_template"] if found else None
-    if before and before.get("_meta") == {**templates.meta(), "retention_days": retention_days}:
+    bodies = [templates.index_template(days, failure) for failure in (failure_days, None)]
+    if before and before.get("_meta") in [body["_meta"] for body in bodies]:
         return [Step(templates.NAME, "unchanged")]
     state: State = "upgraded" if before else "made"
-    _put_index_template(server, templates.index_template(retention_days))
-    return [Step(templates.NAME, state, f"new streams keep their lines {retention_days} days")]
+    try:
+        _put_index_template(server, bodies[0])
+    except ApiError as problem:
+        if problem.meta.status != 400 or "data_stream_options" not in str(problem.body):
+            raise
+        _put_index_template(server, bodies[1])  # before 8.19 and 9.1 templates know no failure store
+    return [Step(templates.NAME, state, f"new streams keep their lines {days} days")]
 
 
 def _put_index_template(server: Elasticsearch, body: dict[str, Any]) -> None:
-    server.perform_request(
-        "PUT",
-        f"/_index_template/{templates.NAME}",
-        headers={"accept": "application/json", "content-type": "application/json"},
-        body=body,
-    )
+    _tell(server, f"/_index_template/{templates.NAME}", body)
+
+
+def _tell(server: Elasticsearch, path: str, body: dict[str, Any]) -> None:
+    headers = {"accept": "application/json", "content-type": "application/json"}
+    server.perform_request("PUT", path, headers=headers, body=body)
 
 
 def _roll_over(server: Elasticsearch) -> list[Step]:
@@ -147,23 +159,66 @@ def _retention(server: Elasticsearch, days: int) -> Step:
     return Step("retention", "upgraded", f"{', '.join(others)}: {days} days")
 
 
-def _failure_store(server: Elasticsearch) -> Step:
-    """Say where lines go that do not fit the mappings: since 9.2 a stream of logs keeps them by itself."""
-    if _ask(server, f"/_data_stream/{templates.PATTERN}/_options") is not None:
-        return Step("failure store", "unchanged", "lines that do not fit are kept there and counted")
-    return Step("failure store", "lacking", "lines that do not fit go to the shipper's dead letters")
+def _failure_store(server: Elasticsearch, days: int) -> Step:
+    """Turn it on where it is off, and say how it stands: a stream's own state, not what its template wishes.
+
+    Streams of 9.1 and older, and those that were made before their template asked for it, have it off.
+    """
+    lost = "lines that do not fit go to the shipper's dead letters"
+    found = _ask(server, f"/_data_stream/{templates.PATTERN}")
+    if found is None:
+        return Step("failure store", "lacking", f"this server does not tell how its streams stand: {lost}")
+    streams = found["data_streams"]
+    if not streams:
+        return Step("failure store", "unchanged", "no stream yet; those to come keep what does not fit")
+    if not any("failure_store" in stream for stream in streams):
+        return Step("failure store", "lacking", f"none before 8.19 and 9.1: {lost}")
+    others = [stream["name"] for stream in streams if not _keeps_failures(stream, days)]
+    if others:
+        names = ",".join(others)
+        _tell(server, f"/_data_stream/{names}/_options", templates.failure_store(days))
+        streams = (_ask(server, f"/_data_stream/{templates.PATTERN}") or found)["data_streams"]
+    on = [stream["name"] for stream in streams if _keeps_failures(stream, days)]
+    told = f"on in {len(on)} of {len(streams)} streams, kept {days} days"
+    if len(on) < len(streams):
+        off = ", ".join(sorted({stream["name"] for stream in streams} - set(on)))
+        return Step("failure store", "lacking", f"{told}; in {off} {lost}")
+    return Step("failure store", "upgraded" if others else "unchanged", told)
+
+
+def _keeps_failures(stream: dict[str, Any], days: int) -> bool:
+    store = stream.get("failure_store", {})
+    return bool(store.get("enabled")) and store.get("lifecycle", {}).get("data_retention") == f"{days}d"
 
 
 def _key(server: Elasticsearch, *, new_key: bool) -> Step:
     try:
         found = server.security.get_api_key(name=KEY_NAME, active_only=True).body["api_keys"]
     except ApiError as problem:
+        if problem.meta.status in FORBIDDEN:
+            return _no_key("you may not see or make API keys here")
         if problem.meta.status not in NOT_THERE | {500}:
             raise
         return Step("API key", "lacking", "no security here: anybody who reaches this server may write")
     if found and not new_key:
         return Step("API key", "unchanged", f"{KEY_NAME} exists; --new-key makes another")
-    made = server.security.create_api_key(
-        name=KEY_NAME, role_descriptors=templates.shipper_role(), metadata=templates.meta()
-    )
+    try:
+        made = server.security.create_api_key(
+            name=KEY_NAME, role_descriptors=templates.shipper_role(), metadata=templates.meta()
+        )
+    except ApiError as problem:
+        if problem.meta.status in FORBIDDEN:
+            return _no_key("you may not make API keys here")
+        if problem.meta.status != 400 or OF_A_KEY not in str(problem.body):
+            raise
+        return _no_key("an API key cannot make a key that may do anything; run this with --user")
     return Step("API key", "made", f"TUTTI_ELASTICSEARCH_API_KEY={made['encoded']}")
+
+
+def _no_key(why: str) -> Step:
+    """All else is done without it; somebody who may can make it from this."""
+    body = {"name": KEY_NAME, "role_descriptors": templates.shipper_role(), "metadata": templates.meta()}
+    asked = json.dumps(body, indent=2)
+    return Step(
+        "API key", "lacking", f"{why}, or let somebody who may send\nPOST /_security/api_key\n{asked}"
+    )

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Any
 
-VERSION = 2  # raise it with every change below; `tutti observe setup` then upgrades what it finds
+VERSION = 3  # raise it with every change below; `tutti observe setup` then upgrades what it finds
 PATTERN = "logs-tutti.*-*"
 PRIORITY = 250  # above the server's own `logs-*-*` (100) and integrations' (200)
 NAME = "tutti-logs"
@@ -69,7 +69,7 @@ TUTTI = _object(
     storage=_object(free_bytes=LONG, total_bytes=LONG, used_ratio=DOUBLE),
     cache=_object(hit=BOOLEAN, saved_seconds=DOUBLE),
     upstream=_object(address=KEYWORD, status=KEYWORD, seconds=KEYWORD),
-    error={"properties": {"class": KEYWORD}},
+    error={"properties": {"class": KEYWORD, "ours": BOOLEAN}},
     reason=KEYWORD,
     timings=_object(**dict.fromkeys(STAGES, DOUBLE)),
     certificate=_object(days_left=DOUBLE),
@@ -133,9 +133,23 @@ def component_templates() -> dict[str, dict[str, Any]]:
     }
 
 
-def index_template(retention_days: int) -> dict[str, Any]:
-    """The index template."""
-    template = {"lifecycle": {"enabled": True, "data_retention": f"{retention_days}d"}}
+def failure_store(days: int) -> dict[str, Any]:
+    """The options of a data stream: lines that do not fit are kept beside it, for so many days."""
+    lifecycle = {"enabled": True, "data_retention": f"{days}d"}
+    return {"failure_store": {"enabled": True, "lifecycle": lifecycle}}
+
+
+def index_template(retention_days: int, failure_days: int | None) -> dict[str, Any]:
+    """The index template.
+
+    Args:
+        retention_days: How long lines are kept.
+        failure_days: How long lines are kept that do not fit; None for a server that has no failure store.
+
+    """
+    template: dict[str, Any] = {"lifecycle": {"enabled": True, "data_retention": f"{retention_days}d"}}
+    if failure_days is not None:
+        template["data_stream_options"] = failure_store(failure_days)
     return {
         "index_patterns": [PATTERN],
         "data_stream": {},
@@ -144,7 +158,7 @@ def index_template(retention_days: int) -> dict[str, Any]:
         "ignore_missing_component_templates": [*BUILT_IN, CUSTOM],
         "template": template,
         "version": VERSION,
-        "_meta": meta() | {"retention_days": retention_days},
+        "_meta": meta() | {"retention_days": retention_days, "failure_days": failure_days},
     }
 
 

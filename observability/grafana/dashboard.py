@@ -20,7 +20,7 @@ PANELS: Sequence[tuple[str, str, Sequence[tuple[str, str]]]] = (
         "ops",
         [('sum by (error_class) (rate(tutti_jobs_total{state="failed"}[15m]))', "{{error_class}}")],
     ),
-    ("Waiting jobs", "short", [("sum by (queue) (tutti_queue_depth)", "{{queue}}")]),
+    ("Waiting jobs", "short", [("max by (queue) (tutti_queue_depth)", "{{queue}}")]),
     ("Oldest waiting job", "s", [("max by (queue) (tutti_oldest_queued_seconds)", "{{queue}}")]),
     ("Queue wait, 95th percentile", "s", [("tutti:queue_wait_seconds:p95", "p95")]),
     ("Stages, 95th percentile", "s", [("tutti:stage_seconds:p95", "{{stage}}")]),

@@ -1,78 +1,68 @@
 """Saved objects: one JSON object a line, as Kibana's import takes them.
 
-The shapes are those of Kibana 8.8 and later. Import migrates what is older than the server and refuses what
+The shapes are those of Kibana 8.11 and later. Import migrates what is older than the server and refuses what
 is newer, so the versions written here are old on purpose. Attributes that end in JSON are strings.
 """
 
 from __future__ import annotations
 
+import json
+import re
+from collections.abc import Iterator
 from typing import Any
 
 import orjson
 
+from observability.kibana import lens, library
+from observability.kibana.library import DATA_VIEW, LINKS, saved, text
 from observability.panels import DASHBOARDS, Dashboard, Panel
-from observability.panels.query import INDEX
+from observability.panels.lens import Lens
 
 Json = dict[str, Any]
 
-DATA_VIEW = "tutti-logs"
-CORE_VERSION = "8.8.0"
 DASHBOARD_VERSION = "8.9.0"
-DATA_VIEW_VERSION = "8.0.0"
 COLUMNS = 48  # of Kibana's grid
-HEAD_ROWS, PANEL_ROWS = 4, 15
+LINK_ROWS, FIGURE_ROWS, PANEL_ROWS = 3, 7, 15
+REFRESH_MILLISECONDS = 60_000
 CONTROLS = (("tutti.engine", "Engine"), ("host.name", "Instance"), ("tutti.lane", "Lane"))
 
 
-def _text(value: Any) -> str:
-    return orjson.dumps(value).decode()
-
-
-def data_view() -> Json:
-    """The data view that all panels and controls refer to."""
-    return {
-        "type": "index-pattern",
-        "id": DATA_VIEW,
-        "attributes": {"title": INDEX, "name": "Tutti", "timeFieldName": "@timestamp"},
-        "references": [],
-        "coreMigrationVersion": CORE_VERSION,
-        "typeMigrationVersion": DATA_VIEW_VERSION,
-    }
-
-
 def dashboard(described: Dashboard) -> Json:
-    """One dashboard with its panels and controls."""
+    """One dashboard with its links, panels and controls."""
     controls = {
         name: _control(name, field, title, order) for order, (name, field, title) in enumerate(_controls())
     }
-    return {
-        "type": "dashboard",
-        "id": described.id,
-        "attributes": {
-            "title": f"Tutti: {described.title}",
-            "description": described.question,
-            "panelsJSON": _text([_heading(described), *_placed(described.panels)]),
-            "optionsJSON": _text({"useMargins": True, "syncColors": True, "hidePanelTitles": False}),
-            "timeRestore": True,
-            "timeFrom": "now-24h",
-            "timeTo": "now",
-            "kibanaSavedObjectMeta": {
-                "searchSourceJSON": _text({"query": {"query": "", "language": "kuery"}, "filter": []})
-            },
-            "controlGroupInput": {
-                "chainingSystem": "HIERARCHICAL",
-                "controlStyle": "oneLine",
-                "ignoreParentSettingsJSON": _text({}),
-                "panelsJSON": _text(controls),
-            },
+    attributes = {
+        "title": f"Tutti: {described.title}",
+        "description": described.question,
+        "panelsJSON": text([_links(), *_placed(described.panels)]),
+        "optionsJSON": text({"useMargins": True, "syncColors": True, "hidePanelTitles": False}),
+        "timeRestore": True,
+        "timeFrom": "now-24h",
+        "timeTo": "now",
+        "refreshInterval": {"pause": False, "value": REFRESH_MILLISECONDS},
+        "kibanaSavedObjectMeta": {
+            "searchSourceJSON": text({"query": {"query": "", "language": "kuery"}, "filter": []})
         },
-        "references": [
-            {"type": "index-pattern", "id": DATA_VIEW, "name": f"controlGroup_{name}:optionsListDataView"}
-            for name in controls
-        ],
-        "coreMigrationVersion": CORE_VERSION,
-        "typeMigrationVersion": DASHBOARD_VERSION,
+        "controlGroupInput": {
+            "chainingSystem": "HIERARCHICAL",
+            "controlStyle": "oneLine",
+            "ignoreParentSettingsJSON": text({}),
+            "panelsJSON": text(controls),
+        },
     }
+    references = [
+        {"type": "index-pattern", "id": DATA_VIEW, "name": f"controlGroup_{name}:optionsListDataView"}
+        for name in controls
+    ]
+    references.append({"type": "links", "id": LINKS, "name": "links:panel_links"})
+    references += [
+        one | {"name": f"{panel.id}:{one['name']}"}
+        for panel in described.panels
+        if isinstance(panel.kibana, Lens)
+        for one in [lens.reference(DATA_VIEW)]
+    ]
+    return saved("dashboard", described.id, attributes, references, DASHBOARD_VERSION)
 
 
 def _controls() -> list[tuple[str, str, str]]:
@@ -90,60 +80,93 @@ def _control(name: str, field: str, title: str, order: int) -> Json:
     }
 
 
-def _placed(panels: tuple[Panel, ...]) -> list[Json]:
-    """Two panels a row; an odd last one takes the whole row."""
-    placed = []
-    for number, panel in enumerate(panels):
-        alone = number == len(panels) - 1 and number % 2 == 0
-        width = COLUMNS if alone else COLUMNS // 2
-        where = {
-            "x": number % 2 * COLUMNS // 2,
-            "y": HEAD_ROWS + number // 2 * PANEL_ROWS,
-            "w": width,
-            "h": PANEL_ROWS,
-            "i": panel.id,
-        }
-        placed.append(_vega(panel, where))
-    return placed
-
-
-def _visualization(index: str, where: Json, title: str, kind: str, params: Json) -> Json:
-    saved = {
-        "title": title,
-        "type": kind,
-        "params": params,
-        "uiState": {},
-        "data": {"aggs": [], "searchSource": {}},
-    }
+def _links() -> Json:
+    where = {"x": 0, "y": 0, "w": COLUMNS, "h": LINK_ROWS, "i": "links"}
     return {
-        "type": "visualization",
-        "panelIndex": index,
+        "type": "links",
+        "panelIndex": "links",
+        "panelRefName": "panel_links",
         "gridData": where,
-        "title": title,
-        "embeddableConfig": {"savedVis": saved},
+        "embeddableConfig": {"hidePanelTitles": True},
     }
+
+
+def _placed(panels: tuple[Panel, ...]) -> list[Json]:
+    return [
+        _lens(panel, panel.kibana, where) if isinstance(panel.kibana, Lens) else _vega(panel, where)
+        for panel, where in _places(panels)
+    ]
+
+
+def _places(panels: tuple[Panel, ...]) -> Iterator[tuple[Panel, Json]]:
+    """Figures in one row; below them two panels a row, an odd last one as wide as the row."""
+    figures = [panel for panel in panels if isinstance(panel.kibana, Lens) and panel.kibana.kind == "figure"]
+    others = [panel for panel in panels if panel not in figures]
+    top = LINK_ROWS
+    for number, panel in enumerate(figures):
+        width = COLUMNS // len(figures)
+        yield panel, {"x": number * width, "y": top, "w": width, "h": FIGURE_ROWS, "i": panel.id}
+    top += FIGURE_ROWS if figures else 0
+    for number, panel in enumerate(others):
+        alone = number == len(others) - 1 and number % 2 == 0
+        width = COLUMNS if alone else COLUMNS // 2
+        where = {"x": number % 2 * COLUMNS // 2, "y": top + number // 2 * PANEL_ROWS}
+        yield panel, where | {"w": width, "h": PANEL_ROWS, "i": panel.id}
+
+
+def _panel(kind: str, panel: Panel, where: Json, config: Json) -> Json:
+    named = {"title": panel.title, "description": panel.note}
+    return {
+        "type": kind,
+        "panelIndex": panel.id,
+        "gridData": where,
+        "title": panel.title,
+        "embeddableConfig": named | config,
+    }
+
+
+def _lens(panel: Panel, described: Lens, where: Json) -> Json:
+    config: Json = {"attributes": lens.attributes(panel.title, panel.note, described, DATA_VIEW)}
+    if described.across is not None:
+        config["enhancements"] = {"dynamicActions": {"events": [_drilldown(panel)]}}
+    return _panel("lens", panel, where, config)
+
+
+def _drilldown(panel: Panel) -> Json:
+    """A click on a part of the picture leads to its lines."""
+    action = {
+        "factoryId": "OPEN_IN_DISCOVER_DRILLDOWN",
+        "name": "Show the lines in Discover",
+        "config": {"openInNewTab": False},
+    }
+    return {"eventId": f"{panel.id}-lines", "triggers": ["FILTER_TRIGGER"], "action": action}
+
+
+INNERMOST = re.compile(r"[\[{]\n\s+[^\[\]{}]{1,100}\n\s*[\]}]")
+
+
+def pretty(spec: Json) -> str:
+    """A spec as people edit it: indented, with what has no parts of its own on one line."""
+    text = json.dumps(spec, indent=2, ensure_ascii=False)
+    return INNERMOST.sub(lambda found: re.sub(r"\s*\n\s*", " ", found[0]), text)
 
 
 def _vega(panel: Panel, where: Json) -> Json:
-    spec = panel.kibana_spec() | {"description": panel.note}
-    return _visualization(panel.id, where, panel.title, "vega", {"spec": _text(spec)})
-
-
-def _heading(described: Dashboard) -> Json:
-    notes = "\n".join(f"- **{panel.title}**: {panel.note}" for panel in described.panels)
-    others = " · ".join(f"[{other.title}](#/view/{other.id})" for other in DASHBOARDS)
-    params = {
-        "markdown": f"**{described.question}** {others}\n\n{notes}",
-        "fontSize": 12,
-        "openLinksInNewTab": False,
+    spec = {"description": panel.note} | panel.kibana_spec()
+    shown = {
+        "title": panel.title,
+        "description": panel.note,
+        "type": "vega",
+        "params": {"spec": pretty(spec)},
+        "uiState": {},
+        "data": {"aggs": [], "searchSource": {}},
     }
-    where = {"x": 0, "y": 0, "w": COLUMNS, "h": HEAD_ROWS, "i": "heading"}
-    return _visualization("heading", where, "", "markdown", params)
+    return _panel("visualization", panel, where, {"savedVis": shown})
 
 
 def saved_objects() -> list[Json]:
-    """The data view and all dashboards."""
-    return [data_view(), *map(dashboard, DASHBOARDS)]
+    """The data view, the saved searches, the links and all dashboards."""
+    return [library.data_view(), *library.searches(), library.links(), *map(dashboard, DASHBOARDS)]
 
 
 def ndjson() -> bytes:

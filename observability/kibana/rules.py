@@ -13,11 +13,12 @@ from typing import Any
 
 import orjson
 
+from observability.kibana import runbook
 from observability.panels.query import INDEX, action
 
 Json = dict[str, Any]
 
-RUNBOOK = "docs/runbooks.md"
+OWN_TAG, RUNBOOK_TAG = "tutti", "runbook:"
 OBJECTIVE = 0.99  # of jobs end well, people's own failures aside
 FAST_BURN = 14.4  # spends a month's error budget in two days
 LEAST_ENDED = 20  # jobs in the hour; a share of fewer says little
@@ -43,6 +44,8 @@ class Rule:
         query: Which lines count.
         above: How many lines the query may match; `below` instead fires when there are fewer.
         by: Counts are per value of this field.
+        delay: So many looks in a row, a minute apart, have to see it: a blip is not worth waking anybody.
+        dashboard: Where to look first.
 
     """
 
@@ -53,6 +56,8 @@ class Rule:
     above: int = 0
     below: int | None = None
     by: str | None = None
+    delay: int = 1
+    dashboard: str = "tutti-load"
 
     def body(self, runbooks: str) -> Json:
         """The rule as `POST /api/alerting/rule/{id}` takes it."""
@@ -62,10 +67,17 @@ class Rule:
             "consumer": "stackAlerts",
             "enabled": True,
             "schedule": {"interval": "1m"},
-            "tags": ["tutti", f"runbook:{runbooks}#{self.id}"],
+            "tags": [OWN_TAG, f"{RUNBOOK_TAG}{runbooks}#{self.id}"],
             "actions": [],
             "params": self._params(),
+            "alert_delay": {"active": self.delay},
         }
+
+    def artifacts(self, runbooks: str) -> Json:
+        """What people find beside an alert: the dashboard, and what the runbook says."""
+        found: Json = {"dashboards": [{"id": self.dashboard}]}
+        guide = runbook.guide(self.id, runbooks)
+        return found | ({"investigation_guide": {"blob": guide}} if guide else {})
 
     def _params(self) -> Json:
         comparator, threshold = ("<", self.below) if self.below is not None else (">", self.above)
@@ -103,6 +115,7 @@ def _any(*queries: Json) -> Json:
 RULES = (
     Rule(
         id="error-budget-burn",
+        dashboard="tutti-failures",
         title="jobs fail faster than the error budget allows",
         minutes=5,
         query=_all(
@@ -114,6 +127,8 @@ RULES = (
     ),
     Rule(
         id="oldest-queued",
+        delay=2,
+        dashboard="tutti-queue",
         title=f"a job has waited for over {OLDEST_SECONDS // 60} minutes",
         minutes=5,
         query=_all(action("queue.state"), _over("queued.oldest_seconds", OLDEST_SECONDS)),
@@ -128,12 +143,14 @@ RULES = (
     ),
     Rule(
         id="accepted-not-ended",
+        dashboard="tutti-queue",
         title="an accepted job has not ended for an hour",
         minutes=5,
         query=_all(action("service.state"), _over("service.open.oldest_seconds", OPEN_SECONDS)),
     ),
     Rule(
         id="slow-gpu",
+        delay=3,
         title="a GPU takes much longer than its fellows",
         minutes=5,
         query=_all(action("gpu.state"), _over("gpu.pace.times_median", SLOW)),
@@ -141,6 +158,7 @@ RULES = (
     ),
     Rule(
         id="storage",
+        dashboard="tutti-failures",
         title="songs cannot be written to the NAS, or soon cannot",
         minutes=5,
         query=_any(
@@ -152,12 +170,18 @@ RULES = (
     ),
     Rule(
         id="dead-letters",
+        dashboard="tutti-failures",
         title="Elasticsearch refuses log lines",
         minutes=10,
-        query=_all(action("shipper.shipped"), _over("shipper.lines.dead", 0)),
+        query=_all(
+            action("shipper.shipped"),
+            _any(_over("shipper.lines.dead", 0), _over("shipper.lines.failure_store", 0)),
+        ),
     ),
     Rule(
         id="unacknowledged",
+        delay=2,
+        dashboard="tutti-queue",
         title="log lines wait to be acknowledged",
         minutes=30,  # these lines come late themselves
         query=_all(
@@ -165,9 +189,10 @@ RULES = (
         ),
         by="host.name",
     ),
-    Rule(id="unshipped", title="no log lines arrive", minutes=10, query={"match_all": {}}, below=1),
+    Rule(id="unshipped", title="no log lines arrive", minutes=10, query={"match_all": {}}, below=1, delay=2),
     Rule(
         id="no-dispatcher",
+        delay=2,
         title="no dispatcher says how things stand",
         minutes=10,
         query=_all(action("service.state")),
@@ -175,6 +200,8 @@ RULES = (
     ),
     Rule(
         id="canary-delta",
+        delay=2,
+        dashboard="tutti-canary",
         title="the canary fails more than the stable lane",
         minutes=5,
         query=_any(
@@ -189,6 +216,7 @@ RULES = (
     ),
     Rule(
         id="abnormal-address",
+        dashboard="tutti-clients",
         title=f"an address was refused over {REFUSALS} times",
         minutes=5,
         query=_all(action("job.refused")),

@@ -2,21 +2,57 @@
 
 from __future__ import annotations
 
-from observability.panels.panel import Panel
-from observability.panels.query import BAR, action, by, lines, over_time, request, total
+from observability.panels.lens import Classes, Lens, Measure, Time
+from observability.panels.panel import Panel, figure
+from observability.panels.query import BAR, HIT_KQL, action_kql
+
+ENDED = action_kql("job.succeeded")
+
+SHARE = Panel(
+    id="cache-share",
+    title="Share of songs from the cache",
+    note="Of the finished songs.",
+    kibana=Lens(
+        kind="figure",
+        only=ENDED,
+        measures=(
+            Measure(
+                name="share",
+                label="from the cache",
+                operation="ratio",
+                parts=(
+                    Measure(name="hits", label="hits", only=HIT_KQL),
+                    Measure(name="songs", label="songs"),
+                ),
+                unit="percent",
+                decimals=1,
+            ),
+        ),
+    ),
+    sql="""
+        select count(*) filter (where hit) / count(*)::double as share
+        from lines where action = 'job.succeeded' having count(*) > 0
+    """,
+    view=figure("share", ".1%"),
+    height=80,
+)
 
 HITS = Panel(
     id="cache-hits",
     title="Songs from the cache",
     note="Finished jobs whose audio was already there, beside those that were made.",
-    body=request(lines(action("job.succeeded")), over_time(by("hit", "tutti.cache.hit", missing=False))),
-    levels=("time.buckets", "hit.buckets"),
-    fields={"time": "0.key", "hit": "1.key", "jobs": "1.doc_count"},
+    kibana=Lens(
+        kind="bars",
+        only=ENDED,
+        across=Time(),
+        by=Classes("how", "how", (("made", f"not {HIT_KQL}"), ("from the cache", HIT_KQL))),
+        measures=(Measure(name="jobs", label="songs"),),
+        axis="songs",
+    ),
     sql="""
-        select time, coalesce(hit, false)::int as hit, count(*) as jobs
+        select time, case when hit then 'from the cache' else 'made' end as how, count(*) as jobs
         from lines where action = 'job.succeeded' group by all order by all
     """,
-    post=({"calculate": "datum.hit ? 'from the cache' : 'made'", "as": "how"},),
     view={
         "mark": BAR,
         "encoding": {
@@ -36,20 +72,19 @@ SAVED = Panel(
     id="cache-saved",
     title="Seconds of work saved",
     note="Summed up over the time shown.",
-    body=request(lines(action("job.succeeded")), over_time({"saved": total("tutti.cache.saved_seconds")})),
-    levels=("time.buckets",),
-    fields={"time": "0.key", "saved": "0.saved.value"},
-    sql="""
-        select time, coalesce(sum(saved), 0) as saved from lines where action = 'job.succeeded'
-        group by all order by all
-    """,
-    post=(
-        {
-            "window": [{"op": "sum", "field": "saved", "as": "sum"}],
-            "sort": [{"field": "time"}],
-            "frame": [None, 0],
-        },
+    kibana=Lens(
+        kind="area",
+        only=ENDED,
+        across=Time(),
+        measures=(
+            Measure(name="sum", label="saved", operation="running_total", field="tutti.cache.saved_seconds"),
+        ),
+        axis="seconds saved",
     ),
+    sql="""
+        select time, sum(coalesce(sum(saved), 0)) over (order by time) as sum
+        from lines where action = 'job.succeeded' group by time order by time
+    """,
     view={
         "mark": {"type": "area", "interpolate": "step-after", "tooltip": True, "opacity": 0.7},
         "encoding": {
@@ -59,4 +94,4 @@ SAVED = Panel(
     },
 )
 
-PANELS = (HITS, SAVED)
+PANELS = (SHARE, HITS, SAVED)

@@ -2,18 +2,40 @@
 
 from __future__ import annotations
 
-from observability.panels.panel import Panel
-from observability.panels.query import BAR, action, by, lines, over_time, request
+from observability.panels.canary import failed_share
+from observability.panels.lens import Lens, Measure, Time, Values
+from observability.panels.panel import Panel, figure
+from observability.panels.query import BAR, FINISHED, OWN_KQL, OWN_SQL, action_kql
 
-CLASS = "tutti.error.class"
+CAUSES = Values("cause", "error class", "tutti.error.class")
+FAILED = Measure(name="jobs", label="failed jobs")
+
+SHARE = Panel(
+    id="failures-share",
+    title="Share of jobs that failed",
+    note="Without failures that are people's own.",
+    kibana=Lens(kind="figure", only=f"{action_kql(*FINISHED)} and not {OWN_KQL}", measures=(failed_share(),)),
+    sql=f"""
+        select count(*) filter (where action = 'job.failed') / count(*)::double as share
+        from lines where action in ('job.succeeded', 'job.failed') and not ({OWN_SQL})
+        having count(*) > 0
+    """,  # noqa: S608 - constants of the package
+    view=figure("share", ".1%"),
+    height=80,
+)
 
 OVER_TIME = Panel(
     id="failures-time",
     title="Causes of failure",
     note="Failed jobs by error class. invalid_request and cancelled_by_user are people's own.",
-    body=request(lines(action("job.failed")), over_time(by("cause", CLASS))),
-    levels=("time.buckets", "cause.buckets"),
-    fields={"time": "0.key", "cause": "1.key", "jobs": "1.doc_count"},
+    kibana=Lens(
+        kind="bars",
+        only=action_kql("job.failed"),
+        across=Time(),
+        by=CAUSES,
+        measures=(FAILED,),
+        axis="failed jobs",
+    ),
     sql="""
         select time, cause, count(*) as jobs from lines
         where action = 'job.failed' and cause is not null group by all order by all
@@ -32,9 +54,13 @@ BY_INSTANCE = Panel(
     id="failures-instance",
     title="Causes of failure by instance",
     note="A cause in one row only points at that machine; one in all rows at what they share.",
-    body=request(lines(action("job.failed")), by("host", "host.name", by("cause", CLASS))),
-    levels=("host.buckets", "cause.buckets"),
-    fields={"host": "0.key", "cause": "1.key", "jobs": "1.doc_count"},
+    kibana=Lens(
+        kind="heatmap",
+        only=action_kql("job.failed"),
+        across=CAUSES,
+        by=Values("host", "instance", "host.name"),
+        measures=(FAILED,),
+    ),
     sql="""
         select host, cause, count(*) as jobs from lines
         where action = 'job.failed' and cause is not null and host is not null group by all order by all
@@ -64,4 +90,4 @@ BY_INSTANCE = Panel(
     },
 )
 
-PANELS = (OVER_TIME, BY_INSTANCE)
+PANELS = (SHARE, OVER_TIME, BY_INSTANCE)

@@ -7,23 +7,23 @@ the correlation with the audio's length held constant stands beside the plain on
 
 from __future__ import annotations
 
-from observability.panels.panel import Panel
+from observability.panels.correlation import AUDIO, CHARS, CORRELATION, SPEARMAN, TOOK
+from observability.panels.lens import Classes, Lens, Measure, Steps, Time
+from observability.panels.panel import Panel, Vega
 from observability.panels.query import (
+    LENGTH_KQL,
     LENGTH_NAMES,
     LENGTH_SQL,
     MADE,
+    MADE_KQL,
     Json,
-    by_length,
     made,
-    over_time,
-    quantiles,
     request,
-    total,
 )
 
-CHARS, AUDIO, TOOK = "tutti.prompt.chars", "tutti.audio.seconds", "event.duration"
 STEP = 100
 SAMPLE = 50
+BY_LENGTH_CLASS = Classes("length", "audio", LENGTH_KQL)
 LENGTH_COLOR: Json = {
     "field": "length",
     "type": "nominal",
@@ -44,25 +44,27 @@ SCATTER = Panel(
     title="Latency against prompt length",
     note=f"Each point is a song; up to {SAMPLE} for every {STEP} characters. Colour is the audio's length: "
     "compare points of one colour.",
-    body=request(
-        _sampled(),
-        {
-            "chars": {
-                "histogram": {"field": CHARS, "interval": STEP, "min_doc_count": 1},
-                "aggs": {
-                    "some": {
-                        "top_hits": {"size": SAMPLE, "sort": ["_score"], "_source": [CHARS, AUDIO, TOOK]}
-                    }
-                },
-            }
+    kibana=Vega(
+        body=request(
+            _sampled(),
+            {
+                "chars": {
+                    "histogram": {"field": CHARS, "interval": STEP, "min_doc_count": 1},
+                    "aggs": {
+                        "some": {
+                            "top_hits": {"size": SAMPLE, "sort": ["_score"], "_source": [CHARS, AUDIO, TOOK]}
+                        }
+                    },
+                }
+            },
+        ),
+        levels=("chars.buckets", "some.hits.hits"),
+        fields={
+            "chars": "1._source.tutti.prompt.chars",
+            "audio": "1._source.tutti.audio.seconds",
+            "ns": "1._source.event.duration",
         },
     ),
-    levels=("chars.buckets", "some.hits.hits"),
-    fields={
-        "chars": "1._source.tutti.prompt.chars",
-        "audio": "1._source.tutti.audio.seconds",
-        "ns": "1._source.event.duration",
-    },
     derive={"seconds": "datum.ns / 1e9"},
     sql=f"""
         select chars, audio, duration as ns from lines where {MADE} and chars is not null
@@ -87,21 +89,19 @@ SCATTER = Panel(
 BY_LENGTH = Panel(
     id="latency-quantiles",
     title="Latency by prompt length, for each audio length",
-    note="Solid is the median, dashed the 95th percentile. Rising lines say that longer prompts take longer; "
-    "lines far apart say that the audio's length decides.",
-    body=request(
-        made(),
-        by_length(
-            {
-                "chars": {
-                    "histogram": {"field": CHARS, "interval": STEP, "min_doc_count": 1},
-                    "aggs": {"p": quantiles(TOOK)},
-                }
-            }
+    note="Median and 95th percentile (dashed on the web page). Rising lines say that longer prompts take "
+    "longer; lines far apart say that the audio's length decides.",
+    kibana=Lens(
+        kind="lines",
+        only=MADE_KQL,
+        across=Steps("chars", "prompt, characters", CHARS, most=25),
+        by=BY_LENGTH_CLASS,
+        measures=(
+            Measure(name="p50", label="median", operation="percentile", field=TOOK, percent=50),
+            Measure(name="p95", label="95th percentile", operation="percentile", field=TOOK, percent=95),
         ),
+        axis="latency",
     ),
-    levels=("length.buckets", "chars.buckets", "p.values"),
-    fields={"length": "0.key", "chars": "1.key", "quantile": "2.key", "ns": "2.value"},
     derive={"seconds": "datum.ns / 1e9"},
     sql=f"""
         select length, chars, unnest([50, 95]) as quantile, unnest(p) as ns from (
@@ -130,159 +130,31 @@ BY_LENGTH = Panel(
     height=320,
 )
 
-_PAIRS = {"xy": (CHARS, TOOK), "zy": (AUDIO, TOOK), "zx": (AUDIO, CHARS)}
-_NAMES = ["prompt length", "prompt, same audio length", "audio length"]
-
-CORRELATION = Panel(
-    id="latency-correlation",
-    title="What goes with latency",
-    note="Pearson's correlation with latency. The middle bar is the prompt's with the audio's length held "
-    "constant: the one to judge prompts by.",
-    body=request(
-        made(),
-        {
-            "all": {
-                "filters": {
-                    "filters": [{"bool": {"must": [{"exists": {"field": f}} for f in (CHARS, AUDIO, TOOK)]}}]
-                },
-                "aggs": {
-                    "x": {"extended_stats": {"field": CHARS}},
-                    "y": {"extended_stats": {"field": TOOK}},
-                    "z": {"extended_stats": {"field": AUDIO}},
-                    **{
-                        name: {"weighted_avg": {"weight": {"field": weight}, "value": {"field": value}}}
-                        for name, (weight, value) in _PAIRS.items()
-                    },
-                },
-            }
-        },
-    ),
-    levels=("all.buckets",),
-    fields={
-        "n": "0.doc_count",
-        **{f"m{v}": f"0.{v}.avg" for v in "xyz"},
-        **{f"s{v}": f"0.{v}.std_deviation" for v in "xyz"},
-        **{f"w{pair}": f"0.{pair}.value" for pair in _PAIRS},
-    },
-    derive={
-        # Exact: the mean of y weighted by x is E[xy] / E[x].
-        "rxy": "datum.mx * (datum.wxy - datum.my) / (datum.sx * datum.sy)",
-        "rzy": "datum.mz * (datum.wzy - datum.my) / (datum.sz * datum.sy)",
-        "rzx": "datum.mz * (datum.wzx - datum.mx) / (datum.sz * datum.sx)",
-        "partial": "(datum.rxy - datum.rzx * datum.rzy)"
-        " / sqrt((1 - datum.rzx * datum.rzx) * (1 - datum.rzy * datum.rzy))",
-        "slope": "100 * datum.sy / 1e9 / datum.sx * (datum.rxy - datum.rzy * datum.rzx)"
-        " / (1 - datum.rzx * datum.rzx)",
-    },
-    sql=f"""
-        select count(*) as n, avg(chars) as mx, avg(duration) as my, avg(audio) as mz,
-               stddev_pop(chars) as sx, stddev_pop(duration) as sy, stddev_pop(audio) as sz,
-               sum(chars::double * duration) / sum(chars) as wxy, sum(audio * duration) / sum(audio) as wzy,
-               sum(audio * chars) / sum(audio) as wzx
-        from lines where {MADE} and chars is not null and audio is not null having count(*) > 1
-    """,  # noqa: S608
-    post=(
-        {"calculate": "datum.rxy", "as": _NAMES[0]},
-        {"calculate": "datum.partial", "as": _NAMES[1]},
-        {"calculate": "datum.rzy", "as": _NAMES[2]},
-        {"fold": _NAMES, "as": ["what", "r"]},
-    ),
-    view={
-        "encoding": {
-            "y": {
-                "field": "what",
-                "type": "nominal",
-                "sort": _NAMES,
-                "title": None,
-                "axis": {"labelLimit": 260},
-            },
-            "x": {
-                "field": "r",
-                "type": "quantitative",
-                "title": "correlation",
-                "scale": {"domain": [-1, 1.4]},
-                "axis": {"values": [-1, -0.5, 0, 0.5, 1]},
-            },
-        },
-        "layer": [
-            {"mark": {"type": "bar", "tooltip": True}},
-            {
-                "mark": {"type": "text", "align": "left", "dx": 4},
-                "encoding": {"text": {"field": "r", "type": "quantitative", "format": ".2f"}},
-            },
-        ],
-    },
-    height=130,
-)
-
-
-def _ranks() -> tuple[Json, ...]:
-    """Spearman: Pearson's correlation of the ranks, ties at their mean rank, from counted pairs."""
-    steps: list[Json] = [{"joinaggregate": [{"op": "sum", "field": "n", "as": "all"}]}]
-    for v in "xy":
-        tied = {"op": "sum", "field": "n", "as": f"tied_{v}"}
-        upto = {"op": "sum", "field": "n", "as": f"upto_{v}"}
-        steps += [
-            {"joinaggregate": [tied], "groupby": [v]},
-            {"window": [upto], "sort": [{"field": v}], "frame": [None, 0]},
-            {"calculate": f"datum.upto_{v} - (datum.tied_{v} - 1) / 2", "as": f"r{v}"},
-        ]
-    products = {"sx": "rx", "sy": "ry", "sxx": "rx*rx", "syy": "ry*ry", "sxy": "rx*ry"}
-    for name, product in products.items():
-        factors = " * ".join(f"datum.{factor}" for factor in product.split("*"))
-        steps.append({"calculate": f"datum.n * {factors} / datum.all", "as": f"p{name}"})
-    sums = [{"op": "sum", "field": f"p{name}", "as": name} for name in products]
-    rho = "(datum.sxy - datum.sx * datum.sy)"
-    spread = "sqrt((datum.sxx - datum.sx * datum.sx) * (datum.syy - datum.sy * datum.sy))"
-    return (*steps, {"aggregate": sums}, {"calculate": f"{rho} / {spread}", "as": "rho"})
-
-
-SPEARMAN = Panel(
-    id="latency-spearman",
-    title="Do longer prompts rank slower?",
-    note="Spearman's rank correlation of prompt length and latency: it sees any steady rise.",
-    body=request(
-        made(),
-        {
-            "pairs": {
-                "composite": {
-                    "size": 20_000,
-                    "sources": [
-                        {"x": {"histogram": {"field": CHARS, "interval": 5}}},
-                        {"y": {"histogram": {"field": TOOK, "interval": 250_000_000}}},
-                    ],
-                }
-            }
-        },
-    ),
-    levels=("pairs.buckets",),
-    fields={"x": "0.key.x", "y": "0.key.y", "n": "0.doc_count"},
-    sql=f"""
-        select chars // 5 * 5 as x, duration // 250000000 * 250000000 as y, count(*) as n
-        from lines where {MADE} and chars is not null group by all order by all
-    """,  # noqa: S608
-    post=_ranks(),
-    view={
-        "mark": {"type": "text", "fontSize": 42},
-        "encoding": {"text": {"field": "rho", "type": "quantitative", "format": ".3f"}},
-    },
-    height=100,
-)
-
 COST = Panel(
     id="latency-cost",
     title="Seconds of work for a second of audio",
     note="Work is the last attempt, from claim to file. Flat and close together is good: the price of a song "
     "is its length.",
-    body=request(made(), over_time(by_length({"work": total(TOOK), "audio": total(AUDIO)}))),
-    levels=("time.buckets", "length.buckets"),
-    fields={
-        "time": "0.key",
-        "length": "1.key",
-        "jobs": "1.doc_count",
-        "work": "1.work.value",
-        "audio": "1.audio.value",
-    },
+    kibana=Lens(
+        kind="lines",
+        only=MADE_KQL,
+        across=Time(),
+        by=BY_LENGTH_CLASS,
+        measures=(
+            Measure(
+                name="cost",
+                label="s of work per s of audio",
+                operation="ratio",
+                parts=(
+                    Measure(name="work", label="work", operation="sum", field=TOOK),
+                    Measure(name="audio", label="audio", operation="sum", field=AUDIO),
+                ),
+                divisor=1_000_000_000,
+                decimals=2,
+            ),
+        ),
+        axis="s of work per s of audio",
+    ),
     derive={"cost": "datum.work / 1e9 / datum.audio"},
     sql=f"""
         select time, {LENGTH_SQL} as length, count(*) as jobs, sum(duration) as work, sum(audio) as audio

@@ -1,7 +1,8 @@
-"""A panel: one question, asked of Elasticsearch or of the log files, answered by one Vega-Lite picture.
+"""A panel: one question, asked of Elasticsearch by Kibana, or of the log files by SQL.
 
-Both ways give rows with the same fields, so the picture is described once. From Elasticsearch they are the
-buckets of one request, flattened level by level; from the files they are the result of one SQL query.
+Kibana draws most panels with Lens, which people can edit and click through; what Lens cannot draw is a
+Vega-Lite spec that asks Elasticsearch itself. The log files' rows are always drawn by Vega-Lite; a Vega panel
+has the same picture in both places, for both ways give rows with the same fields.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from observability.panels.lens import Lens
 from observability.panels.query import INDEX, Json
 
 SCHEMA = "https://vega.github.io/schema/vega-lite/v5.json"  # what Kibana 9 draws without a warning
@@ -36,6 +38,58 @@ NIGHT: Json = {  # over CONFIG, where people prefer the dark
 
 
 @dataclass(frozen=True, kw_only=True)
+class Vega:
+    """How a Vega panel asks Elasticsearch, and how the answer becomes rows.
+
+    Attributes:
+        body: The request, with Kibana's placeholders for time and controls.
+        levels: Paths of the arrays to flatten: the first from `aggregations`, each next from the one before.
+        fields: Flat name -> path; a path starts with `0.`, `1.`, ... for the level it is read from.
+        ways: Names of aggregations that list the same things in different orders; listed twice is one row.
+
+    """
+
+    body: Json
+    levels: tuple[str, ...]
+    fields: Mapping[str, str]
+    ways: tuple[str, ...] = ()
+
+    def data(self) -> Json:
+        """The spec's data: Kibana sends the body and puts the answer in its place."""
+        path = "aggregations" if self.ways else f"aggregations.{self.levels[0]}"
+        return {"url": {"index": INDEX, "body": self.body}, "format": {"property": path}}
+
+    def flatten(self) -> list[Json]:
+        """The transforms that make rows of the answer."""
+        steps: list[Json] = []
+        levels, first = self.levels[1:], ""
+        if self.ways:
+            steps += [
+                {"fold": list(self.ways), "as": ["way", "listed"]},
+                {"flatten": [f"listed.{self.levels[0]}"], "as": ["b0"]},
+            ]
+            first = "b0."
+        for number, path in enumerate(levels, 1):
+            above = f"b{number - 1}." if number > 1 else first
+            steps.append({"flatten": [above + path], "as": [f"b{number}"]})
+        steps += [{"calculate": _datum(path, first), "as": name} for name, path in self.fields.items()]
+        if self.ways:
+            steps.append({"aggregate": [{"op": "count", "as": "listings"}], "groupby": list(self.fields)})
+        return steps
+
+    def rows(self, answer: Json) -> list[Json]:
+        """The same rows, without Vega."""
+        found = answer["aggregations"]
+        rows: list[Json] = []
+        for node in [found[way] for way in self.ways] if self.ways else [found]:
+            for chain in _chains(node, self.levels):
+                row = {name: _at(chain, path) for name, path in self.fields.items()}
+                if not self.ways or row not in rows:
+                    rows.append(row)
+        return rows
+
+
+@dataclass(frozen=True, kw_only=True)
 class Panel:
     """One panel.
 
@@ -43,13 +97,11 @@ class Panel:
         id: Its name in addresses and files.
         title: What it shows.
         note: How to read it, in a sentence or two.
-        body: The Elasticsearch request, with Kibana's placeholders for time and controls.
-        levels: Paths of the arrays to flatten: the first from `aggregations`, each next from the one before.
-        fields: Flat name -> path; a path starts with `0.`, `1.`, ... for the level it is read from.
-        sql: The query over the view `lines` that gives the same fields.
+        kibana: How Kibana asks and draws it.
+        sql: The query over the view `lines` of the log files.
+        view: The marks and encodings of the picture of those rows.
         derive: Flat name -> arithmetic over `datum.<name>`, in the syntax that Vega and Python share.
         post: Vega-Lite transforms after that.
-        view: The marks and encodings.
         height: Of the picture, in pixels.
 
     """
@@ -57,9 +109,7 @@ class Panel:
     id: str
     title: str
     note: str
-    body: Json
-    levels: tuple[str, ...]
-    fields: Mapping[str, str]
+    kibana: Vega | Lens
     sql: str
     view: Json
     derive: Mapping[str, str] = field(default_factory=dict)
@@ -67,31 +117,23 @@ class Panel:
     height: int = 260
 
     def kibana_spec(self) -> Json:
-        """The Vega-Lite spec that asks Elasticsearch itself, for a Vega panel of Kibana."""
-        data = {
-            "url": {"index": INDEX, "body": self.body},
-            "format": {"property": f"aggregations.{self.levels[0]}"},
-        }
-        return self._spec(data, [*self._flatten(), *self._derived(), *self.post]) | {
-            "autosize": {"type": "fit", "contains": "padding"}
-        }
+        """The Vega-Lite spec that asks Elasticsearch itself; only a Vega panel has one.
 
-    def answered_spec(self, answer: Json, *, width: int = 640) -> Json:
-        """The same spec with an answer of Elasticsearch in the place of the question."""
-        spec = self.kibana_spec()
-        spec["data"] = {"values": answer, "format": spec["data"]["format"]}
-        return spec | {"width": width, "height": self.height}
+        Kibana's own settings stand under `config.kibana`: warnings over a picture help nobody who reads it.
+        """
+        if not isinstance(self.kibana, Vega):
+            raise TypeError(f"{self.id} is drawn by Lens")
+        transforms = [*self.kibana.flatten(), *self._derived(), *self.post]
+        spec = self._spec(self.kibana.data(), transforms)
+        return spec | {
+            "config": CONFIG | {"kibana": {"hideWarnings": True}},
+            "autosize": {"type": "fit", "contains": "padding"},
+        }
 
     def local_spec(self, rows: list[Json], *, width: int | str = 640) -> Json:
         """The spec with rows from the log files."""
         spec = self._spec({"values": rows}, [*self._derived(), *self.post])
         return spec | {"$schema": LOCAL_SCHEMA, "width": width, "height": self.height}
-
-    def rows(self, answer: Json) -> Iterator[Json]:
-        """The flat rows of an answer, as the picture sees them before `post`."""
-        for chain in _chains(answer["aggregations"], self.levels):
-            row = {name: _at(chain, path) for name, path in self.fields.items()}
-            yield self.derived(row)
 
     def derived(self, row: Json) -> Json:
         """A row with its derived fields."""
@@ -104,20 +146,19 @@ class Panel:
         head = {"$schema": SCHEMA, "config": CONFIG, "data": data}
         return {**head, **({"transform": transform} if transform else {}), **self.view}
 
-    def _flatten(self) -> list[Json]:
-        steps: list[Json] = []
-        for number, path in enumerate(self.levels[1:], 1):
-            above = f"b{number - 1}." if number > 1 else ""
-            steps.append({"flatten": [above + path], "as": [f"b{number}"]})
-        return steps + [{"calculate": _datum(path), "as": name} for name, path in self.fields.items()]
-
     def _derived(self) -> list[Json]:
         return [{"calculate": expression, "as": name} for name, expression in self.derive.items()]
 
 
-def _datum(path: str) -> str:
+def figure(name: str, form: str) -> Json:
+    """Give the view of a panel that is one number."""
+    text = {"field": name, "type": "quantitative", "format": form}
+    return {"mark": {"type": "text", "fontSize": 42}, "encoding": {"text": text}}
+
+
+def _datum(path: str, first: str) -> str:
     level, rest = path.split(".", 1)
-    above = "" if level == "0" else f".b{level}"
+    above = f".{first}"[:-1] if level == "0" else f".b{level}"
     return f"datum{above}" + "".join(f"[{part!r}]" for part in rest.split("."))
 
 

@@ -1,4 +1,8 @@
-"""The parts of a question that all panels share: which lines, in which time, under which controls."""
+"""The parts of a question that all panels share: which lines, in which time, under which controls.
+
+Twice: as Elasticsearch's queries for the Vega panels, with Kibana's placeholders for time and controls, and
+in Kibana's own query language (KQL) for the Lens panels, to which Kibana adds both by itself.
+"""
 
 from __future__ import annotations
 
@@ -9,20 +13,37 @@ Json = dict[str, Any]
 INDEX = "logs-tutti.*-*"
 MUST, FILTER, MUST_NOT = (f"%dashboard_context-{clause}_clause%" for clause in ("must", "filter", "must_not"))
 TIME = {"%timefilter%": True}
-INTERVAL = {"%autointerval%": True}
 
 FINISHED = ("job.succeeded", "job.failed")
-USERS_OWN = ("invalid_request", "cancelled_by_user")  # failures that are no fault of the service
+OWN_SQL = "not coalesce(ours, true)"  # failures that are no fault of the service
 BAR: Json = {"type": "bar", "tooltip": True, "width": {"expr": "max(1, width / 90)"}}  # some 50 steps of time
 LENGTHS = ((0, 30, "under 30 s"), (30, 90, "30-90 s"), (90, 180, "90-180 s"), (180, 601, "180 s and more"))
 LENGTH_NAMES = [name for _, _, name in LENGTHS]
 LENGTH_SQL = "case " + " ".join(f"when audio < {top} then '{name}'" for _, top, name in LENGTHS) + " end"
+LENGTH_KQL = tuple(
+    (name, f"tutti.audio.seconds >= {low} and tutti.audio.seconds < {top}") for low, top, name in LENGTHS
+)
 MADE = "action = 'job.succeeded' and not coalesce(hit, false)"
 
 
 def action(*names: str) -> Json:
     """Lines of these actions."""
     return {"terms": {"event.action": list(names)}}
+
+
+def action_kql(*names: str) -> str:
+    """The same in KQL."""
+    return _any_of("event.action", names)
+
+
+def _any_of(field: str, values: tuple[str, ...]) -> str:
+    quoted = " or ".join(f'"{value}"' for value in values)
+    return f"{field} : ({quoted})"
+
+
+HIT_KQL = "tutti.cache.hit : true"
+MADE_KQL = f"{action_kql('job.succeeded')} and not {HIT_KQL}"
+OWN_KQL = "tutti.error.ours : false"
 
 
 def lines(*filters: Json, without: tuple[Json, ...] = ()) -> Json:
@@ -36,20 +57,9 @@ def made() -> Json:
     return lines(action("job.succeeded"), without=({"term": {"tutti.cache.hit": True}},))
 
 
-def over_time(aggs: Json) -> Json:
-    """Aggregations in steps of time that suit the range."""
-    return {"time": {"date_histogram": {"field": "@timestamp", "fixed_interval": INTERVAL}, "aggs": aggs}}
-
-
 def by(name: str, field: str, aggs: Json | None = None, *, size: int = 50, **more: Any) -> Json:
     """Aggregations for each value of a field, the most frequent first."""
     return {name: {"terms": {"field": field, "size": size, **more}, **({"aggs": aggs} if aggs else {})}}
-
-
-def by_length(aggs: Json) -> Json:
-    """Aggregations for each class of audio length."""
-    ranges = [{"key": name, "from": low, "to": top} for low, top, name in LENGTHS]
-    return {"length": {"range": {"field": "tutti.audio.seconds", "ranges": ranges}, "aggs": aggs}}
 
 
 def total(field: str) -> Json:
@@ -67,26 +77,3 @@ def quantiles(field: str) -> Json:
 def request(query: Json, aggs: Json) -> Json:
     """Make the request body; only the aggregations are of interest."""
     return {"size": 0, "track_total_hits": False, "query": query, "aggs": aggs}
-
-
-def resolve(value: Any, since: str, until: str, interval: str) -> Any:
-    """Put values in the place of Kibana's placeholders, as Kibana does before it sends the request.
-
-    Args:
-        value: A request body, or a part of one.
-        since: First time, ISO 8601.
-        until: Time after the last.
-        interval: Step of time, such as "30m".
-
-    """
-    if value == TIME:
-        return {"gte": since, "lt": until}
-    if value == INTERVAL:
-        return interval
-    if isinstance(value, dict):
-        return {name: resolve(item, since, until, interval) for name, item in value.items()}
-    if isinstance(value, list):
-        return [
-            resolve(item, since, until, interval) for item in value if item not in (MUST, FILTER, MUST_NOT)
-        ]
-    return value

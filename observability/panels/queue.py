@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from observability.panels.lens import Lens, Measure, Time, Values
 from observability.panels.panel import Panel
-from observability.panels.query import BAR, MADE, action, by, lines, made, over_time, request
+from observability.panels.query import BAR, MADE, MADE_KQL, action_kql
 
 STAGES = ("queue", "condition", "denoise", "decode", "encode", "store")
 
@@ -11,11 +12,16 @@ BY_STAGE = Panel(
     id="queue-stages",
     title="Waiting and working, by stage",
     note="Mean seconds of a job in each stage. Queue is the wait before its last attempt.",
-    body=request(
-        made(), over_time({stage: {"avg": {"field": f"tutti.timings.{stage}"}} for stage in STAGES})
+    kibana=Lens(
+        kind="bars",
+        only=MADE_KQL,
+        across=Time(),
+        measures=tuple(
+            Measure(name=stage, label=stage, operation="average", field=f"tutti.timings.{stage}", decimals=2)
+            for stage in STAGES
+        ),
+        axis="mean seconds",
     ),
-    levels=("time.buckets",),
-    fields={"time": "0.key", **{stage: f"0.{stage}.value" for stage in STAGES}},
     sql=f"""
         select time, {", ".join(f"avg(in_{stage}) as {stage}" for stage in STAGES)}
         from lines where {MADE} group by all order by all
@@ -40,12 +46,16 @@ OLDEST = Panel(
     id="queue-oldest",
     title="Oldest queued job",
     note="The longest wait at any moment, by queue, as the dispatcher reports it.",
-    body=request(
-        lines(action("queue.state")),
-        over_time(by("queue", "tutti.queue", {"oldest": {"max": {"field": "tutti.queued.oldest_seconds"}}})),
+    kibana=Lens(
+        kind="lines",
+        only=action_kql("queue.state"),
+        across=Time(),
+        by=Values("queue", "queue", "tutti.queue"),
+        measures=(
+            Measure(name="oldest", label="oldest", operation="max", field="tutti.queued.oldest_seconds"),
+        ),
+        axis="seconds",
     ),
-    levels=("time.buckets", "queue.buckets"),
-    fields={"time": "0.key", "queue": "1.key", "oldest": "1.oldest.value"},
     sql="""
         select time, queue, max(oldest) as oldest
         from lines where action = 'queue.state' and queue is not null group by all order by all

@@ -12,7 +12,7 @@ from elastic_transport import ConnectionTimeout
 from elasticsearch import ApiError, Elasticsearch
 
 from observability import trust
-from observability.shipper.batch import Line
+from observability.shipper.line import Line
 
 FILTER = "errors,items.*.status,items.*.error.type,items.*.error.reason,items.*.failure_store"
 HEADERS = {"accept": "application/json", "content-type": "application/x-ndjson"}

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-import random
 import secrets
 import threading
 from collections.abc import Callable
@@ -14,14 +13,16 @@ from elastic_transport import TransportError
 from elasticsearch import ApiError, Elasticsearch
 
 from observability import metrics, trust
+from observability.back_off import BackOff
 from observability.lines import LineFile
 from observability.logging import get_logger
 from observability.rotation import Bounds
 from observability.shipper import bulk, guard
-from observability.shipper.batch import Batch, Line
-from observability.shipper.lane import Slots, Stopping
+from observability.shipper.flow import Slots, Stopping
+from observability.shipper.line import Line
+from observability.shipper.source import Batch
 
-FIRST_PAUSE, LONGEST_PAUSE = 0.1, 30.0
+BETWEEN_TRIES = BackOff(first=0.1, longest=30.0, spread=0.5)
 COMPLAIN_AFTER = 3  # refusals in a row until a line is logged
 TOO_LARGE, MALFORMED = 413, 400
 SHRINK = {400, 413, 429, 503}
@@ -43,7 +44,7 @@ class DeadLetters:
         """Keep one line; it can be mended and shipped again from there."""
         letter = {
             "id": line.id.decode(),
-            "stream": batch.source.lane.stream,
+            "stream": batch.source.flow.stream,
             "file": str(batch.source.path),
             "offset": line.offset,
             "reason": reason,
@@ -79,18 +80,18 @@ class Delivery:
             Stopping: The shipper is asked to stop first.
 
         """
-        rest, refusals, lane = batch.lines, 0, batch.source.lane
+        rest, refusals, flow = batch.lines, 0, batch.source.flow
         if batch.suspect:
             rest = self._look(batch, rest, self._is_former)
         while rest:
-            piece = rest[: lane.room]
+            piece = rest[: flow.room]
             taken, again, reason = self._attempt(batch, piece)
             rest = again + rest[len(piece) :]
             refusals = 0 if taken else refusals + 1
-            lane.troubled = bool(again)
+            flow.troubled = bool(again)
             if again:
                 self._pause(batch, refusals, reason)
-        lane.troubled = False
+        flow.troubled = False
         for line in batch.oversize:
             self._letters.add(batch, line, "longer than 1 MiB")
         metrics.shipper_lines.labels("repaired").inc(batch.repaired)
@@ -99,10 +100,10 @@ class Delivery:
         """Send one request; says whether the server took anything, what has to go again, and why."""
         name, content = f"{self._life}{next(self._count)}", bulk.body(piece)
         try:
-            with self._slots.one(batch.source.lane):
-                answer = bulk.send(self._server, batch.source.lane.stream, piece, content, opaque_id=name)
+            with self._slots.one(batch.source.flow):
+                answer = bulk.send(self._server, batch.source.flow.stream, piece, content, opaque_id=name)
         except bulk.Uncertain as problem:
-            batch.source.lane.troubled = True
+            batch.source.flow.troubled = True
             self._pause(batch, 1, str(problem))
             return False, self._look(batch, piece, name.__eq__), ""
         except bulk.Refused as problem:
@@ -110,7 +111,7 @@ class Delivery:
         for line, reason in answer.dead:
             self._letters.add(batch, line, reason)
         if not answer.again:
-            batch.source.lane.grow(len(piece))
+            batch.source.flow.grow(len(piece))
         _count(answer)
         return len(answer.again) < len(piece), answer.again, answer.reason
 
@@ -118,7 +119,7 @@ class Delivery:
         self, batch: Batch, piece: list[Line], problem: bulk.Refused
     ) -> tuple[bool, list[Line], str]:
         if problem.status in SHRINK:
-            batch.source.lane.shrink(len(piece))
+            batch.source.flow.shrink(len(piece))
         if problem.status in {TOO_LARGE, MALFORMED}:
             if len(piece) > 1:
                 return True, piece, ""
@@ -134,12 +135,12 @@ class Delivery:
         for refusals in itertools.count(1):
             try:
                 guard.wait_until_settled(self._server, unsettled, self._stopping)
-                with self._slots.one(batch.source.lane):
-                    rest = guard.missing(self._server, batch.source.lane.stream, lines, batch.since)
+                with self._slots.one(batch.source.flow):
+                    rest = guard.missing(self._server, batch.source.flow.stream, lines, batch.since)
                 metrics.shipper_lines.labels("found").inc(len(lines) - len(rest))
                 return rest
             except (ApiError, TransportError) as problem:
-                batch.source.lane.troubled = True
+                batch.source.flow.troubled = True
                 self._pause(batch, refusals, str(problem))
         raise AssertionError("itertools.count ends never")
 
@@ -151,11 +152,10 @@ class Delivery:
             log.warning(
                 "shipper.refused",
                 event={"outcome": "failure", "reason": reason[:500]},
-                tutti={"shipper": {"stream": batch.source.lane.stream, "attempts": refusals}},
+                tutti={"shipper": {"stream": batch.source.flow.stream, "attempts": refusals}},
                 message=_advice(reason),
             )
-        pause = min(LONGEST_PAUSE, FIRST_PAUSE * 2 ** min(refusals, 10)) * random.uniform(0.5, 1)  # noqa: S311
-        if self._stopping.wait(pause):
+        if self._stopping.wait(BETWEEN_TRIES.pause(refusals + 1)):
             raise Stopping
 
 

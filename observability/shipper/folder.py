@@ -7,9 +7,10 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from observability.shipper.lane import Lane
+from observability.logging import warn_of_loss
+from observability.shipper.flow import Flow
 from observability.shipper.source import Source
-from observability.unshipped import Loss, warn
+from observability.unshipped import Loss
 
 UNSEEN_MAX = 200
 HELD_MAX = 1 << 30  # bytes not shipped of deleted files, which take disk as long as they are open
@@ -45,7 +46,7 @@ class Folder:
         self._saved = {(entry["device"], entry["inode"]): entry for entry in saved}
         self._name_stream = name_stream
         self._suspect = suspect
-        self._lanes: dict[str, Lane] = {}
+        self._flows: dict[str, Flow] = {}
 
     def scan(self) -> None:
         """Open what is new, learn new names, and let go of files that are gone and read to their end."""
@@ -73,7 +74,7 @@ class Folder:
         except OSError:
             return None  # renamed or not readable; the next scan tries again
         stream = self._name_stream(path)
-        source = Source(path, file, self._lanes.setdefault(stream, Lane(stream)))
+        source = Source(path, file, self._flows.setdefault(stream, Flow(stream)))
         if source.key in self.sources:
             source.close()
             return source.key
@@ -101,7 +102,7 @@ class Folder:
         for source in reversed(gone):
             held += source.behind if source.deleted else 0
             if source.deleted and source.behind and held > HELD_MAX:
-                warn(Loss(source.path, source.behind))
+                warn_of_loss(Loss(source.path, source.behind))
                 self._close(source)
             elif source.idle and not source.behind and (source.deleted or source.silent):
                 self._close(source)

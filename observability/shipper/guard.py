@@ -14,7 +14,7 @@ from typing import Any
 
 from elasticsearch import ApiError, Elasticsearch
 
-from observability.shipper.batch import Line
+from observability.shipper.line import Line
 
 SETTLE_SECONDS = 1.0  # a request in the socket's buffer becomes a task within this, on a busy node too
 RUNNING_MAX_SECONDS = 120.0

@@ -29,6 +29,7 @@ def run(
     state: Path,
     once: bool = False,
     metrics_port: int | None = None,
+    metrics_host: str = "127.0.0.1",
     bundle: Path | None = None,
 ) -> int:
     """Ship log files to Elasticsearch until SIGTERM or SIGINT.
@@ -39,8 +40,9 @@ def run(
         patterns: Absolute glob patterns of the files.
         state: Folder of the checkpoint and the dead letters.
         once: End when everything there is has been shipped.
+        metrics_port: Where to show `/metrics`; None for nowhere.
+        metrics_host: At which address.
         bundle: PEM file of authorities to believe besides the machine's.
-        metrics_port: Where to show `/metrics` on loopback; None for nowhere.
 
     Returns:
         An exit code: 0, or 1 if another shipper already runs with this state.
@@ -57,7 +59,7 @@ def run(
             log.error("shipper.refused_to_start", event={"outcome": "failure"}, message=str(problem))
             return 1
         if metrics_port is not None:
-            stack.callback(metrics.serve(metrics_port)[0])
+            stack.callback(metrics.serve(metrics_port, metrics_host, metrics.SHIP)[0])
         stack.enter_context(Report(url, api_key, stopping, bundle))
         log.info("shipper.started", tutti={"shipper": {"patterns": list(patterns)}})
         stack.callback(gc.set_threshold, *gc.get_threshold())

@@ -18,12 +18,12 @@ from elasticsearch import ApiError, Elasticsearch
 from observability import metrics
 from observability.logging import get_logger
 from observability.shipper import guard
-from observability.shipper.batch import Batch, Pending
 from observability.shipper.checkpoint import Checkpoint
 from observability.shipper.deliver import DeadLetters, Delivery
+from observability.shipper.flow import IN_FLIGHT, Flow, Stopping
 from observability.shipper.folder import Folder
-from observability.shipper.lane import IN_FLIGHT, Lane, Stopping
-from observability.shipper.source import Source
+from observability.shipper.line import Pending
+from observability.shipper.source import Batch, Source
 
 log = get_logger()
 
@@ -91,7 +91,7 @@ class Shipper:
         self._collect()
         more = False
         for source in sorted(self._folder.sources.values(), key=lambda one: one.turn):
-            if self._has_room(source.lane):
+            if self._has_room(source.flow):
                 more |= self._feed(pool, source)
         self._measure()
         if not more:
@@ -101,10 +101,10 @@ class Shipper:
             self._rest()
         return True
 
-    def _has_room(self, lane: Lane) -> bool:
+    def _has_room(self, flow: Flow) -> bool:
         """Whether another batch may be read; those of streams in trouble take nobody else's room."""
-        sound = sum(not batch.source.lane.troubled for batch in self._flying.values())
-        return not lane.troubled and sound < IN_FLIGHT + AHEAD
+        sound = sum(not batch.source.flow.troubled for batch in self._flying.values())
+        return not flow.troubled and sound < IN_FLIGHT + AHEAD
 
     def _rest(self) -> None:
         if self._flying:
@@ -129,8 +129,8 @@ class Shipper:
     def _send(self, pool: ThreadPoolExecutor, batch: Batch) -> None:
         """Reserve the lines on disk, then send them: whatever happens next, a later life looks for them."""
         source = batch.source
-        current = self._generation(source.lane.stream)
-        batch.since = self._former.get(source.lane.stream, 0) if batch.suspect else current
+        current = self._generation(source.flow.stream)
+        batch.since = self._former.get(source.flow.stream, 0) if batch.suspect else current
         done: Future[None] = Future()
         source.pending.append(
             Pending(done, batch.end, source.tail_at(batch.end), batch.since, time.monotonic())
@@ -177,8 +177,8 @@ class Shipper:
         for source in sources:
             since = [pending.since for pending in source.pending]
             if source.read_to < source.suspect_to:
-                since.append(self._former.get(source.lane.stream, 0))
-            oldest[source.lane.stream] = min([oldest.get(source.lane.stream, 0), *since])
+                since.append(self._former.get(source.flow.stream, 0))
+            oldest[source.flow.stream] = min([oldest.get(source.flow.stream, 0), *since])
         entries = [source.saved() for source in sources if source.known]
         self._checkpoint.save(self._folder.unseen() + entries, oldest)
         self._saved_at = [source.acknowledged for source in sources]

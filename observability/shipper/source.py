@@ -8,12 +8,13 @@ import os
 import time
 from collections import deque
 from collections.abc import Callable
+from dataclasses import dataclass, field
 from itertools import accumulate
 from pathlib import Path
 from typing import Any
 
-from observability.shipper.batch import BLOCK, LINE_MAX, Batch, Line, Pending
-from observability.shipper.lane import LINES_MAX, Lane
+from observability.shipper.flow import LINES_MAX, Flow
+from observability.shipper.line import BLOCK, LINE_MAX, Line, Pending
 from observability.unshipped import fingerprint
 
 HEAD = TAIL = 512
@@ -26,13 +27,13 @@ class Source:
     Args:
         path: A name of the file; only used to open it and to tell its stream.
         file: The open descriptor, which this object owns.
-        lane: The data stream its lines go to.
+        flow: The data stream its lines go to.
 
     """
 
-    def __init__(self, path: Path, file: int, lane: Lane) -> None:
+    def __init__(self, path: Path, file: int, flow: Flow) -> None:
         status = os.fstat(file)
-        self.path, self.file, self.lane = path, file, lane
+        self.path, self.file, self.flow = path, file, flow
         self.key = (status.st_dev, status.st_ino)
         self.head_bytes = 0
         self.head = ""
@@ -216,3 +217,31 @@ def _is_utf8(block: bytes) -> bool:
     except UnicodeDecodeError:
         return False
     return True
+
+
+@dataclass
+class Batch:
+    """Lines of one file that travel together.
+
+    Attributes:
+        source: Where they come from.
+        lines: Those to deliver, in order.
+        oversize: Offsets of lines too long to deliver, with their beginnings.
+        end: Offset after the last line.
+        since: The data stream's generation before these lines were first sent.
+        suspect: Whether they may have been sent by an earlier life of this shipper.
+
+    """
+
+    source: Source
+    lines: list[Line]
+    end: int
+    oversize: list[Line] = field(default_factory=list)
+    repaired: int = 0
+    since: int = 0
+    suspect: bool = False
+
+    @property
+    def full(self) -> bool:
+        """Whether there is probably more to read at once."""
+        return len(self.lines) >= LINES_MAX or self.source.behind > BLOCK // 4

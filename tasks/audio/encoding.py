@@ -6,7 +6,7 @@ blocks let the caller show progress and stop.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any, Final
@@ -15,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 import soundfile
 
-from tasks.audio import ogg
+from tasks.audio import ogg, tags
 from tasks.jobs import AudioFormat
 
 Samples = npt.NDArray[np.float32] | npt.NDArray[np.int16]
@@ -89,30 +89,99 @@ def encode(
         OSError: the file cannot be written.
 
     """
-    codec = CODECS[audio_format]
-    _check(samples, rate, audio_format, codec)
+    channels, frames = samples.shape if samples.ndim == 2 else (0, 0)
+    _check(channels, frames, rate, audio_format, list(samples.shape))
+    blocks = (samples[:, at : at + BLOCK] for at in range(0, frames, BLOCK))
+    sound = _Sound(blocks, rate, channels, frames)
+    return _encode(sound, target, audio_format, title, progress)
+
+
+def convert(
+    source: Path,
+    target: IO[bytes],
+    audio_format: AudioFormat,
+    *,
+    title: str = "",
+    progress: Callable[[float], None] = lambda _: None,
+) -> Encoded:
+    """Write an audio file of ours in another format, a block at a time.
+
+    Args:
+        source: 16-bit wav or flac.
+        target: readable, writable and seekable.
+        audio_format: as for `encode`.
+        title: as for `encode`.
+        progress: as for `encode`.
+
+    Raises:
+        EncodingError: the format cannot carry this rate or shape.
+        OSError, RuntimeError: the source cannot be read, or the target cannot be written.
+
+    """
+    with soundfile.SoundFile(source) as file:
+        channels, frames, rate = int(file.channels), int(file.frames), int(file.samplerate)
+        _check(channels, frames, rate, audio_format, [channels, frames])
+        blocks = (block.T for block in file.blocks(BLOCK, dtype="int16", always_2d=True))
+        return _encode(_Sound(blocks, rate, channels, frames), target, audio_format, title, progress)
+
+
+@dataclass(frozen=True)
+class _Sound:
+    """Blocks of [channels, frames], and how many frames there are in all of them."""
+
+    blocks: Iterable[Samples]
+    rate: int
+    channels: int
+    frames: int
+
+
+def _encode(
+    sound: _Sound,
+    target: Path | IO[bytes],
+    audio_format: AudioFormat,
+    title: str,
+    progress: Callable[[float], None],
+) -> Encoded:
     if isinstance(target, Path):
         with target.open("w+b") as file:
-            return encode(samples, rate, file, audio_format, title=title, progress=progress)
-    channels, frames = samples.shape
-    samples_of = _rounded if codec.subtype == "PCM_16" else _floating
-    with soundfile.SoundFile(
-        target, "w", rate, channels, codec.subtype, format=codec.container, **codec.options
-    ) as file:
-        file.software = SOFTWARE
-        if title:
-            file.title = title
-        for at in range(0, frames, BLOCK):
-            file.write(np.ascontiguousarray(samples_of(samples[:, at : at + BLOCK]).T))
-            progress(min(at + BLOCK, frames) / frames)
+            return _encode(sound, file, audio_format, title, progress)
+    codec = CODECS[audio_format]
+    if audio_format == "mp3":  # its titles are ours to write
+        target.write(tags.id3(title, SOFTWARE))
+        _write(sound, tags.Behind(target), codec, "", progress)
+    else:
+        _write(sound, target, codec, title, progress)
     if audio_format == "opus":
         ogg.renumber(target)
-    return Encoded(frames=frames, seconds=frames / rate)
+    return Encoded(frames=sound.frames, seconds=sound.frames / sound.rate)
 
 
-def _check(samples: Samples, rate: int, audio_format: AudioFormat, codec: Codec) -> None:
-    if samples.ndim != 2 or samples.shape[0] not in {1, 2} or not samples.shape[1]:
-        raise EncodingError(f"audio has to be [1 or 2 channels, frames], not {list(samples.shape)}")
+def _write(
+    sound: _Sound,
+    target: IO[bytes] | tags.Behind,
+    codec: Codec,
+    title: str,
+    progress: Callable[[float], None],
+) -> None:
+    samples_of = _rounded if codec.subtype == "PCM_16" else _floating
+    with soundfile.SoundFile(
+        target, "w", sound.rate, sound.channels, codec.subtype, format=codec.container, **codec.options
+    ) as file:
+        if codec.container != "MP3":
+            file.software = SOFTWARE
+            if title:
+                file.title = title
+        done = 0
+        for block in sound.blocks:
+            file.write(np.ascontiguousarray(samples_of(block).T))
+            done += block.shape[1]
+            progress(done / sound.frames)
+
+
+def _check(channels: int, frames: int, rate: int, audio_format: AudioFormat, shape: list[int]) -> None:
+    codec = CODECS[audio_format]
+    if channels not in {1, 2} or not frames:
+        raise EncodingError(f"audio has to be [1 or 2 channels, frames], not {shape}")
     if codec.rates is not None and rate not in codec.rates:
         raise EncodingError(f"{audio_format} cannot carry {rate} Hz; resample to 48000")
 

@@ -8,18 +8,17 @@ from __future__ import annotations
 
 import contextlib
 import queue
-import random
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable
-from typing import Any, Final
+from collections.abc import Callable, Sequence
+from typing import Any, Final, Protocol
 
+from observability.back_off import BackOff
 from observability.logging import get_logger
 from tasks.dispatch.delivery import Answer
 from tasks.jobs import Job
-from tasks.ledger import Ledger, LedgerError
-from tasks.ledger.accepting.callbacks import CallbackTable, Owed
+from tasks.ledger import Ledger, LedgerError, Owed
 
 log = get_logger()
 
@@ -28,27 +27,31 @@ PER_OWNER: Final = 2  # of them, so that one owner's slow receiver leaves room f
 PAUSE: Final = 0.2
 TROUBLE_PAUSE: Final = 0.5
 CALM: Final = 20.0  # times as long as a look took is paused, so that many open promises cost little
-FIRST_PAUSE, LONGEST_PAUSE = 2.0, 3600.0  # seconds between two tries, doubled each time
+KEY: Final = "key:"  # begins an owner that is an API key
+BETWEEN_TRIES: Final = BackOff(first=2.0, longest=3600.0, spread=0.5)
 
-Post = Callable[[str, dict[str, Any]], Answer]
+
+class Post(Protocol):
+    """Delivers one document, signed by these secrets."""
+
+    def __call__(self, url: str, document: dict[str, Any], /, *, secrets: Sequence[str]) -> Answer:
+        """Deliver it once."""
+        ...
 
 
 class CallbackSender:
     """A few threads that deliver, oldest first; `turn` finds them work.
 
     Args:
-        ledger: the jobs.
-        table: the callbacks that are owed.
+        ledger: the jobs, and the callbacks that are owed.
         address: gives where people reach a song, by its file's name.
         hours: for so long a failing receiver is tried again.
         post: delivers one document.
     """
 
-    def __init__(
-        self, ledger: Ledger, table: CallbackTable, address: Callable[[str], str], hours: float, post: Post
-    ) -> None:
+    def __init__(self, ledger: Ledger, address: Callable[[str], str], hours: float, post: Post) -> None:
         self._ledger = ledger
-        self._table = table
+        self._owed = ledger.callbacks
         self._address = address
         self._seconds = hours * 3600.0
         self._post = post
@@ -67,7 +70,7 @@ class CallbackSender:
 
     def _hand_out(self, free: int) -> None:
         under_way = dict(self._under_way)  # before the look: what is settled meanwhile may still be seen
-        due = self._table.due(THREADS + len(under_way), PER_OWNER)
+        due = self._owed.due(THREADS + len(under_way), PER_OWNER)
         busy = Counter(owed.owner for owed in under_way.values())
         for owed in due:
             if free and owed.job_id not in under_way and busy[owed.owner] < PER_OWNER:
@@ -99,10 +102,12 @@ class CallbackSender:
                 del self._under_way[owed.job_id]
 
     def _deliver(self, owed: Owed) -> None:
-        job = self._ledger.get(owed.job_id)
+        job = self._ledger.views.get(owed.job_id)
         if job is None or job.request.callback_url is None:
-            return self._table.settle(owed.job_id)
-        answer = self._unsettled.get(job.id) or self._post(job.request.callback_url, self._document(job))
+            return self._owed.settle(owed.job_id)
+        answer = self._unsettled.get(job.id) or self._post(
+            job.request.callback_url, self._document(job), secrets=self._secrets(job)
+        )
         self._unsettled[job.id] = answer
         if answer.taken or answer.final or self._too_late(job):
             self._settle(owed, job, answer)
@@ -111,12 +116,15 @@ class CallbackSender:
         del self._unsettled[job.id]
         return None
 
+    def _secrets(self, job: Job) -> Sequence[str]:
+        return self._ledger.webhooks.valid(job.owner.removeprefix(KEY) if job.owner.startswith(KEY) else "")
+
     def _too_late(self, job: Job) -> bool:
         ended = job.finished_at.timestamp() if job.finished_at else self._ledger.now()
         return self._ledger.now() - ended > self._seconds
 
     def _settle(self, owed: Owed, job: Job, answer: Answer) -> None:
-        self._table.settle(job.id)
+        self._owed.settle(job.id)
         told = {"trace": {"id": job.trace_id} if job.trace_id else {}, "tutti": _fields(owed)}
         if answer.taken:
             log.info("callback.delivered", event={"outcome": "success"}, message=answer.why, **told)
@@ -124,9 +132,8 @@ class CallbackSender:
             log.warning("callback.failed", event={"outcome": "failure"}, message=answer.why, **told)
 
     def _postpone(self, owed: Owed, why: str) -> None:
-        pause = min(LONGEST_PAUSE, FIRST_PAUSE * 2.0 ** min(owed.tries, 20))
-        pause *= random.uniform(0.5, 1.0)  # noqa: S311 - spread, not secrecy
-        self._table.postpone(owed.job_id, pause)
+        pause = BETWEEN_TRIES.pause(owed.tries + 1)
+        self._owed.postpone(owed.job_id, pause)
         message = f"{why}; once more in {pause:.0f} s"
         log.warning("callback.postponed", tutti=_fields(owed), message=message)
 
@@ -135,7 +142,7 @@ class CallbackSender:
         known = job.model_dump(
             mode="json", by_alias=True, include={"id", "state", "error", "timings", "finished_at"}
         )
-        outputs = [output.model_dump() | {"url": self._address(output.name)} for output in job.outputs]
+        outputs = [output.model_dump() | {"url": self._address(output.name)} for output in job.named_outputs]
         return known | {"outputs": outputs, "trace_id": job.trace_id}
 
 

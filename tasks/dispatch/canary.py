@@ -10,7 +10,7 @@ import threading
 from typing import Protocol
 
 from observability.logging import get_logger
-from tasks.ledger.operating.records import Canary, Sample
+from tasks.ledger import Canary, Sample
 
 log = get_logger()
 
@@ -23,7 +23,7 @@ LOOK_SECONDS = 5.0
 
 
 class Lanes(Protocol):
-    """Where the canary and the finished jobs are kept: `tasks.ledger.operating.canary`."""
+    """Where the canary and the finished jobs are kept: `Ledger.canaries`."""
 
     def get(self) -> Canary | None:
         """Give the canary, stopped or not."""

@@ -6,13 +6,25 @@ The connection goes to the address that was checked, whatever the name says a mo
 from __future__ import annotations
 
 import ssl
+import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
 import httpx
+import orjson
 
 from observability import trust
-from tasks.security.addresses import Allowed, CallbackRefused, HostUnknown, is_public, parse, reachable
+from tasks.security.addresses import (
+    Allowed,
+    CallbackRefused,
+    HostUnknown,
+    check_port,
+    is_public,
+    parse,
+    reachable,
+)
+from tasks.security.webhooks import signed
 
 AGAIN: Final = frozenset({408, 425, 429})  # refusals that ask to come back later
 PATIENCE: Final = httpx.Timeout(10.0)
@@ -28,18 +40,28 @@ class Answer:
 
 
 def post(
-    url: str, document: dict[str, Any], *, allowed: Allowed = is_public, verify: ssl.SSLContext | bool = True
+    url: str,
+    document: dict[str, Any],
+    *,
+    secrets: Sequence[str] = (),
+    allowed: Allowed = is_public,
+    at: str | None = None,
+    verify: ssl.SSLContext | bool = True,
 ) -> Answer:
     """POST `document` as JSON to `url`, once; what is answered beyond the status is not read.
 
     Args:
         url: where to.
-        document: what to say.
-        allowed: which addresses may be spoken to.
+        document: what; its `id` names the message.
+        secrets: those that sign it.
+        allowed: which addresses may be reached.
+        at: which ports, such as '80, 443'; None for any.
         verify: whom to believe over TLS.
     """
     try:
-        status = _post(parse(url), document, allowed, verify)
+        parsed = parse(url)
+        check_port(parsed, at)
+        status = _post(parsed, document, secrets, allowed, verify)
     except HostUnknown as error:
         return Answer(taken=False, final=False, why=str(error))
     except CallbackRefused as error:
@@ -51,14 +73,26 @@ def post(
     return Answer(taken=200 <= status < 300, final=final, why=f"answered {status}")
 
 
-def _post(url: httpx.URL, document: dict[str, Any], allowed: Allowed, verify: ssl.SSLContext | bool) -> int:
+def _post(
+    url: httpx.URL,
+    document: dict[str, Any],
+    secrets: Sequence[str],
+    allowed: Allowed,
+    verify: ssl.SSLContext | bool,
+) -> int:
     address = reachable(url, allowed)[0]
-    headers = {"Host": url.netloc.decode("ascii"), "User-Agent": "tutti"}
+    body = orjson.dumps(document)
+    headers = {
+        "Host": url.netloc.decode("ascii"),
+        "User-Agent": "tutti",
+        "Content-Type": "application/json",
+        **signed(str(document["id"]), int(time.time()), body, secrets),
+    }
     by_name = {"sni_hostname": url.host}  # the certificate is checked against the name
     target = url.copy_with(host=address)
     # No proxy of the environment and no redirect: either would choose another address than the one checked.
     with (
         httpx.Client(timeout=PATIENCE, follow_redirects=False, trust_env=False, verify=verify) as client,
-        client.stream("POST", target, json=document, headers=headers, extensions=by_name) as answer,
+        client.stream("POST", target, content=body, headers=headers, extensions=by_name) as answer,
     ):
         return answer.status_code

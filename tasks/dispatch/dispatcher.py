@@ -10,9 +10,8 @@ from observability.logging import get_logger
 from tasks.dispatch.leader import LEASE_SECONDS, Leader
 from tasks.dispatch.lost import LOST_SECONDS, LostAndFound
 from tasks.dispatch.maintenance import Maintenance
-from tasks.dispatch.pace import Pace
 from tasks.dispatch.queue_report import QueueReport
-from tasks.dispatch.release import Releaser
+from tasks.dispatch.release import Pace, Releaser
 from tasks.dispatch.service_report import ServiceReport
 from tasks.ledger import Ledger
 from tasks.queue.publisher import BrokerUnavailable, Publisher
@@ -65,11 +64,11 @@ class Dispatcher:
         return WATCH_PAUSE
 
     def _keep_up(self) -> None:
-        workers = self._ledger.workers()  # before the silent ones are taken for dead
+        workers = self._ledger.views.workers()  # before the silent ones are taken for dead
         self._standing.note(workers)
         for name in self._keeper.turn(workers):
             self._gone.put(name)
-        self._report.tell(self._ledger.queues())
+        self._report.tell(self._ledger.views.queues())
         self._standing.tell(self._ledger)
 
     def carry(self) -> float:

@@ -37,7 +37,7 @@ class Leader:
         if now - self._asked_at < self._seconds / 3:
             return self.leads
         led, self._asked_at = self.leads, now
-        leads = self._ledger.lead(LEASE, self._seconds)
+        leads = self._ledger.dispatch.lead(LEASE, self._seconds)
         self._until = now + self._seconds if leads else float("-inf")
         if leads and not led:
             log.info("dispatcher.leads", message="this dispatcher is the active one")
@@ -47,4 +47,4 @@ class Leader:
         """Let a standby take over at once."""
         led, self._until = self.leads, float("-inf")
         if led:
-            self._ledger.leave(LEASE)
+            self._ledger.dispatch.leave(LEASE)

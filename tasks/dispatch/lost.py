@@ -23,9 +23,9 @@ class LostAndFound:
 
     def take_back_lost(self, fleet: Fleet) -> None:
         """Release once more what nobody claimed though a worker had room."""
-        for view in self._ledger.queues():
+        for view in self._ledger.views.queues():
             if view.released and fleet.idle_seconds(view.name) >= LOST_SECONDS:
-                lost = self._ledger.unrelease_stale(view.name, LOST_SECONDS)
+                lost = self._ledger.dispatch.unrelease_stale(view.name, LOST_SECONDS)
                 if lost:
                     message = f"{len(lost)} jobs go out again"
                     log.warning("queue.lost", tutti={"queue": view.name}, message=message)
@@ -38,7 +38,7 @@ class LostAndFound:
         """
         dead = self._publisher.dead_letters()
         if dead:
-            self._ledger.unrelease(dead)
+            self._ledger.dispatch.unrelease(dead)
             log.warning("queue.dead_letters", message=f"{len(dead)} jobs were delivered too often; once more")
 
     def empty(self, queues: Iterable[str]) -> None:

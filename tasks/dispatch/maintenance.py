@@ -7,8 +7,8 @@ from collections.abc import Callable, Sequence
 
 from observability.logging import get_logger
 from observability.tracing import trace_id
-from tasks.dispatch.ends import tell_ends
 from tasks.dispatch.fleet import Fleet
+from tasks.ends import log_end
 from tasks.ledger import Freed, Ledger, WorkerView
 
 log = get_logger()
@@ -26,10 +26,10 @@ class Maintenance:
 
     def turn(self, workers: Sequence[WorkerView]) -> list[str]:
         """Look after everything; the queues come back that nobody serves any more and that may be emptied."""
-        _tell_freed(self._ledger.expire_workers())
-        self._ledger.expire_deadlines()
-        self._ledger.release_orphans()
-        tell_ends(self._ledger)
+        _tell_freed(self._ledger.dispatch.expire_workers())
+        self._ledger.dispatch.expire_deadlines()
+        self._ledger.dispatch.release_orphans()
+        _log_ends(self._ledger)
         self.fleet = self.fleet.next(workers, self._clock())
         self._leave_versions()
         return self._leave_machines()
@@ -37,18 +37,18 @@ class Maintenance:
     def _leave_machines(self) -> list[str]:
         """Move jobs away from machines that are gone, or that do not take them in time."""
         gone = []
-        for queue in self._ledger.machine_queues():
+        for queue in self._ledger.dispatch.machine_queues():
             served = self.fleet.slots(queue) > 0
-            moved = self._ledger.to_shared(queue, waited=AFFINITY_SECONDS if served else None)
+            moved = self._ledger.dispatch.to_shared(queue, waited=AFFINITY_SECONDS if served else None)
             if moved and not served:
                 gone.append(queue)
         return gone
 
     def _leave_versions(self) -> None:
         """Move jobs away from model versions nobody runs."""
-        waiting = [queue for queue in self._ledger.waiting_queues() if "@" in queue]
+        waiting = [queue for queue in self._ledger.dispatch.waiting_queues() if "@" in queue]
         for queue, other in self.fleet.orphaned(waiting):
-            moved = self._ledger.to_version(queue, other)
+            moved = self._ledger.dispatch.to_version(queue, other)
             message = f"{len(moved)} jobs go from {queue}, which nobody serves, to {other}"
             log.warning("queue.moved", message=message)
 
@@ -60,3 +60,11 @@ def _tell_freed(freed: Sequence[Freed]) -> None:
         fields = {"job": {"id": job.job_id}, "attempt": job.attempt, "reason": "worker_lost"}
         trace = {"id": trace_id(job.traceparent)} if job.traceparent else {}
         log.warning("job.requeued", trace=trace, tutti=fields)
+
+
+def _log_ends(ledger: Ledger) -> None:
+    """Log what nobody else does; if this process dies in between some are logged twice, none is missing."""
+    while jobs := ledger.ends.unlogged():
+        for job in jobs:
+            log_end(job, made_by=ledger.views.get(str(job.extra.get("cache_of"))) if job.cache_hit else None)
+        ledger.ends.logged([job.id for job in jobs])

@@ -6,7 +6,7 @@ import time
 from collections.abc import Iterable
 
 from observability.logging import get_logger
-from tasks.ledger.records import QueueView
+from tasks.ledger import QueueView
 
 EVERY_SECONDS = 15.0
 

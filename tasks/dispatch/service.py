@@ -8,25 +8,18 @@ import threading
 from collections.abc import Callable
 from typing import Final
 
-from observability import trust
+from observability import metrics, trust
 from observability.logging import configure, get_logger
 from tasks.dispatch import canary
 from tasks.dispatch.callbacks import CallbackSender
 from tasks.dispatch.delivery import post
 from tasks.dispatch.dispatcher import STANDBY_PAUSE, TROUBLE_PAUSE, Dispatcher
-from tasks.dispatch.records import RecordRetention
-from tasks.dispatch.songs import SongRetention
-from tasks.dispatch.tidy import Tidy
-from tasks.dispatch.uploads import UploadRetention
+from tasks.dispatch.retention import RecordRetention, Retention, SongRetention, UploadRetention
 from tasks.ledger import Ledger, LedgerUnavailable
-from tasks.ledger.accepting.callbacks import CallbackTable
-from tasks.ledger.operating.canary import CanaryTable
-from tasks.ledger.operating.tables import opened
-from tasks.ledger.retention.uploads import needed as needed_uploads
-from tasks.ledger.sql.database import Database
 from tasks.queue.application import make_app
 from tasks.queue.publisher import Publisher
 from tasks.security.addresses import allowing
+from tasks.security.folders import claim
 from tasks.security.links import Links
 from tasks.security.secret import secret_of
 from tasks.settings import Settings
@@ -77,17 +70,19 @@ def run(settings: Settings) -> int:
     Returns:
         The exit code.
     """
+    claim(settings)
     configure(service="tutti-dispatch", path=settings.log_path / "worker.jsonl", level=settings.log_level)
     threads = Threads()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: threads.ended.set())
+    stop_serving = _serve_metrics(settings)
     ledger = Ledger.of(settings)
     publisher = Publisher(make_app(settings, PATIENCE), settings.broker)
     dispatcher = Dispatcher(ledger, publisher)
-    database = opened(settings.ledger)
-    threads.start("tidy", _while_leading(dispatcher, _tidy(settings, ledger, database, dispatcher)))
-    threads.start("courier", _while_leading(dispatcher, _courier(settings, ledger, database)))
-    lanes = CanaryTable(database)
+    metrics.dispatcher_leads.set_function(lambda: dispatcher.leads)
+    threads.start("retention", _while_leading(dispatcher, _retention(settings, ledger, dispatcher)))
+    threads.start("courier", _while_leading(dispatcher, _courier(settings, ledger)))
+    lanes = ledger.canaries
     threading.Thread(target=canary.watch, args=(lanes, threads.ended), name="canary", daemon=True).start()
     carrying = threads.start("carry", dispatcher.carry)
     threads.repeat("watch", dispatcher.watch)
@@ -96,14 +91,21 @@ def run(settings: Settings) -> int:
         publisher.close()
     _leave(dispatcher)
     ledger.close()
+    stop_serving()
     return int(threads.broke)
 
 
-def _courier(settings: Settings, ledger: Ledger, database: Database) -> Callable[[], float]:
-    verify = trust.context(settings.ca_bundle)
-    deliver = functools.partial(post, allowed=allowing(settings.callback_networks), verify=verify)
-    table = CallbackTable(database, ledger.now)
-    return CallbackSender(ledger, table, _addresses(settings), settings.callback_hours, deliver).turn
+def _serve_metrics(settings: Settings) -> Callable[[], None]:
+    if settings.dispatch_metrics_port is None:
+        return lambda: None
+    stop, _ = metrics.serve(settings.dispatch_metrics_port, settings.metrics_host, metrics.DISPATCH)
+    return stop
+
+
+def _courier(settings: Settings, ledger: Ledger) -> Callable[[], float]:
+    allowed, verify = allowing(settings.callback_networks), trust.context(settings.ca_bundle)
+    deliver = functools.partial(post, allowed=allowed, at=settings.callback_ports, verify=verify)
+    return CallbackSender(ledger, _addresses(settings), settings.callback_hours, deliver).turn
 
 
 def _addresses(settings: Settings) -> Callable[[str], str]:
@@ -114,19 +116,16 @@ def _addresses(settings: Settings) -> Callable[[str], str]:
     return lambda name: settings.base_url + links.to(name)
 
 
-def _tidy(
-    settings: Settings, ledger: Ledger, database: Database, dispatcher: Dispatcher
-) -> Callable[[], float]:
+def _retention(settings: Settings, ledger: Ledger, dispatcher: Dispatcher) -> Callable[[], float]:
     """Uploads go before songs: where both lie on one full disk, they are missed less."""
     share, storage = settings.keep_share, Storage(settings.storage_path)
     uploads = Uploads(settings.upload_path)
-    needed = functools.partial(needed_uploads, database)
     steps = (
-        UploadRetention(uploads, needed, settings.upload_days, share).expire,
+        UploadRetention(uploads, ledger.uploads.needed, settings.upload_days, share).expire,
         SongRetention(ledger, storage, settings.keep_days, share).expire,
-        RecordRetention(database, ledger.now, settings.history_days, lambda: dispatcher.leads).expire,
+        RecordRetention(ledger, settings.history_days, lambda: dispatcher.leads).expire,
     )
-    return Tidy(steps).turn
+    return Retention(steps).step
 
 
 def _while_leading(dispatcher: Dispatcher, step: Callable[[], float]) -> Callable[[], float]:

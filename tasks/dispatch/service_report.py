@@ -13,9 +13,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from observability.logging import get_logger
-from observability.panels.query import USERS_OWN
-from tasks.ledger import Ledger, WorkerView
-from tasks.ledger.views.standing import Ended
+from tasks.ledger import Ended, Ledger, WorkerView
 
 EVERY_SECONDS = 60.0
 HOUR, RECENT = 3600.0, 300.0
@@ -50,8 +48,8 @@ class ServiceReport:
         if time.monotonic() - self._at < EVERY_SECONDS:
             return
         self._at = time.monotonic()
-        now, ended = ledger.now(), ledger.ended(HOUR)
-        _service(now, ended, *ledger.still_open())
+        now, ended = ledger.now(), ledger.views.ended(HOUR)
+        _service(now, ended, *ledger.views.still_open())
         _gpus(ended)
         _canary(ended)
         self._tell_silent(now)
@@ -74,7 +72,7 @@ def _service(now: float, ended: Sequence[Ended], number: int, oldest: float) -> 
 
 def failed_share(jobs: Iterable[Ended]) -> dict[str, Any]:
     """Count jobs and failures, people's own left out; the share is 0 where nothing ended."""
-    counted = [job.failed for job in jobs if job.error_class not in USERS_OWN]
+    counted = [job.failed for job in jobs if job.error_class is None or job.error_class.ours]
     failed = sum(counted)
     return {"ended": len(counted), "failed": failed, "failed_share": failed / max(1, len(counted))}
 

@@ -6,32 +6,36 @@ An engine is an entry point of the group `tutti.engines`, or written out as `mod
 from __future__ import annotations
 
 import importlib.util
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from importlib.metadata import EntryPoint, entry_points
-from pathlib import Path
 from typing import Any, Final
 
+from tasks.engines.capabilities import ACE_STEP, SKETCH, Capabilities, of_variant
 from tasks.engines.engine import Engine, SimpleEngine
+from tasks.engines.models import ModelMissing, Variant, find, recognise
 from tasks.settings import Settings
 
 GROUP: Final = "tutti.engines"
-MODEL_INDEX: Final = "model_index.json"  # what every pipeline in diffusers' layout has
 
 
 @dataclass(frozen=True, kw_only=True)
 class Model:
-    """What a job's shared queue is named after, and how many songs of it a device makes at once."""
+    """What a job's shared queue is named after, how many songs of it a device makes at once, and of what.
+
+    `capabilities` is None of an engine that does not say what it can be asked: it has to refuse by itself.
+    """
 
     name: str
     version: str
     songs: int
+    capabilities: Capabilities | None = None
 
 
 # Said here as well, because to ask acestep itself means to import torch.
 KNOWN: Final = {
-    "sketch": Model(name="sketch", version="1", songs=1),
-    "acestep": Model(name="acestep", version="1.5", songs=64),
+    "sketch": Model(name="sketch", version="2", songs=1, capabilities=SKETCH),
+    "acestep": Model(name="acestep", version="1.5", songs=64, capabilities=ACE_STEP),
 }
 
 
@@ -43,23 +47,29 @@ def resolve(chosen: Settings) -> str:
     """The name of the engine to use: what is set, or what suits this machine."""
     if chosen.engine != "auto":
         return chosen.engine
-    ready = _has_gpu() and importlib.util.find_spec("diffusers") and has_model(chosen)
-    return "acestep" if ready else "sketch"
+    return "acestep" if why_sketch(chosen) is None else "sketch"
 
 
-def has_model(chosen: Settings) -> bool:
-    """Whether ACE-Step's model is on this machine: a folder, or in the hub's cache. Nothing is fetched."""
-    if (Path(chosen.model) / MODEL_INDEX).is_file():
-        return True
-    if importlib.util.find_spec("huggingface_hub") is None:
-        return False
-    from huggingface_hub import try_to_load_from_cache
-    from huggingface_hub.errors import HFValidationError
-
+def why_sketch(chosen: Settings) -> str | None:
+    """Why `auto` takes sketch on this machine, as the rest of a sentence; None where it takes acestep."""
+    if not _has_gpu():
+        return "no NVIDIA GPU is seen here"
+    if importlib.util.find_spec("diffusers") is None:
+        return "the extra `acestep` (torch, diffusers) is not installed; `make run` installs it"
     try:
-        return isinstance(try_to_load_from_cache(chosen.model, MODEL_INDEX), str)
-    except HFValidationError:  # a folder's path that is not there
-        return False
+        find(chosen.model)
+    except ModelMissing as missing:
+        return str(missing)
+    return None
+
+
+def variant_of(chosen: Settings) -> Variant | None:
+    """Which ACE-Step the settings name, where it is on this machine; no weight is read."""
+    try:
+        found = find(chosen.model)
+    except ModelMissing:
+        return None
+    return recognise(found.name, found.config())
 
 
 def model_of(chosen: Settings) -> Model:
@@ -68,9 +78,11 @@ def model_of(chosen: Settings) -> Model:
     model = KNOWN.get(name)
     if model is None:
         engine = _find(name)
-        songs = int(getattr(engine, "places", 1))
-        model = Model(name=engine.name, version=engine.version, songs=songs)
-    return model if not chosen.batch else Model(name=model.name, version=model.version, songs=chosen.batch)
+        songs, asked = int(getattr(engine, "places", 1)), getattr(engine, "capabilities", None)
+        model = Model(name=engine.name, version=engine.version, songs=songs, capabilities=asked)
+    elif name == "acestep" and (variant := variant_of(chosen)) is not None:
+        model = replace(model, capabilities=of_variant(variant))
+    return replace(model, songs=chosen.batch) if chosen.batch else model
 
 
 def load_engine(chosen: Settings) -> Engine:

@@ -41,6 +41,7 @@ class Audio:
     sample_rate: int
     midi: bytes | None = None
     timings: dict[str, float] = field(default_factory=dict)  # seconds by stage: condition, denoise, decode
+    notes: tuple[str, ...] = ()  # what the person should know, such as that the prompt was shortened
 
 
 class State(Protocol):

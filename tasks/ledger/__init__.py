@@ -1,5 +1,6 @@
 """The durable record of every job and worker: SQLite on one machine, PostgreSQL on many."""
 
+from tasks.ledger.callbacks import Owed
 from tasks.ledger.errors import (
     IdempotencyConflict,
     LedgerError,
@@ -7,47 +8,60 @@ from tasks.ledger.errors import (
     LedgerUnavailable,
     QuotaExceeded,
     UnknownJob,
+    UnknownKey,
 )
 from tasks.ledger.ledger import Ledger
 from tasks.ledger.records import (
     Accepted,
+    Canary,
+    Choice,
     Freed,
-    Look,
+    JobStatus,
     NewJob,
     Page,
     QueueView,
     Release,
     Renewal,
+    Sample,
     Snapshot,
     Transition,
     Vitals,
+    WebhookSecret,
     WebNode,
     WorkerInfo,
     WorkerView,
 )
+from tasks.ledger.views.recent import Ended
 from tasks.security.keys import Quota
 
 __all__ = [
     "Accepted",
+    "Canary",
+    "Choice",
+    "Ended",
     "Freed",
     "IdempotencyConflict",
+    "JobStatus",
     "Ledger",
     "LedgerError",
     "LedgerFull",
     "LedgerUnavailable",
-    "Look",
     "NewJob",
+    "Owed",
     "Page",
     "QueueView",
     "Quota",
     "QuotaExceeded",
     "Release",
     "Renewal",
+    "Sample",
     "Snapshot",
     "Transition",
     "UnknownJob",
+    "UnknownKey",
     "Vitals",
     "WebNode",
+    "WebhookSecret",
     "WorkerInfo",
     "WorkerView",
 ]

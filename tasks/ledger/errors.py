@@ -25,3 +25,7 @@ class QuotaExceeded(LedgerError):
 
 class UnknownJob(LedgerError):
     """No job has this id."""
+
+
+class UnknownKey(LedgerError):
+    """No key has this id."""

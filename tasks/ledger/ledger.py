@@ -1,16 +1,92 @@
-"""The ledger: the durable record of every job and worker. Every method is safe from many threads.
-
-Its methods stand by whom they serve: `desk`, `reading`, `shifts` (workers), `dispatching`, `housekeeping`.
-"""
+"""The ledger: the durable record of every job and worker."""
 
 from __future__ import annotations
 
-from tasks.ledger.desk import Desk
-from tasks.ledger.dispatching import Dispatching
-from tasks.ledger.housekeeping import Housekeeping
-from tasks.ledger.reading import Reading
-from tasks.ledger.shifts import Shifts
+from collections.abc import Callable
+from typing import Self
+
+import sqlalchemy as sa
+
+from tasks.ledger.adapters import Adapters
+from tasks.ledger.callbacks import Callbacks
+from tasks.ledger.canaries import Canaries
+from tasks.ledger.dispatch.dispatch import Dispatch
+from tasks.ledger.ends import Ends
+from tasks.ledger.keys import Keys
+from tasks.ledger.retention import Retention
+from tasks.ledger.sql.store import Store
+from tasks.ledger.submissions.submissions import Submissions
+from tasks.ledger.uploads import Uploads
+from tasks.ledger.views.views import Views
+from tasks.ledger.web_nodes import WebNodes
+from tasks.ledger.webhooks import Webhooks
+from tasks.ledger.workers.workers import Workers
+from tasks.settings import Settings
 
 
-class Ledger(Desk, Reading, Shifts, Dispatching, Housekeeping):
-    """All that can be done with an open ledger; see `Opened` for how it is opened."""
+class Ledger:
+    """One database and one thread that writes to it; a part for each who uses it. Safe from many threads.
+
+    Args:
+        url: of a SQLite file or a PostgreSQL database; its tables are brought up to date.
+        max_queued: jobs that may wait; more are refused with LedgerFull.
+        max_attempts: runs a job may lose before it fails.
+        lease_seconds: a worker silent for so long is taken for dead.
+        clock: Unix seconds; default: the database server's time.
+
+    Raises:
+        LedgerUnavailable: the database cannot be reached or written.
+    """
+
+    def __init__(
+        self,
+        url: str | sa.URL,
+        *,
+        max_queued: int = 100_000,
+        max_attempts: int = 3,
+        lease_seconds: float = 10.0,
+        clock: Callable[[], float] | None = None,
+    ) -> None:
+        self._store = store = Store(url, clock)
+        self.submissions = Submissions(store, max_queued)
+        self.workers = Workers(store, lease_seconds, max_attempts)
+        self.dispatch = Dispatch(store, max_attempts)
+        self.views = Views(store)
+        self.ends = Ends(store)
+        self.callbacks = Callbacks(store)
+        self.uploads = Uploads(store)
+        self.retention = Retention(store)
+        self.keys = Keys(store)
+        self.canaries = Canaries(store)
+        self.web_nodes = WebNodes(store)
+        self.adapters = Adapters(store)
+        self.webhooks = Webhooks(store)
+
+    @classmethod
+    def of(cls, settings: Settings) -> Self:
+        """Open the ledger that these settings name."""
+        return cls(
+            settings.ledger,
+            max_queued=settings.max_queued,
+            max_attempts=settings.max_attempts,
+            lease_seconds=settings.lease_seconds,
+        )
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Write what waits, and let go of the database."""
+        self._store.close()
+
+    def now(self) -> float:
+        """The time that all processes of this ledger agree on, Unix seconds."""
+        return self._store.now()
+
+    @property
+    def held_up(self) -> bool:
+        """Whether another process holds the database and does not go on: nothing can be written now."""
+        return self._store.writer.held_up

@@ -23,6 +23,7 @@ class NewJob:
     body_hash: str | None = None
     source_ip_hash: str | None = None
     quota: Quota | None = None
+    sound: int = 1  # how often the engine has changed what it makes of the same request
     start_within: float | None = None  # seconds the job may wait before it fails with `deadline`
 
 
@@ -56,7 +57,7 @@ class Snapshot:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Look:
+class JobStatus:
     """All about one job at one moment; nobody waits any more for one that has ended."""
 
     job: Job
@@ -177,3 +178,54 @@ class Transition:
     worker: str | None = None
     epoch: int | None = None
     reason: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Canary:
+    """What `tutti canary set v2 10%` asked for, and what became of it.
+
+    Attributes:
+        version: The model's version, as its workers name it in their queue `<model>@<version>`.
+        percent: Share of the clients, 0 to 100.
+        since: When it began.
+        stopped_at: When it was stopped; it is off from then on.
+        reason: Why it was stopped.
+    """
+
+    version: str
+    percent: float
+    since: float
+    stopped_at: float | None = None
+    reason: str | None = None
+
+    @property
+    def active(self) -> bool:
+        """Whether clients are sent there now."""
+        return self.stopped_at is None and self.percent > 0
+
+
+@dataclass(kw_only=True)
+class Sample:
+    """Jobs of one lane that ended: how many, how many failed by a fault of ours, and at what pace."""
+
+    jobs: int = 0
+    failed: int = 0
+    times: list[float] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class Choice:
+    """The adapter that an owner has chosen, whether it is heard now, and how strongly, 0..1."""
+
+    adapter: str
+    enabled: bool = True
+    scale: float = 1.0
+
+
+@dataclass(frozen=True)
+class WebhookSecret:
+    """When a secret was made and until when it holds; empty `key_id`: everyone's; no end: the newest."""
+
+    key_id: str
+    created_at: float
+    expires_at: float | None = None

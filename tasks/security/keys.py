@@ -7,16 +7,18 @@ SP 800-63B, 5.1.2.2, asks for slow hashes only below 112 bits).
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import hmac
 import re
 import secrets
 import threading
 import time
-from collections import OrderedDict
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Literal, Protocol, cast, get_args
+
+from cachetools import TTLCache
 
 Scope = Literal["read", "jobs", "admin"]
 SCOPES: tuple[Scope, ...] = get_args(Scope)
@@ -63,11 +65,26 @@ class Key:
         return any(SCOPES.index(own) >= SCOPES.index(scope) for own in self.scopes)
 
 
+@dataclass(frozen=True, kw_only=True)
+class Login:
+    """A browser that has shown a key: its cookie names the key, ends at a time, and has an id of its own."""
+
+    id: str
+    key_id: str
+    until: float
+
+
 class KeyStore(Protocol):
-    """Where keys are kept: `tasks.ledger.operating.keys`."""
+    """Where keys are kept: `Ledger.keys`."""
 
     def get(self, key_id: str) -> Key | None:
         """Give the key of that id, revoked or not."""
+
+    def end_login(self, login_id: str, until: float) -> None:
+        """Note that a login has ended before its time."""
+
+    def has_ended(self, login_id: str) -> bool:
+        """Whether it has."""
 
 
 def scopes_of(names: Iterable[str]) -> frozenset[Scope]:
@@ -101,6 +118,10 @@ def digest(secret: str) -> str:
     return hashlib.sha256(secret.encode()).hexdigest()
 
 
+def _monotonic() -> float:
+    return time.monotonic()  # looked up at each call, so that tests can move it
+
+
 class Keyring:
     """Says whether a key is good. Remembers for seconds, by the hash of the key and never the key itself.
 
@@ -111,12 +132,12 @@ class Keyring:
 
     def __init__(self, store: KeyStore, clock: Callable[[], float] = time.time) -> None:
         self._store, self._clock = store, clock
-        self._known: OrderedDict[str, tuple[float, Key | None]] = OrderedDict()
+        self._known: TTLCache[str, Key | None] = TTLCache(CAPACITY, REMEMBERED, timer=_monotonic)
         self._lock = threading.Lock()
 
     def check(self, token: str) -> Key | None:
         """Give the key that this text is, or None where it is not a valid one. May ask the ledger."""
-        match = TOKEN.match(token)
+        match = TOKEN.fullmatch(token)
         if match is None:
             return None
         key = self._remembered(digest(token), lambda: self._verify(match["id"], match["secret"]))
@@ -127,6 +148,20 @@ class Keyring:
         key = self._remembered(f"id:{key_id}", lambda: self._store.get(key_id))
         return key if key and key.valid(self._clock()) else None
 
+    def of_login(self, login: Login) -> Key | None:
+        """Give the valid key of a browser's login that has not ended."""
+        key = self._remembered(f"login:{login.id}", lambda: self._of_login(login))
+        return key if key and key.valid(self._clock()) else None
+
+    def end(self, login: Login) -> None:
+        """End a login: here at once, elsewhere when what is remembered of it is too old."""
+        self._store.end_login(login.id, login.until)
+        with self._lock:
+            self._known[f"login:{login.id}"] = None
+
+    def _of_login(self, login: Login) -> Key | None:
+        return None if self._store.has_ended(login.id) else self._store.get(login.key_id)
+
     def _verify(self, key_id: str, secret: str) -> Key | None:
         """Compare in constant time, with a digest that fits nothing where there is no such key."""
         key = self._store.get(key_id)
@@ -134,15 +169,9 @@ class Keyring:
         return key if hmac.compare_digest(digest(secret), expected) else None
 
     def _remembered(self, name: str, ask: Callable[[], Key | None]) -> Key | None:
-        now = time.monotonic()
+        with self._lock, contextlib.suppress(KeyError):
+            return self._known[name]
+        key = ask()  # without the lock: the ledger may be slow
         with self._lock:
-            known = self._known.get(name)
-        if known and now - known[0] < REMEMBERED:
-            return known[1]
-        key = ask()
-        with self._lock:
-            self._known[name] = (now, key)
-            self._known.move_to_end(name)
-            if len(self._known) > CAPACITY:
-                self._known.popitem(last=False)
+            self._known[name] = key
         return key

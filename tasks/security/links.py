@@ -18,6 +18,11 @@ def key_of(secret: bytes) -> str:
     return hmac.new(secret, b"links", hashlib.sha256).hexdigest()
 
 
+def gateway_token(key: str) -> str:
+    """What the gateway shows to web nodes, so that they know it wherever it runs; `key` is that of links."""
+    return hmac.new(key.encode(), b"gateway", hashlib.sha256).hexdigest()
+
+
 def signed(path: str, key: str, expires: int) -> str:
     """The address of a song with its signature."""
     return f"{path}?signature={_signature(path, key, expires)}&expires={expires}"
@@ -60,7 +65,10 @@ class Links:
 
     def to(self, name: str) -> str:
         """The address of one song. It stays the same for a while, so that browsers keep what they have."""
-        path = f"/output/{name}"
+        return self.of(f"/output/{name}")
+
+    def of(self, path: str) -> str:
+        """The address of a song, in whatever form, at this path."""
         if self._seconds is None:
             return path
         step = max(1, self._seconds // 4)

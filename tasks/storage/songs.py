@@ -11,6 +11,7 @@ import errno
 import hashlib
 import io
 import os
+import re
 import secrets
 import socket
 from collections.abc import Callable, Iterable, Iterator
@@ -30,7 +31,10 @@ T = TypeVar("T")
 CHUNK: Final = 1 << 20
 RESERVE: Final = 64 << 20  # bytes left free, for the ledger and the logs that may share the disk
 TOLERANCE: Final = 0.15  # seconds: mp3 and opus pad to whole frames
+HASHED: Final = ".sha256"  # ends the name of a file with the hash of the one beside it
+HEX: Final = re.compile(r"^[0-9a-f]{64}$")
 MARK: Final = ".tutti"  # its absence tells an unmounted NAS from an empty one
+READABLE: Final = 0o644  # nginx has another account; who may read songs is for their folder to say
 FULL: Final = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 
 
@@ -101,7 +105,7 @@ class Storage:
     def remove(self, names: Iterable[str]) -> int:
         """Delete files; those that are gone already are no error. Returns how many were there."""
         paths = [self._path(name) for name in names]
-        return self._call(lambda _: sum(_unlink(path) for path in paths))
+        return self._call(lambda _: sum(self._remove(path) for path in paths))
 
     def sweep(self, older_than: float = 3600.0) -> int:
         """Delete temporary files that writers left when they died, `older_than` seconds ago or more."""
@@ -115,6 +119,32 @@ class Storage:
         if "/" in name or name.startswith("."):
             raise ValueError(f"{name!r} is no name of a finished file")
         return self.folder / name
+
+    def hash_of(self, name: str) -> str:
+        """The SHA-256 of a finished file, in hexadecimal; it is kept beside the file, where it is not yet."""
+        path = self._path(name)
+        return self._call(lambda ticket: self._hash(path, ticket))
+
+    def _hash(self, path: Path, ticket: Ticket) -> str:
+        beside = path.with_name(path.name + HASHED)
+        with contextlib.suppress(OSError):
+            if HEX.match(known := beside.read_text()):
+                return known
+        digest = _describe(path).sha256
+        temporary = self.folder / f"{beside.name}.1-{secrets.token_hex(6)}.tmp"
+        try:
+            with contextlib.suppress(OSError):  # a full disk: it is found out again next time
+                _write(temporary, digest.encode(), ticket)
+                publish_once(temporary, beside)
+        finally:
+            with contextlib.suppress(OSError):  # swept later
+                temporary.unlink()
+        return digest
+
+    @staticmethod
+    def _remove(path: Path) -> bool:
+        _unlink(path.with_name(path.name + HASHED))
+        return _unlink(path)
 
     def _mark(self) -> None:
         mark, name = self.folder / MARK, str(self.folder)
@@ -192,6 +222,7 @@ def _unavailable(why: str) -> JobError:
 def _write(path: Path, data: bytes | memoryview, ticket: Ticket) -> str:
     digest = hashlib.sha256()
     with path.open("xb", buffering=0) as file:
+        os.fchmod(file.fileno(), READABLE)
         for start in range(0, len(data), CHUNK):
             ticket.check()
             chunk = memoryview(data)[start : start + CHUNK]

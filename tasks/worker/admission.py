@@ -11,7 +11,9 @@ import time
 from collections.abc import Callable, Iterator
 from typing import Final
 
-BACK_OFF_MAX: Final = 60.0
+from observability.back_off import BackOff
+
+ENGINE_REST: Final = BackOff(first=2.0, longest=60.0)
 
 
 class NotNow(Exception):
@@ -75,8 +77,8 @@ class Admission:
         """Note whether the model loads; after a failure the engine rests, longer each time."""
         with self._changed:
             self._engine_failures = 0 if loads else self._engine_failures + 1
-            rest = min(BACK_OFF_MAX, 2.0**self._engine_failures) if self._engine_failures else 0.0
-            self._engine_rests_until = time.monotonic() + rest if rest else 0.0
+            rest = 0.0 if loads else ENGINE_REST.pause(self._engine_failures)
+            self._engine_rests_until = time.monotonic() + rest
             self._changed.notify_all()
 
     def _wait(self, patience: float) -> None:

@@ -14,7 +14,7 @@ from tasks.engines.engine import Song
 from tasks.jobs import SEED_MAX, ErrorClass, Job, JobError
 from tasks.worker.admission import Admission
 from tasks.worker.messages import Broke, Died, Joined, Left, Made, Moved
-from tasks.worker.process import EngineProcess, Told
+from tasks.worker.process import EngineEvent, EngineProcess
 
 log = get_logger()
 
@@ -68,7 +68,7 @@ class Attempt:
         )
         self._begun = False
         self._until = self.started + loading + deadline
-        self._events: queue.SimpleQueue[Told | Interrupted] = queue.SimpleQueue()
+        self._events: queue.SimpleQueue[EngineEvent | Interrupted] = queue.SimpleQueue()
         self._interrupted: Interrupted | None = None
         self._shares = dict.fromkeys(range(1, job.request.variations + 1), 0.0)
 
@@ -133,7 +133,7 @@ class Attempt:
                 case Interrupted() as interrupted:
                     raise interrupted
 
-    def _next(self, number: int) -> Told | Interrupted:
+    def _next(self, number: int) -> EngineEvent | Interrupted:
         try:
             return self._events.get(timeout=max(0.0, self._until - time.monotonic()))
         except queue.Empty:
@@ -229,11 +229,16 @@ class Attempts:
 
 def songs_of(job: Job) -> list[Song]:
     """A job's variations. Without a seed one is made of the job's id: every attempt makes the same."""
-    seed = job.request.seed
+    seed, given = job.request.seed, job.request.seeds
     if seed is None:
         seed = int.from_bytes(hashlib.sha256(job.id.encode()).digest()[:4])
     numbers = range(1, job.request.variations + 1)
     return [
-        Song(job_id=job.id, variation=n, seed=(seed + n - 1) % (SEED_MAX + 1), request=job.request)
+        Song(
+            job_id=job.id,
+            variation=n,
+            seed=given[n - 1] if given else (seed + n - 1) % (SEED_MAX + 1),
+            request=job.request,
+        )
         for n in numbers
     ]

@@ -26,7 +26,7 @@ from tasks.worker.scheduler import EngineBroken, Scheduler
 from tasks.worker.wire import Wire
 
 PR_SET_PDEATHSIG: Final = 1
-PROGRESS_EVERY: Final = 0.25  # seconds between two reports of one run
+PROGRESS_EVERY: Final = 0.25  # seconds between two reports of one order
 BROKEN: Final = 70  # exit code, EX_SOFTWARE
 
 log = get_logger()
@@ -37,7 +37,7 @@ def main(descriptor: int, parent: int) -> int:
     _end_with(parent)
     for number in (signal.SIGINT, signal.SIGTERM):  # the worker decides: its songs may still be finished
         signal.signal(number, signal.SIG_IGN)
-    wire = Wire(Connection(descriptor))
+    wire = Wire(Connection(descriptor), trusted=True)
     try:
         setup: Setup = wire.receive()
         chosen = setup.settings
@@ -78,13 +78,13 @@ def _serve(wire: Wire, engine: Engine, chosen: Settings) -> int:
             match wire.receive():
                 case Make() as order:
                     scheduler.add(order)
-                case Leave(run=run):
-                    wire.send(scheduler.leave(run))
+                case Leave(order=order):
+                    wire.send(scheduler.leave(order))
                 case _:
                     engine.unload()
                     return 0
         try:
-            for event in scheduler.turn():
+            for event in scheduler.advance():
                 reports.send(event)
         except EngineBroken:
             log.exception("worker.engine_broken", message="the engine failed; its process ends")
@@ -92,7 +92,7 @@ def _serve(wire: Wire, engine: Engine, chosen: Settings) -> int:
 
 
 class Reports:
-    """Sends events on, but of a run's progress only so much as a person can follow."""
+    """Sends events on, but of an order's progress only so much as a person can follow."""
 
     def __init__(self, wire: Wire) -> None:
         self._wire = wire
@@ -102,9 +102,11 @@ class Reports:
         """Send an event, or leave it out."""
         if isinstance(event, Moved):
             now = time.monotonic()
-            if now - self._sent.get(event.run, 0.0) < PROGRESS_EVERY:
+            if now - self._sent.get(event.order, 0.0) < PROGRESS_EVERY:
                 return
-            self._sent = {run: at for run, at in self._sent.items() if now - at < 60.0} | {event.run: now}
+            self._sent = {order: at for order, at in self._sent.items() if now - at < 60.0} | {
+                event.order: now
+            }
         self._wire.send(event)
 
 

@@ -8,6 +8,7 @@ from typing import Final
 
 from observability import metrics
 from tasks.audio.encoding import encode
+from tasks.audio.tags import title_of
 from tasks.jobs import ErrorClass, JobError, Output, Timings
 from tasks.storage.songs import Stored
 from tasks.worker.attempts import Attempt
@@ -23,7 +24,7 @@ def keep(host: Host, run: Attempt, made: Made, timings: Timings, kept: list[Stor
     request, audio = run.job.request, made.audio
     started = time.perf_counter()
     file = io.BytesIO()
-    encoded = encode(audio.samples, audio.sample_rate, file, request.format)
+    encoded = encode(audio.samples, audio.sample_rate, file, request.format, title=title_of(request))
     timings.encode += time.perf_counter() - started
     started, run.stage = time.perf_counter(), "storing"
     stem = run.job.id if made.variation == 1 else f"{run.job.id}-{made.variation}"
@@ -46,6 +47,7 @@ def _output(stored: Stored, audio_format: str, seconds: float, made: Made) -> Ou
         bytes=stored.bytes,
         sha256=stored.sha256,
         seed=made.seed,
+        notes=list(made.audio.notes),
     )
 
 

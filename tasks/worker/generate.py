@@ -9,7 +9,8 @@ from typing import Final, TypeVar
 from observability import metrics
 from observability.logging import bound, get_logger
 from observability.tracing import trace_id
-from tasks.jobs import ErrorClass, Job, JobError, JobState, Output, Timings
+from tasks.ends import log_end
+from tasks.jobs import ErrorClass, Failure, Job, JobError, JobState, Output, Timings
 from tasks.ledger import LedgerUnavailable
 from tasks.storage.songs import Stored
 from tasks.worker.attempts import Attempt, HandedBack, Interrupted
@@ -71,7 +72,7 @@ def _make(host: Host, run: Attempt, engine_is_free: Callable[[], None], kept: li
     # songs in the order of their variations (`<id>.wav` before `<id>-2.wav`), scores after them
     outputs.sort(key=lambda output: (output.format == "mid", len(output.name), output.name))
     run.check()
-    if _persist(run, lambda: host.ledger.finish(*_mine(host, run), outputs=outputs, timings=timings)):
+    if _persist(run, lambda: host.ledger.workers.finish(*_mine(host, run), outputs=outputs, timings=timings)):
         _succeeded(run, timings, batch)
     else:
         _discard(host, run, kept)
@@ -99,16 +100,15 @@ def _persist(run: Attempt, write: Callable[[], T]) -> T:
 def _fail(host: Host, run: Attempt, error: JobError, kept: list[Stored]) -> None:
     detail, error_class = error.detail, error.error_class
     try:
-        mine = _persist(run, lambda: host.ledger.fail(*_mine(host, run), error_class, detail))
+        mine = _persist(run, lambda: host.ledger.workers.fail(*_mine(host, run), error_class, detail))
     except Interrupted as interrupted:
         return _end_early(host, run, interrupted, kept)
     _discard(host, run, kept)
     if mine:
         cancelled = error_class == ErrorClass.CANCELLED_BY_USER
-        state = JobState.CANCELLED if cancelled else JobState.FAILED
-        metrics.jobs.labels(state, error_class).inc()
-        event = {"outcome": "unknown" if cancelled else "failure", "duration": _nanoseconds(run)}
-        log.info(f"job.{state}", event=event, tutti={"error": {"class": error_class}}, message=detail)
+        failure = Failure(error_class=error_class, detail=detail)
+        end = {"state": JobState.CANCELLED if cancelled else JobState.FAILED, "error": failure}
+        log_end(run.job.model_copy(update=end), seconds=_took(run))
     return None
 
 
@@ -126,7 +126,7 @@ def _discard(host: Host, run: Attempt, kept: list[Stored]) -> None:
     """Take back files of a job that ended without them. While another attempt may come it adopts them."""
     names = [stored.name for stored in kept if stored.mine]
     try:
-        job = host.ledger.get(run.job.id) if names else None
+        job = host.ledger.views.get(run.job.id) if names else None
         if job and job.state in {JobState.FAILED, JobState.CANCELLED}:
             host.storage.remove(names)
     except (LedgerUnavailable, JobError) as error:
@@ -136,16 +136,14 @@ def _discard(host: Host, run: Attempt, kept: list[Stored]) -> None:
 
 
 def _succeeded(run: Attempt, timings: Timings, batch: int) -> None:
-    spent = {stage: round(seconds, 4) for stage, seconds in timings.model_dump().items()}
-    event = {"outcome": "success", "duration": _nanoseconds(run)}
+    took = _took(run)
     # before all else: a worker that dies between its commit and this leaves no line of the end
-    log.info("job.succeeded", event=event, tutti={"timings": spent, "batch": {"size": batch}})
-    took = time.monotonic() - run.started
+    ended = run.job.model_copy(update={"state": JobState.SUCCEEDED, "timings": timings})
+    log_end(ended, seconds=took, batch={"size": batch})
     request = run.job.request
-    metrics.jobs.labels(JobState.SUCCEEDED, "").inc()
     metrics.batch_size.observe(batch)
     metrics.realtime_factor.observe(request.duration * request.variations / max(took, 1e-9))
-    for stage, seconds in spent.items():
+    for stage, seconds in timings.model_dump().items():
         metrics.stage_seconds.labels(stage).observe(seconds)
 
 
@@ -178,5 +176,5 @@ def _waited(job: Job) -> float:
     return max(0.0, (job.started_at - job.created_at).total_seconds()) if job.started_at else 0.0
 
 
-def _nanoseconds(run: Attempt) -> int:
-    return round((time.monotonic() - run.started) * 1e9)
+def _took(run: Attempt) -> float:
+    return time.monotonic() - run.started

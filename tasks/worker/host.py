@@ -97,7 +97,7 @@ class Host:
     def claim(self, job_id: str) -> Attempt | None:
         """Make a job this worker's own; None if it is not to be had: cancelled, running elsewhere, gone."""
         epoch = self.lease.epoch
-        job = self.ledger.claim(job_id, self.name, epoch)
+        job = self.ledger.workers.claim(job_id, self.name, epoch)
         if job is None:
             return None
         run = Attempt(
@@ -116,7 +116,7 @@ class Host:
     def _crashes(self, job_id: str) -> int:
         """How often an engine has died of this job alone."""
         try:
-            return sum(line.reason == ErrorClass.ENGINE_CRASH for line in self.ledger.history(job_id))
+            return sum(line.reason == ErrorClass.ENGINE_CRASH for line in self.ledger.views.history(job_id))
         except LedgerUnavailable:
             return 0  # nor can it be failed now: its lease gives it back
 
@@ -165,7 +165,7 @@ class Host:
     def _give_back_later(self) -> None:
         until = time.monotonic() + self.settings.drain_seconds
         with contextlib.suppress(LedgerUnavailable):
-            self.ledger.leave_worker(self.name, self.lease.epoch)
+            self.ledger.workers.leave(self.name, self.lease.epoch)
         while self.runs.all() and time.monotonic() < until:
             time.sleep(0.05)
         for run in self.runs.all():
@@ -178,7 +178,7 @@ class Host:
     ) -> bool:
         """Return a job to the queue, unreleased, in one transaction; False if it is not ours any more."""
         try:
-            done = self.ledger.hand_back(
+            done = self.ledger.workers.hand_back(
                 job.id, job.attempt, self.name, epoch, reason=reason, charged=charged, alone=alone
             )
         except LedgerUnavailable as error:

@@ -30,7 +30,7 @@ class Lease:
         self._info = info
         self._runs = runs
         self._vitals = vitals
-        self.epoch = ledger.register_worker(info)
+        self.epoch = ledger.workers.register(info)
         self._idle = seconds / RENEWALS
         self._due = time.monotonic() + self._idle
         self._every = Every(min(self._idle, PROGRESS_SECONDS), self._renew_in_time, "lease")
@@ -44,7 +44,7 @@ class Lease:
         """Say that the worker lives; hear what was cancelled, and whether the lease still holds."""
         progress = {run.job.id: run.progress for run in self._runs.all()}
         try:
-            renewal = self._ledger.renew(self._info.id, self.epoch, progress, self._vitals())
+            renewal = self._ledger.workers.renew(self._info.id, self.epoch, progress, self._vitals())
         except LedgerUnavailable as error:
             log.warning("worker.ledger_unavailable", message=str(error))
             return
@@ -57,7 +57,7 @@ class Lease:
         """Leave the ledger: nothing runs here any more."""
         self._every.stop()
         try:
-            self._ledger.retire_worker(self._info.id, self.epoch)
+            self._ledger.workers.retire(self._info.id, self.epoch)
         except LedgerUnavailable as error:
             log.warning("worker.ledger_unavailable", message=f"not retired, so the lease runs out: {error}")
 
@@ -66,4 +66,4 @@ class Lease:
         for run in lost:
             run.interrupt("lease_lost")
         log.warning("worker.lease_lost", message=f"{len(lost)} jobs are others' now; this worker starts over")
-        self.epoch = self._ledger.register_worker(self._info)
+        self.epoch = self._ledger.workers.register(self._info)

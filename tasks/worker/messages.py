@@ -1,6 +1,6 @@
 """What the worker's host and its engine process say to each other over their pipe.
 
-`run` numbers one stay of a job in the engine process, so that a late word about an earlier stay is not taken
+`order` numbers one stay of a job in the engine process, so that a late word of an earlier stay is not taken
 for one about the present.
 """
 
@@ -24,16 +24,16 @@ class Setup:
 class Make:
     """Host to engine: make this song; `alone`: with no other job's songs beside it."""
 
-    run: int
+    order: int
     song: Song
     alone: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
 class Leave:
-    """Host to engine: stop the songs of this run; answered by `Left`."""
+    """Host to engine: stop the songs of this order; answered by `Left`."""
 
-    run: int
+    order: int
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -61,7 +61,7 @@ class LoadFailed:
 class Joined:
     """Engine to host: the song is in the batch from now on."""
 
-    run: int
+    order: int
     variation: int
 
 
@@ -69,7 +69,7 @@ class Joined:
 class Moved:
     """Engine to host: how far a song is."""
 
-    run: int
+    order: int
     variation: int
     share: float
     stage: str | None = None
@@ -79,7 +79,7 @@ class Moved:
 class Made:
     """Engine to host: a song is finished. On the pipe the samples follow as a file descriptor."""
 
-    run: int
+    order: int
     variation: int
     seed: int
     audio: Audio
@@ -90,7 +90,7 @@ class Made:
 class Broke:
     """Engine to host: a song cannot be made."""
 
-    run: int
+    order: int
     variation: int
     error_class: ErrorClass
     detail: str
@@ -98,17 +98,17 @@ class Broke:
 
 @dataclass(frozen=True, kw_only=True)
 class Left:
-    """Engine to host: no song of this run is in the engine any more."""
+    """Engine to host: no song of this order is in the engine any more."""
 
-    run: int
+    order: int
 
 
 @dataclass(frozen=True, kw_only=True)
 class Died:
-    """Made by the host when the engine process is gone: what that means for one run.
+    """Made by the host when the engine process is gone: what that means for one order.
 
-    `suspect`: a song of this run was in the batch, and nobody had asked the process to end. `alone`: no other
-    job was. `loading`: the model was not yet loaded, so that no job can be to blame.
+    `suspect`: a song of this order was in the batch, and nobody had asked the process to end. `alone`: no
+    other job was. `loading`: the model was not yet loaded, so that no job can be to blame.
     """
 
     suspect: bool

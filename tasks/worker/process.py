@@ -41,8 +41,8 @@ from tasks.worker.messages import (
 )
 from tasks.worker.wire import Wire
 
-Told = Joined | Moved | Made | Broke | Left | Died
-Tell = Callable[[Told], None]
+EngineEvent = Joined | Moved | Made | Broke | Left | Died
+OnEvent = Callable[[EngineEvent], None]
 
 log = get_logger()
 
@@ -50,12 +50,12 @@ STOP_PATIENCE: Final = 10.0  # seconds for the child to free the device when it 
 
 
 @dataclass(kw_only=True)
-class Flight:
-    """One run in the child: its songs still to come, and which of them are in the batch."""
+class OpenOrder:
+    """One order that the child works on: its songs still to come, and which of them are in the batch."""
 
     songs: dict[int, Song]
     alone: bool
-    tell: Tell
+    on_event: OnEvent
     joined: set[int] = field(default_factory=set)
 
 
@@ -69,7 +69,7 @@ class EngineProcess:
         self._environment = environment_.built(environment)
         self._changed = threading.Condition()
         self._numbers = itertools.count(1)
-        self._flights: dict[int, Flight] = {}
+        self._orders: dict[int, OpenOrder] = {}
         self._child: subprocess.Popen[bytes] | None = None
         self._wire: Wire | None = None
         self._loaded: Loaded | None = None
@@ -102,8 +102,8 @@ class EngineProcess:
 
     @property
     def busy(self) -> bool:
-        """Whether any run is in the child or waits for it."""
-        return bool(self._flights)
+        """Whether any order is in the child or waits for it."""
+        return bool(self._orders)
 
     def load(self) -> None:
         """Start the child now rather than at the first song."""
@@ -111,31 +111,31 @@ class EngineProcess:
             self._wanted = True
             self._changed.notify_all()
 
-    def make(self, songs: Sequence[Song], tell: Tell, *, alone: bool = False) -> int:
+    def make(self, songs: Sequence[Song], on_event: OnEvent, *, alone: bool = False) -> int:
         """Have songs made. What happens to them is told from the keeper's thread.
 
         Returns:
-            The run's number, for `leave`.
+            The order's number, for `leave`.
         """
-        flight = Flight(songs={song.variation: song for song in songs}, alone=alone, tell=tell)
+        open_order = OpenOrder(songs={song.variation: song for song in songs}, alone=alone, on_event=on_event)
         with self._changed:
-            run = next(self._numbers)
-            self._flights[run] = flight
+            order = next(self._numbers)
+            self._orders[order] = open_order
             self._wanted = True
             self._changed.notify_all()
             if self._loaded:
-                self._send_songs(run, flight)
-        return run
+                self._send_songs(order, open_order)
+        return order
 
-    def leave(self, run: int) -> bool:
-        """Stop a run's songs; False if none were with the child, so that no `Left` will come."""
+    def leave(self, order: int) -> bool:
+        """Stop an order's songs; False if none were with the child, so that no `Left` will come."""
         with self._changed:
-            if run not in self._flights:
+            if order not in self._orders:
                 return False
             if not self._loaded:
-                del self._flights[run]
+                del self._orders[order]
                 return False
-            self._send(Leave(run=run))
+            self._send(Leave(order=order))
             return True
 
     def kill(self) -> None:
@@ -147,7 +147,7 @@ class EngineProcess:
     def unload(self) -> None:
         """Let the child free the device and end, if nothing is in it."""
         with self._changed:
-            if not self._flights and self._loaded:
+            if not self._orders and self._loaded:
                 self._asked_to_end, self._wanted = True, False
                 self._send(Stop())
 
@@ -206,8 +206,8 @@ class EngineProcess:
                     statefile.write(self._note_of_loading, took.encode())
                 with self._changed:
                     self._loaded, self.load_error = message, None
-                    for run, flight in self._flights.items():
-                        self._send_songs(run, flight)
+                    for order, open_order in self._orders.items():
+                        self._send_songs(order, open_order)
             case LoadFailed(detail=detail):
                 self.load_error = detail
             case _:
@@ -215,23 +215,23 @@ class EngineProcess:
 
     def _pass_on(self, message: Joined | Moved | Made | Broke | Left) -> None:
         with self._changed:
-            flight = self._flights.get(message.run)
-            if flight is None:  # it left before this was said
+            open_order = self._orders.get(message.order)
+            if open_order is None:  # it left before this was said
                 return
-            self._note(message, flight)
-        flight.tell(message)
+            self._note(message, open_order)
+        open_order.on_event(message)
 
-    def _note(self, message: Joined | Moved | Made | Broke | Left, flight: Flight) -> None:
+    def _note(self, message: Joined | Moved | Made | Broke | Left, open_order: OpenOrder) -> None:
         match message:
             case Joined(variation=variation):
-                flight.joined.add(variation)
+                open_order.joined.add(variation)
             case Made(variation=variation) | Broke(variation=variation):
-                flight.songs.pop(variation, None)
-                flight.joined.discard(variation)
+                open_order.songs.pop(variation, None)
+                open_order.joined.discard(variation)
             case Left():
-                flight.songs.clear()
-        if not flight.songs:
-            del self._flights[message.run]
+                open_order.songs.clear()
+        if not open_order.songs:
+            del self._orders[message.order]
 
     def _bury(self) -> None:
         child, wire = self._child, self._wire
@@ -239,15 +239,15 @@ class EngineProcess:
         child.kill()  # it hung up, so it is of no use any more
         detail = _cause_of_death(child.wait())
         with self._changed:
-            flights, self._flights = self._flights, {}
+            open_orders, self._orders = self._orders, {}
             loading, asked = self._loaded is None, self._asked_to_end
             self._child = self._wire = self._loaded = None
             self._wanted = False
             wire.close()
-        inside = [flight for flight in flights.values() if flight.joined]
-        for flight in flights.values():
-            suspect = bool(flight.joined) and not asked
-            flight.tell(
+        inside = [open_order for open_order in open_orders.values() if open_order.joined]
+        for open_order in open_orders.values():
+            suspect = bool(open_order.joined) and not asked
+            open_order.on_event(
                 Died(
                     suspect=suspect,
                     alone=len(inside) == 1,
@@ -256,9 +256,9 @@ class EngineProcess:
                 )
             )
 
-    def _send_songs(self, run: int, flight: Flight) -> None:
-        for song in flight.songs.values():
-            self._send(Make(run=run, song=song, alone=flight.alone))
+    def _send_songs(self, order: int, open_order: OpenOrder) -> None:
+        for song in open_order.songs.values():
+            self._send(Make(order=order, song=song, alone=open_order.alone))
 
     def _send(self, message: object) -> None:
         try:

@@ -1,6 +1,6 @@
 """Who is in the batch: admits songs, advances all of them step by step, takes out those that are done.
 
-It calls the engine from one thread and knows neither pipes nor clocks; `turn` is one step of everything.
+It calls the engine from one thread and knows neither pipes nor clocks; `advance` is one step of everything.
 """
 
 from __future__ import annotations
@@ -23,10 +23,10 @@ class EngineBroken(Exception):
 
 
 @dataclass(kw_only=True)
-class Place:
+class ScheduledSong:
     """One song, waiting or in the batch."""
 
-    run: int
+    order: int
     song: Song
     alone: bool
     passed: int = 0
@@ -41,8 +41,8 @@ class Scheduler:
     def __init__(self, engine: Engine, *, limit: int = 0) -> None:
         self._engine = engine
         self._limit = limit
-        self._waiting: list[Place] = []
-        self._batch: list[Place] = []
+        self._waiting: list[ScheduledSong] = []
+        self._batch: list[ScheduledSong] = []
         self._gone = False  # whether a song left that the engine has not been told of
 
     @property
@@ -50,20 +50,20 @@ class Scheduler:
         """Whether there is nothing to do until another song comes."""
         return not (self._waiting or self._batch or self._gone)
 
-    def add(self, order: Make) -> None:
+    def add(self, asked: Make) -> None:
         """Put a song in line."""
-        self._waiting.append(Place(run=order.run, song=order.song, alone=order.alone))
+        self._waiting.append(ScheduledSong(order=asked.order, song=asked.song, alone=asked.alone))
 
-    def leave(self, run: int) -> Left:
-        """Take a run's songs out, whether they wait or are in the batch."""
+    def leave(self, order: int) -> Left:
+        """Take an order's songs out, whether they wait or are in the batch."""
         before = len(self._batch)
-        self._waiting = [place for place in self._waiting if place.run != run]
-        self._batch = [place for place in self._batch if place.run != run]
+        self._waiting = [entry for entry in self._waiting if entry.order != order]
+        self._batch = [entry for entry in self._batch if entry.order != order]
         self._gone = self._gone or len(self._batch) < before
-        return Left(run=run)
+        return Left(order=order)
 
-    def turn(self) -> Iterator[Event]:
-        """Admit who fits, take one step, and tell what came of it, as it comes.
+    def advance(self) -> Iterator[Event]:
+        """Admit who fits, take one step, and yield what came of it, as it comes.
 
         Raises:
             EngineBroken: Songs that were in the batch are lost with the engine.
@@ -74,51 +74,51 @@ class Scheduler:
         yield from self._finish()
 
     def _admit(self) -> Iterator[Event]:
-        passed: list[Place] = []
-        for place in self._waiting[: LOOK_AHEAD + 1]:
-            if self._fits(place):
-                self._waiting.remove(place)
+        passed: list[ScheduledSong] = []
+        for entry in self._waiting[: LOOK_AHEAD + 1]:
+            if self._fits(entry):
+                self._waiting.remove(entry)
                 for earlier in passed:
                     earlier.passed += 1
-                yield from self._join(place)
-            elif place.alone or place.passed >= PATIENCE:
+                yield from self._join(entry)
+            elif entry.alone or entry.passed >= PATIENCE:
                 return
             else:
-                passed.append(place)
+                passed.append(entry)
 
-    def _fits(self, place: Place) -> bool:
+    def _fits(self, entry: ScheduledSong) -> bool:
         if not self._batch:
             return True
-        if place.alone or any(member.alone and member.run != place.run for member in self._batch):
-            return self._same_run(place) and self._room(place)
-        return self._room(place)
+        if entry.alone or any(member.alone and member.order != entry.order for member in self._batch):
+            return self._same_run(entry) and self._room(entry)
+        return self._room(entry)
 
-    def _same_run(self, place: Place) -> bool:
+    def _same_run(self, entry: ScheduledSong) -> bool:
         """A job's own variations are no strangers to it."""
-        return all(member.run == place.run for member in self._batch)
+        return all(member.order == entry.order for member in self._batch)
 
-    def _room(self, place: Place) -> bool:
+    def _room(self, entry: ScheduledSong) -> bool:
         if self._limit and len(self._batch) >= self._limit:
             return False
-        return self._engine.fits(self._states(), place.song)
+        return self._engine.fits(self._states(), entry.song)
 
-    def _join(self, place: Place) -> Iterator[Event]:
-        yield Joined(run=place.run, variation=place.song.variation)  # before: `admit` may bring all down
+    def _join(self, entry: ScheduledSong) -> Iterator[Event]:
+        yield Joined(order=entry.order, variation=entry.song.variation)  # before: `admit` may bring all down
         try:
-            place.state = self._engine.admit(place.song)
+            entry.state = self._engine.admit(entry.song)
         except MemoryError as error:
-            yield from self._out_of_memory(place, error)
+            yield from self._out_of_memory(entry, error)
         except JobError as error:
-            yield _broke(place, error.error_class, error.detail)
+            yield _broke(entry, error.error_class, error.detail)
         except Exception as error:
-            yield _broke(place, ErrorClass.INTERNAL, f"the engine cannot begin this song ({_words(error)})")
+            yield _broke(entry, ErrorClass.INTERNAL, f"the engine cannot begin this song ({_words(error)})")
         else:
-            self._batch.append(place)
+            self._batch.append(entry)
 
     def _step(self) -> Iterator[Event]:
         self._gone = False
-        for place in self._batch:
-            place.batch = max(place.batch, len(self._batch))
+        for entry in self._batch:
+            entry.batch = max(entry.batch, len(self._batch))
         try:
             self._engine.step(self._states())
         except MemoryError as error:
@@ -128,69 +128,78 @@ class Scheduler:
         else:
             yield from self._progress()
 
-    def _to_blame(self, error: MemoryError) -> Place:
+    def _to_blame(self, error: MemoryError) -> ScheduledSong:
         """The song the engine names, else the last that joined."""
         named = getattr(error, "song", None)
-        return next((place for place in self._batch if place.song is named), self._batch[-1])
+        return next((entry for entry in self._batch if entry.song is named), self._batch[-1])
 
-    def _out_of_memory(self, place: Place, error: MemoryError) -> Iterator[Event]:
+    def _out_of_memory(self, entry: ScheduledSong, error: MemoryError) -> Iterator[Event]:
         """Try the song once alone; its neighbours go on."""
-        if place in self._batch:
-            self._batch.remove(place)
+        if entry in self._batch:
+            self._batch.remove(entry)
             self._gone = True
-        if place.alone:
+        if entry.alone:
             yield _broke(
-                place, ErrorClass.OUT_OF_MEMORY, f"{error or 'no memory left'}; ask for a shorter song"
+                entry, ErrorClass.OUT_OF_MEMORY, f"{error or 'no memory left'}; ask for a shorter song"
             )
             return
-        self._waiting.insert(0, Place(run=place.run, song=place.song, alone=True))
+        self._waiting.insert(0, ScheduledSong(order=entry.order, song=entry.song, alone=True))
 
-    def _failed(self, place: Place, error: Exception) -> Iterator[Event]:
+    def _failed(self, entry: ScheduledSong, error: Exception) -> Iterator[Event]:
         """Deal with an error while songs are made: in company nobody can say whose it was.
 
         Raises:
             EngineBroken: For a clean device; but not after a `JobError` of a song that was alone.
         """
-        if len({member.run for member in self._batch}) != 1:
+        if len({member.order for member in self._batch}) != 1:
             raise EngineBroken(_words(error)) from error
-        self._batch.remove(place)
+        self._batch.remove(entry)
         self._gone = True
         if isinstance(error, JobError):
-            yield _broke(place, error.error_class, error.detail)
+            yield _broke(entry, error.error_class, error.detail)
             return
-        yield _broke(place, ErrorClass.INTERNAL, f"the engine failed ({_words(error)})")
+        yield _broke(entry, ErrorClass.INTERNAL, f"the engine failed ({_words(error)})")
         raise EngineBroken(_words(error)) from error
 
     def _progress(self) -> Iterator[Event]:
-        for place in self._batch:
-            state = place.state
-            if state is not None and state.progress != place.share:
-                place.share = state.progress
+        for entry in self._batch:
+            state = entry.state
+            if state is not None and state.progress != entry.share:
+                entry.share = state.progress
                 stage = getattr(state, "stage", None)
-                yield Moved(run=place.run, variation=place.song.variation, share=place.share, stage=stage)
+                yield Moved(
+                    order=entry.order,
+                    variation=entry.song.variation,
+                    share=entry.share,
+                    stage=stage,
+                )
 
     def _finish(self) -> Iterator[Event]:
-        for place in [place for place in self._batch if place.state is not None and place.state.done]:
-            assert place.state is not None  # noqa: S101 - for the type checker
+        for entry in [entry for entry in self._batch if entry.state is not None and entry.state.done]:
+            assert entry.state is not None  # noqa: S101 - for the type checker
             try:
-                audio = self._engine.decode(place.state)
+                audio = self._engine.decode(entry.state)
             except MemoryError as error:
-                yield from self._out_of_memory(place, error)
+                yield from self._out_of_memory(entry, error)
             except Exception as error:
-                yield from self._failed(place, error)
+                yield from self._failed(entry, error)
             else:
-                self._batch.remove(place)
-                song = place.song
+                self._batch.remove(entry)
+                song = entry.song
                 yield Made(
-                    run=place.run, variation=song.variation, seed=song.seed, audio=audio, batch=place.batch
+                    order=entry.order,
+                    variation=song.variation,
+                    seed=song.seed,
+                    audio=audio,
+                    batch=entry.batch,
                 )
 
     def _states(self) -> list[State]:
-        return [place.state for place in self._batch if place.state is not None]
+        return [entry.state for entry in self._batch if entry.state is not None]
 
 
-def _broke(place: Place, error_class: ErrorClass, detail: str) -> Broke:
-    return Broke(run=place.run, variation=place.song.variation, error_class=error_class, detail=detail)
+def _broke(entry: ScheduledSong, error_class: ErrorClass, detail: str) -> Broke:
+    return Broke(order=entry.order, variation=entry.song.variation, error_class=error_class, detail=detail)
 
 
 def _words(error: Exception) -> str:

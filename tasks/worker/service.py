@@ -19,10 +19,10 @@ from celery.worker.control import control_command
 from observability import metrics
 from observability.logging import configure, get_logger
 from tasks.ledger import Ledger
-from tasks.places import own_folder
 from tasks.queue.application import make_app
 from tasks.queue.control import CANCEL
 from tasks.queue.names import TASK, declare, is_rabbitmq
+from tasks.security.folders import claim
 from tasks.settings import Settings
 from tasks.worker.admission import NotNow
 from tasks.worker.generate import generate
@@ -36,7 +36,7 @@ ALREADY: Final = 75  # EX_TEMPFAIL
 
 def serve(chosen: Settings) -> int:
     """Run the worker in this thread until it is told to stop."""
-    own_folder(chosen.run_path)
+    claim(chosen)
     configure("tutti-worker", chosen.log_path / "worker.jsonl", chosen.log_level)
     logging.getLogger("celery").setLevel(logging.WARNING)  # our own lines say what became of each job
     with contextlib.ExitStack() as stack:
@@ -47,7 +47,8 @@ def serve(chosen: Settings) -> int:
             sys.stderr.write(f"a worker {host.name} runs already; give another TUTTI_DEVICE\n")
             return ALREADY
         if chosen.worker_metrics_port is not None:
-            stack.callback(metrics.serve(chosen.worker_metrics_port + host.device.index)[0])
+            port = chosen.worker_metrics_port + host.device.index
+            stack.callback(metrics.serve(port, chosen.metrics_host, metrics.WORKER)[0])
         host.open()
         stack.callback(host.close)
         log.info("worker.started", message=f"{host.name} serves {', '.join(host.queues)}")
@@ -95,7 +96,7 @@ def _app(host: Host) -> Celery:
         except NotNow as obstacle:
             if put_back:
                 raise Reject(str(obstacle), requeue=True) from obstacle
-            host.ledger.unrelease([task.request.id])
+            host.ledger.workers.decline(task.request.id)
 
     return app
 

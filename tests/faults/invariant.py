@@ -72,7 +72,7 @@ def judge(scene: Scene, asked: Sequence[Asked], recovery: float, *, logs: bool =
 
 def all_final(scene: Scene, asked: Sequence[Asked]) -> bool:
     ids = {one.id for one in asked}
-    seen = steadily(lambda: scene.system.ledger.watch(ids))
+    seen = steadily(lambda: scene.system.ledger.views.snapshots(ids))
     return len(seen) == len(ids) and all(snapshot.state.final for snapshot in seen.values())
 
 
@@ -99,14 +99,14 @@ def _whole(path: Path, output: Output) -> bool:
 
 
 def _endings(scene: Scene, job_id: str) -> int:
-    return sum(line.state.final for line in steadily(lambda: scene.system.ledger.history(job_id)))
+    return sum(line.state.final for line in steadily(lambda: scene.system.ledger.views.history(job_id)))
 
 
 def _partial(scene: Scene) -> int:
     """Files that people could fetch and that are not, or were not at first sight, what a record describes."""
-    page = steadily(lambda: scene.system.ledger.list(state=JobState.SUCCEEDED, limit=100_000))
+    page = steadily(lambda: scene.system.ledger.views.page(state=JobState.SUCCEEDED, limit=100_000))
     known = {output.name: output.sha256 for job in page.jobs for output in job.outputs}
-    running = {job.id for job in scene.system.ledger.list(state=JobState.RUNNING, limit=1_000).jobs}
+    running = {job.id for job in scene.system.ledger.views.page(state=JobState.RUNNING, limit=1_000).jobs}
     folder = scene.system.settings.storage_path
     wrong = {path.name for path in folder.iterdir() if is_song(path.name) and known.get(path.name) is None}
     wrong |= {name for name, seen in scene.glimpses.first.items() if known.get(name, seen) != seen}

@@ -92,7 +92,7 @@ def burst(scene: Scene) -> list[Asked]:
     mine = scene.job(one[0].id)
     others = [job for other in many if (job := scene.job(other.id)) and job.started_at]
     between = sum(mine.created_at < job.started_at < mine.started_at for job in others)
-    slots = sum(worker.slots for worker in scene.system.ledger.workers() if QUEUE in worker.queues)
+    slots = sum(worker.slots for worker in scene.system.ledger.views.workers() if QUEUE in worker.queues)
     scene.expect(between <= 3 * slots, f"{between} songs of another went before on {slots} places")
     return many + one
 

@@ -13,12 +13,16 @@ from collections.abc import Sequence
 import sqlalchemy as sa
 
 from tasks.ledger import Renewal
-from tasks.ledger.accepting import accept
-from tasks.ledger.ledger import Ledger
-from tasks.ledger.lifecycle import claims, finishes, moves, nodes, workers
+from tasks.ledger.dispatch import expiry
+from tasks.ledger.dispatch.dispatch import Dispatch
+from tasks.ledger.lifecycle import give_back
 from tasks.ledger.sql import database
 from tasks.ledger.sql.schema import live, outbox
+from tasks.ledger.sql.transaction import Transaction
 from tasks.ledger.sql.writer import Writer
+from tasks.ledger.submissions import accept
+from tasks.ledger.workers import claims, finishes, leases, runs
+from tasks.ledger.workers.workers import Workers
 from tasks.queue import application as app
 from tasks.queue.publisher import BrokerUnavailable, Publisher
 
@@ -34,19 +38,18 @@ def take_out(names: Sequence[str]) -> None:
 
 def no_expiry() -> None:
     """Workers that died keep their jobs for ever, even if they come back."""
-    Ledger.expire_workers = lambda self: []
-    workers.free = lambda *_, **__: []
+    leases.free = expiry.free = lambda *_, **__: []
 
 
 def no_renewal() -> None:
     """Workers never prolong their lease, and do not hear that they lost it."""
-    Ledger.renew = lambda self, *_, **__: Renewal(alive=True)
+    Workers.renew = lambda self, *_, **__: Renewal(alive=True)
 
 
 def no_takeover() -> None:
     """The active dispatcher's lease does not end with it."""
-    lead = nodes.lead
-    nodes.lead = lambda connection, now, name, holder, seconds: lead(connection, now, name, holder, 3_600)
+    lead = Dispatch.lead
+    Dispatch.lead = lambda self, name, seconds: lead(self, name, 3_600)
 
 
 def own_clock() -> None:
@@ -59,7 +62,7 @@ def own_clock() -> None:
 
 def no_second_release() -> None:
     """What the broker lost is never released again."""
-    Ledger.unrelease_stale = lambda self, queue, after: []
+    Dispatch.unrelease_stale = lambda self, queue, after: []
 
 
 def no_resend() -> None:
@@ -102,8 +105,8 @@ def no_heartbeat() -> None:
 def any_claim() -> None:
     """Whoever hears of a job may run it, and end it, whoever else does."""
     claims._claim_on, finishes._take = _claim_anything, _take_anything
-    finishes.ended_by = moves.ended_by = lambda *_: True
-    moves._take_mine = sa.delete(live).where(live.c.job_id == sa.bindparam("p_job")).returning(*live.c)
+    finishes.ended_by = runs.ended_by = lambda *_: True
+    runs._take_mine = sa.delete(live).where(live.c.job_id == sa.bindparam("p_job")).returning(*live.c)
 
 
 def _claim_anything(dialect):
@@ -122,15 +125,16 @@ def _take_anything(connection, runs):
 
 def no_marking() -> None:
     """A job that is handed back counts as released still, though its message is acknowledged."""
-    requeue = moves.requeue
+    requeue = give_back.requeue
 
-    def unmarked(connection, now, job, reason, *, charged, alone) -> None:
-        requeue(connection, now, job, reason, charged=charged, alone=alone)
+    def unmarked(transaction, job, reason, *, charged, alone) -> None:
+        requeue(transaction, job, reason, charged=charged, alone=alone)
+        connection, now = transaction.connection, transaction.now
         connection.execute(sa.delete(outbox).where(outbox.c.job_id == job["job_id"]))
         here = live.c.job_id == job["job_id"]
         connection.execute(sa.update(live).where(here).values(released_at=now, releases=1))
 
-    moves.requeue = unmarked
+    give_back.requeue = unmarked
 
 
 def no_window() -> None:
@@ -158,7 +162,7 @@ def early_answer() -> None:
         with self._database.write() as connection:
             if gather:
                 gather()
-            results = self._apply(connection, batch)
+            results = self._apply(Transaction(connection, self._now(), self._shard), batch)
             for item, result in zip(batch, results, strict=True):
                 resolve(item.future, result)
             time.sleep(0.2)
@@ -195,7 +199,7 @@ def _set_early(raw) -> None:
 
 def no_file_fsync() -> None:
     """A song is told of before its file is on disk."""
-    from tasks import storage
+    from tasks.storage import songs as storage
 
     storage.os = _Os(fsync=lambda descriptor: None, posix_fadvise=lambda *_: None)  # both begin to write
 
@@ -212,7 +216,7 @@ class _Os:
 
 def in_place() -> None:
     """Songs are written under their own name, and no room is kept."""
-    from tasks import storage
+    from tasks.storage import songs as storage
 
     def publish(self, temporary, name, data, seconds, ticket):
         with contextlib.suppress(FileExistsError):
@@ -231,15 +235,15 @@ def no_patience() -> None:
 
 def no_class() -> None:
     """What the storage cannot do is an error like any other."""
-    from tasks import storage
     from tasks.jobs import ErrorClass, JobError
+    from tasks.storage import songs as storage
 
     storage._unavailable = lambda why: JobError(ErrorClass.INTERNAL, why)
 
 
 def no_mark() -> None:
     """A folder is taken for the storage whatever lies there."""
-    from tasks import storage
+    from tasks.storage import songs as storage
 
     storage.Storage._room_for = lambda self, size: None
 

@@ -74,7 +74,7 @@ class Scene:
         """Start what is not running, and wait until it works."""
         for name in self.names:
             self.restart(name)
-        eventually(self._stands, about=self.system.ledger.workers)
+        eventually(self._stands, about=self.system.ledger.views.workers)
 
     def restart(self, name: str) -> None:
         """Start a part if it is not running."""
@@ -88,7 +88,9 @@ class Scene:
 
     def _stands(self) -> bool:
         with contextlib.suppress(httpx.HTTPError, LedgerUnavailable), self.client() as client:
-            known = [worker for worker in self.system.ledger.workers() if worker.alive or not self.whole]
+            known = [
+                worker for worker in self.system.ledger.views.workers() if worker.alive or not self.whole
+            ]
             return client.get("/livez").status_code == 200 and len(known) == self.fleet
         return False
 
@@ -146,7 +148,7 @@ class Scene:
 
     def job(self, job_id: str) -> Job | None:
         """What the ledger says, once it can be asked."""
-        return steadily(lambda: self.system.ledger.get(job_id))
+        return steadily(lambda: self.system.ledger.views.get(job_id))
 
     def reopen(self) -> None:
         """Open this process's own view of the ledger anew."""

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 import torch
 
-from tasks.engines.acestep.attention import FLASH, PLAIN
-from tasks.engines.acestep.packing import Document, Tables, bucket
+from tasks.engines.acestep.kernels.attention import FLASH, PLAIN, triton
+from tasks.engines.acestep.kernels.packing import Document, Tables, bucket
 
 HEADS, KEY_HEADS, WIDTH = 16, 8, 128
 LENGTHS = [750, 125, 1, 63, 64, 65, 1_333]
@@ -14,9 +14,7 @@ KEYS = [681, 270, 17, 64, 1, 300, 128]
 
 
 def ways():
-    from tasks.engines.acestep.attention_triton import TRITON
-
-    return {"triton": TRITON, "flash": FLASH}
+    return {"triton": triton(), "flash": FLASH}
 
 
 def tables(lengths: list[int], keys: list[int]) -> Tables:
@@ -61,7 +59,6 @@ def test_cross_attention_reads_keys_where_they_lie(name):
 
 @pytest.mark.parametrize("window", [-1, 128])
 def test_a_document_is_the_same_bits_anywhere_and_beside_a_nan(window):
-    from tasks.engines.acestep.attention_triton import TRITON
 
     own = [random(750, heads, WIDTH, seed=heads) for heads in (HEADS, KEY_HEADS, KEY_HEADS)]
 
@@ -75,7 +72,7 @@ def test_a_document_is_the_same_bits_anywhere_and_beside_a_nan(window):
             whole = torch.full((total, *part.shape[1:]), fill, device="cuda", dtype=torch.bfloat16)
             whole[start : start + 750] = part
             parts.append(whole)
-        return TRITON.within(*parts, made.index, window, False)[start : start + 750]
+        return triton().within(*parts, made.index, window, False)[start : start + 750]
 
     alone = run([], [], 0.0)
     assert torch.isfinite(alone).all()

@@ -12,8 +12,8 @@ from tasks.engines.acestep import AceStepEngine, Options
 from tasks.jobs import ErrorClass
 from tasks.worker.messages import Broke, Made, Make
 from tasks.worker.scheduler import Scheduler
-from tests.unit.tasks.engines.acestep.checkpoint import GPU_HEADS, save
 from tests.unit.tasks.engines.acestep.songs import song
+from tests.unit.tasks.engines.acestep.tiny_checkpoint import GPU_HEADS, save
 
 SHORT = [song(n, duration=5.0 + n) for n in range(4)]
 LONG = song(9, duration=590.0)
@@ -45,11 +45,11 @@ def made(engine: AceStepEngine, songs: list) -> dict[int, object]:
     """What the worker's scheduler says of each song in the end, by seed."""
     scheduler, said = Scheduler(engine), {}
     for number, one in enumerate(songs):
-        scheduler.add(Make(run=number, song=one))
+        scheduler.add(Make(order=number, song=one))
     while not scheduler.idle:
-        for event in scheduler.turn():
+        for event in scheduler.advance():
             if isinstance(event, (Made, Broke)):
-                said[songs[event.run].seed] = event
+                said[songs[event.order].seed] = event
     return said
 
 

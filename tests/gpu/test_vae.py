@@ -8,8 +8,8 @@ from diffusers import AutoencoderOobleck
 from torch import Tensor
 
 from bench.full_size import autoencoder
-from tasks.engines.acestep.fused import fused_decoder
-from tasks.engines.acestep.vae_weights import read
+from tasks.engines.acestep.decoding.fused import fused_decoder
+from tasks.engines.acestep.decoding.vae_weights import read
 
 
 @pytest.fixture(scope="module")
@@ -59,7 +59,7 @@ def random(*size: int) -> Tensor:
 @pytest.mark.parametrize("channels", [1_024, 512])
 @pytest.mark.parametrize("number", [0, 1, 2])
 def test_units_of_two_kernels(network, channels, number):
-    from tasks.engines.acestep.vae_layers import Plane, apply_unit
+    from tasks.engines.acestep.decoding.vae_layers import Plane, apply_unit
 
     stage = next(stage for stage in network.stages if stage.up.channels == channels)
     unit, following = stage.units[number], network.stages[0].units[0].before
@@ -77,7 +77,7 @@ def test_units_of_two_kernels(network, channels, number):
 @pytest.mark.parametrize("channels", [256, 128])
 @pytest.mark.parametrize("number", [0, 1, 2])
 def test_units_of_one_kernel(network, channels, number):
-    from tasks.engines.acestep.vae_layers import Plane, apply_unit
+    from tasks.engines.acestep.decoding.vae_layers import Plane, apply_unit
 
     stage = next(stage for stage in network.stages if stage.up.channels == channels)
     unit, following = stage.units[number], stage.units[0].before
@@ -94,7 +94,7 @@ def test_units_of_one_kernel(network, channels, number):
 
 
 def test_the_last_unit_and_the_final_taps(network):
-    from tasks.engines.acestep.vae_layers import Plane, apply_last_unit, sum_taps
+    from tasks.engines.acestep.decoding.vae_layers import Plane, apply_last_unit, sum_taps
 
     unit, last = network.stages[-1].units[2], network.last_snake
     s, x = random(2, 1_001, 128), random(2, 1_001, 128)
@@ -116,7 +116,7 @@ def test_the_last_unit_and_the_final_taps(network):
 
 @pytest.mark.parametrize("stage", range(5))
 def test_upsampling(network, stage):
-    from tasks.engines.acestep.vae_layers import Plane, upsample
+    from tasks.engines.acestep.decoding.vae_layers import Plane, upsample
 
     found = network.stages[stage]
     up, following = found.up, found.units[0].before
@@ -130,7 +130,7 @@ def test_upsampling(network, stage):
 
 
 def test_the_whole_decoder_against_diffusers(vae, network):
-    from tasks.engines.acestep.vae_layers import decode
+    from tasks.engines.acestep.decoding.vae_layers import decode
 
     latents = random(2, 250, 64)
     wanted = vae.decoder(latents.float().transpose(1, 2))
@@ -139,7 +139,7 @@ def test_the_whole_decoder_against_diffusers(vae, network):
 
 def test_batches_windows_and_repeats_are_the_same_bits(vae, network):
     decoder = fused_decoder(vae, core=375)
-    from tasks.engines.acestep.vae_layers import decode
+    from tasks.engines.acestep.decoding.vae_layers import decode
 
     songs = [random(length, 64) for length in (1_500, 250, 393, 130, 250, 1_111)]
     together = dict(decoder(songs))

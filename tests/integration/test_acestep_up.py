@@ -12,7 +12,7 @@ import soundfile
 
 from tests.servers import tutti as server
 from tests.servers.tutti import Tutti
-from tests.unit.tasks.engines.acestep.checkpoint import RATE, save
+from tests.unit.tasks.engines.acestep.tiny_checkpoint import RATE, save
 
 
 @pytest.fixture(scope="module")

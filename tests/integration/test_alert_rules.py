@@ -41,7 +41,7 @@ class Hour:
         self.report = standing.ServiceReport()
         self.lost = set()
         if forgotten:
-            self.ledger.accept(new_job()).result(30)
+            self.ledger.submissions.accept(new_job()).result(30)
             self.clock.now += forgotten
         for worker in WORKERS:
             register(self.ledger, worker)
@@ -50,31 +50,33 @@ class Hour:
         """Let every worker make some jobs; the first `failures` of each fail."""
         for worker in WORKERS:
             for at in range(number):
-                job_id = self.ledger.accept(new_job(duration=60, lane=lane)).result(30).job.id
-                job = self.ledger.claim(job_id, worker, 1)
+                job_id = self.ledger.submissions.accept(new_job(duration=60, lane=lane)).result(30).job.id
+                job = self.ledger.workers.claim(job_id, worker, 1)
                 self._pass(2.0 if worker != slow else 3.5)
                 if at < failures:
-                    assert self.ledger.fail(job_id, job.attempt, worker, 1, ErrorClass.ENGINE_CRASH, "so")
+                    assert self.ledger.workers.fail(
+                        job_id, job.attempt, worker, 1, ErrorClass.ENGINE_CRASH, "so"
+                    )
                 else:
-                    assert self.ledger.finish(job_id, job.attempt, worker, 1, [song(job_id)])
+                    assert self.ledger.workers.finish(job_id, job.attempt, worker, 1, [song(job_id)])
 
     def _pass(self, seconds):
         self.clock.now += seconds
         for worker in set(WORKERS) - self.lost:
-            assert self.ledger.renew(worker, 1).alive
+            assert self.ledger.workers.renew(worker, 1).alive
 
     def lose(self, worker, seconds):
         """Let a worker die, and the others live on for so long."""
         self.lost.add(worker)
         for _ in range(int(seconds / 8) + 2):
             self._pass(8)
-            self.report.note(self.ledger.workers())
-            self.ledger.expire_workers()
+            self.report.note(self.ledger.views.workers())
+            self.ledger.dispatch.expire_workers()
 
     def look(self):
         """What the dispatcher does each minute."""
-        self.report.note(self.ledger.workers())
-        self.ledger.expire_workers()
+        self.report.note(self.ledger.views.workers())
+        self.ledger.dispatch.expire_workers()
         self.report.tell(self.ledger)
 
 

@@ -27,7 +27,7 @@ def app(tmp_path):
 
 
 def test_every_panel_is_on_the_page_and_drawn_from_the_log_files(app):
-    with TestClient(app, client=("127.0.0.1", 50000)) as client:
+    with TestClient(app, "http://127.0.0.1:8000", client=("127.0.0.1", 50000)) as client:
         text = client.get("/analytics?hours=1").text
         assert all(f'src="/analytics/{panel.id}.svg?hours=1"' in text for panel in PANELS)
         assert "<script" not in text
@@ -48,16 +48,16 @@ def test_only_administrators_see_addresses(app):
 def test_a_song_from_the_cache_is_counted_with_the_work_it_saved(app, tmp_path):
     path = tmp_path / "web.jsonl"
     wanted = {"prompt": "a calm piano song", "seed": 7}
-    with TestClient(app, client=("127.0.0.1", 50000)) as client:
+    with TestClient(app, "http://127.0.0.1:8000", client=("127.0.0.1", 50000)) as client:
         configure("tutti-web", path)
         try:
             first = client.post("/v1/jobs", json=wanted).json()["id"]
             ledger = Ledger(Settings(data=tmp_path).ledger)
             epoch = ledgers.register(ledger, "w@a")
-            ledger.release(lambda _: 10)
-            ledger.claim(first, "w@a", epoch)
+            ledger.dispatch.release(lambda _: 10)
+            ledger.workers.claim(first, "w@a", epoch)
             spent = Timings(queue=9, denoise=3, encode=0.5)
-            assert ledger.finish(first, 1, "w@a", epoch, [ledgers.song(first)], spent)
+            assert ledger.workers.finish(first, 1, "w@a", epoch, [ledgers.song(first)], spent)
             ledger.close()
             assert client.post("/v1/jobs", json=wanted).json()["state"] == "succeeded"
         finally:

@@ -54,7 +54,8 @@ class Handler(BaseHTTPRequestHandler):
 
 @pytest.fixture
 def system(tmp_path: Path) -> Iterator[System]:
-    with workers.running(tmp_path / "cell", callback_networks="127.0.0.0/8") as started:
+    reach = {"callback_networks": "127.0.0.0/8", "callback_ports": "1-65535"}
+    with workers.running(tmp_path / "cell", **reach) as started:
         yield started
 
 
@@ -70,11 +71,11 @@ def receiver() -> Iterator[Receiver]:
 def test_a_callback_arrives_though_its_deliverer_is_killed(system: System, receiver: Receiver) -> None:
     (dispatcher,) = system.parts
     cancelled = system.submit(callback_url=receiver.url)
-    system.ledger.cancel(cancelled)
+    system.ledger.submissions.cancel(cancelled)
     eventually(lambda: receiver.begun)
     dispatcher.end(signal.SIGKILL)
     owed = system.submit(callback_url=receiver.url)  # and one that ends while nobody delivers
-    system.ledger.cancel(owed)
+    system.ledger.submissions.cancel(owed)
     receiver.go.set()
     system.start("dispatch")
     eventually(lambda: {one["id"] for one in receiver.told} == {cancelled, owed})

@@ -50,7 +50,9 @@ def test_through_100_reloads_and_two_deaths_nothing_is_lost(front: Front) -> Non
         assert load.reuse or not load.sent_again
     jobs = [job for load in loads for job in load.jobs]
     assert len(jobs) > RELOADS
-    assert len(set(jobs)) == len(jobs) == front.ledger.counters()["queued"], "none lost and none doubled"
+    assert len(set(jobs)) == len(jobs) == front.ledger.views.counters()["queued"], (
+        "none lost and none doubled"
+    )
 
 
 def test_the_load_notices_what_is_lost(tmp_path: Path) -> None:

@@ -184,7 +184,7 @@ def test_without_keys_everyone_on_this_machine_may_ask(free: Front) -> None:
 
 
 def queue_of(front: Front, job_id: str) -> tuple[str, str]:
-    job = front.ledger.get(job_id)
+    job = front.ledger.views.get(job_id)
     assert job is not None
     return job.lane, str(job.queue)
 
@@ -228,9 +228,9 @@ def test_a_preferred_node_leads_to_its_queue_while_it_lives(free: Front) -> None
         assert ask(**{"X-Preferred-Node": "gpu-99"}) == "sketch@1"
         assert ask(**{"X-Session-Token": "not.a.token"}) == "sketch@1"
         job = client.post("/v1/jobs", json=GOOD, headers={"X-Preferred-Node": "gpu-07"}).json()["id"]
-        free.ledger.release(100)
-        epoch = next(worker.epoch for worker in free.ledger.workers() if worker.id == "gpu-07.0")
-        assert free.ledger.claim(job, "gpu-07.0", epoch)
+        free.ledger.dispatch.release(100)
+        epoch = next(worker.epoch for worker in free.ledger.views.workers() if worker.id == "gpu-07.0")
+        assert free.ledger.workers.claim(job, "gpu-07.0", epoch)
         token = client.get(f"/v1/jobs/{job}").headers["x-session-token"]
         until(
             lambda: ask(**{"X-Session-Token": token}) == "node.gpu-07", "the token's queue on every web node"
@@ -254,10 +254,10 @@ def test_the_gateway_follows_the_nodes_that_the_ledger_knows(free: Front) -> Non
         lambda: has("web.sock", down=False) and has(f":{free.direct_port}", down=False),
         "both nodes are known",
     )
-    free.ledger.register_web("n9", "127.0.0.1:9")
-    free.ledger.beat_web("n9", False, "the storage cannot be written")
+    free.ledger.web_nodes.register("n9", "127.0.0.1:9")
+    free.ledger.web_nodes.beat("n9", False, "the storage cannot be written")
     until(lambda: has('"127.0.0.1:9"', down=True), "the unwell node is down")
-    free.ledger.forget_web("n9")
+    free.ledger.web_nodes.forget("n9")
     until(lambda: '"127.0.0.1:9"' not in str(upstream()), "the node that left is gone")
     with free.client() as client:
         assert client.post("/v1/jobs", json=GOOD).status_code == 202
@@ -280,7 +280,7 @@ def test_a_node_whose_storage_is_away_or_that_dies_gets_nothing(free: Front, tmp
     until(lambda: state() == "up", "its storage came back")
     free.processes.pop("third").kill()
     until(lambda: state() == "down", "it was silent for too long")
-    free.ledger.forget_web("n3")
+    free.ledger.web_nodes.forget("n3")
     with free.client() as client:
         assert {client.get("/livez").status_code for _ in range(20)} == {200}
 

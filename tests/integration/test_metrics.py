@@ -15,7 +15,7 @@ from starlette.testclient import TestClient
 
 from observability import metrics
 from observability.grafana.dashboard import PANELS
-from tasks.ledger import Ledger
+from tasks.ledger import Ledger, Vitals
 from tasks.settings import Settings
 from tests import ledgers, needs
 from tests.servers.elasticsearch import free_port
@@ -34,7 +34,9 @@ def check(text):
 
 @pytest.fixture
 def web(tmp_path):
-    with TestClient(create_app(Settings(data=tmp_path)), client=("127.0.0.1", 50000)) as client:
+    with TestClient(
+        create_app(Settings(data=tmp_path)), "http://127.0.0.1:8000", client=("127.0.0.1", 50000)
+    ) as client:
         yield client
 
 
@@ -61,7 +63,7 @@ def test_what_is_gone_is_not_shown_for_ever(web, tmp_path):
     assert 'tutti_worker_heartbeat_timestamp_seconds{worker="gpu0@a"}' in shown
 
     web.post(f"/v1/jobs/{job_id}/cancel")
-    ledger.retire_worker("gpu0@a", epoch)
+    ledger.workers.retire("gpu0@a", epoch)
     ledger.close()
     deadline = time.monotonic() + 20
     while "tutti_queue_depth{" in (shown := web.get("/metrics").text):
@@ -69,10 +71,78 @@ def test_what_is_gone_is_not_shown_for_ever(web, tmp_path):
     assert 'tutti_worker_heartbeat_timestamp_seconds{worker="gpu0@a"}' not in shown
 
 
+def ended_jobs(ledger):
+    """A song, one that follows it, one from the cache, a cancel in the queue, and a worker lost for good."""
+    leader, _follower = ledgers.accept(ledger, 2, seed=7)
+    cancelled = ledgers.accept_one(ledger)
+    epoch = ledgers.register(ledger, "gpu0@a")
+    assert ledgers.run(ledger, leader, "gpu0@a", epoch)
+    ledgers.accept_one(ledger, seed=7)
+    ledger.submissions.cancel(cancelled)
+    lost = ledgers.accept_one(ledger)
+    for _ in range(3):
+        assert ledger.workers.claim(lost, "gpu0@a", epoch)
+        epoch = ledgers.register(ledger, "gpu0@a")  # it starts again and knows nothing of its run
+    return epoch
+
+
+def test_one_machines_metrics_tell_of_all_its_parts_and_of_no_others(web, tmp_path):
+    with Ledger(Settings(data=tmp_path).ledger) as ledger:
+        epoch = ended_jobs(ledger)
+        ledger.workers.renew("gpu0@a", epoch, vitals=Vitals(gpu_busy=0.25, gpu_memory_used=2**30))
+        shown = web.get("/metrics").text
+    assert 'tutti_jobs_total{error_class="",ours="",state="succeeded"} 3.0' in shown
+    assert 'tutti_jobs_total{error_class="cancelled_by_user",ours="false",state="cancelled"} 1.0' in shown
+    assert 'tutti_jobs_total{error_class="worker_lost",ours="true",state="failed"} 1.0' in shown
+    assert 'tutti_gpu_busy_ratio{gpu="gpu0@a"} 0.25' in shown
+    assert 'tutti_jobs_running{gpu="gpu0@a"} 0.0' in shown
+    for elsewhere in ("tutti_batch_size", "tutti_stage_seconds", "tutti_shipper", "tutti_dispatcher_leads"):
+        assert elsewhere not in shown
+    done = check(shown)
+    assert (done.returncode, done.stdout + done.stderr) == (0, "")
+
+
+def test_where_workers_show_their_own_metrics_the_web_app_counts_no_end_of_theirs(tmp_path):
+    settings = Settings(data=tmp_path, worker_metrics_port=9109)
+    with (
+        TestClient(create_app(settings), client=("127.0.0.1", 50000)) as web,
+        Ledger(settings.ledger) as ledger,
+    ):
+        before = web.get("/metrics").text
+        ended_jobs(ledger)
+        shown = web.get("/metrics").text
+    counts = [
+        [line for line in text.splitlines() if line.startswith("tutti_jobs_total")]
+        for text in (before, shown)
+    ]
+    assert counts[0] == counts[1]
+    assert "tutti_gpu_busy_ratio" not in shown
+
+
+@pytest.mark.parametrize("part", ["WORKER", "DISPATCH", "SHIP", "WEB"])
+def test_each_part_serves_its_own_metrics_alone_and_promtool_has_nothing_to_say(part):
+    registry = getattr(metrics, part)
+    stop, port = metrics.serve(0, registry=registry)
+    try:
+        shown = httpx.get(f"http://127.0.0.1:{port}/metrics").text
+    finally:
+        stop()
+    only = {
+        "WORKER": "tutti_batch_size",
+        "DISPATCH": "tutti_dispatcher_leads",
+        "SHIP": "tutti_shipper_dead_letters_total",
+        "WEB": "tutti_jobs_accepted_total",
+    }
+    assert {name for name, metric in only.items() if f"# TYPE {metric} " in shown} == {part}
+    assert "process_cpu_seconds_total" in shown
+    done = check(shown)
+    assert (done.returncode, done.stdout + done.stderr) == (0, "")
+
+
 def touch():
     """Every metric with some labels, as a Tutti at work has them."""
-    for state, error in (("succeeded", ""), ("failed", "internal")):
-        metrics.jobs.labels(state, error).inc()
+    for end in (("succeeded", "", ""), ("failed", "internal", "true")):
+        metrics.jobs.labels(*end).inc()
     metrics.jobs_refused.labels("rate_limited").inc()
     metrics.queue_depth.labels("sketch@1").set(2)
     metrics.oldest_queued_seconds.labels("sketch@1").set(5)
@@ -101,6 +171,10 @@ class Prometheus:
         with (folder / "log").open("wb") as log:
             self.process = subprocess.Popen(command, stdout=log, stderr=log)
 
+    @property
+    def ready(self):
+        return httpx.get(f"http://127.0.0.1:{self.port}/-/ready", timeout=30).status_code == 200
+
     def ask(self, query):
         answer = httpx.get(f"http://127.0.0.1:{self.port}/api/v1/query", params={"query": query}, timeout=30)
         assert answer.status_code == 200, (query, answer.text)
@@ -110,7 +184,7 @@ class Prometheus:
         deadline = time.monotonic() + seconds
         while True:
             try:
-                if self.ask(query):
+                if self.ready and self.ask(query):
                     return
             except httpx.TransportError:
                 assert self.process.poll() is None

@@ -15,8 +15,7 @@ import httpx
 import pytest
 
 from tasks.ledger import Quota
-from tasks.ledger.operating.keys import Keys
-from tasks.ledger.sql.database import Database
+from tasks.ledger.keys import Keys
 from tests.ledgers import accept
 from tests.servers import disk
 from tests.servers.front import GOOD, Front, standing_front
@@ -146,7 +145,7 @@ def full_queue(person: Person) -> httpx.Response:
         return person.post()
     finally:
         for job in mine:
-            person.front.ledger.cancel(job)
+            person.front.ledger.submissions.cancel(job)
 
 
 def retry_of_a_waiting_job(person: Person) -> httpx.Response:
@@ -253,10 +252,8 @@ def front(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Front]:
 
 
 @pytest.fixture(scope="module")
-def keys(front: Front) -> Iterator[Keys]:
-    database = Database(f"sqlite:///{front.data}/ledger.db")
-    yield Keys(database)
-    database.close()
+def keys(front: Front) -> Keys:
+    return front.ledger.keys
 
 
 @pytest.mark.parametrize("name", KINDS)
@@ -325,7 +322,7 @@ def server() -> Iterator[Postgresql]:
 def test_a_ledger_that_is_away_and_nodes_that_drain_leave_lines(tmp_path: Path, server: Postgresql) -> None:
     url = server.ledger_url()
     with standing_front(tmp_path, ledger_url=url, trusted_proxies="127.0.0.1") as front:
-        person = Person(front, Keys(Database(url)))
+        person = Person(front, front.ledger.keys)
         assert person.post(key="").status_code == 202
         server.kill()
         answer = person.post(key="")

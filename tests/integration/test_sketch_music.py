@@ -16,11 +16,11 @@ from tasks.audio.loudness import integrated_loudness, true_peak
 from tasks.engines import load_engine
 from tasks.engines.engine import Audio, Song
 from tasks.engines.sketch import SketchEngine
-from tasks.engines.sketch.cast import SUBSTITUTES
 from tasks.engines.sketch.compose import compose
 from tasks.engines.sketch.genres import GENRES
+from tasks.engines.sketch.music.score import Note, Score, Track
+from tasks.engines.sketch.planning.cast import SUBSTITUTES
 from tasks.engines.sketch.reading.instruments import BY_NAME
-from tasks.engines.sketch.score import Note, Score, Track
 from tasks.engines.sketch.sound.font import Font, default_font
 from tasks.engines.sketch.sound.stem import render
 from tasks.jobs import JobRequest

@@ -8,7 +8,7 @@ import httpx
 import pytest
 
 from tests.servers.web import Web, in_app
-from web.request.context import SECURITY_HEADERS
+from web.request.http import CONTENT_SECURITY_POLICY, SECURITY_HEADERS
 
 HTML = {"accept": "text/html,application/xhtml+xml"}
 
@@ -30,7 +30,7 @@ def test_the_form_leads_to_the_songs_page(tmp_path):
         answer = await fill(web, prompt="  a calm <b>piano</b> song  ", bpm="", seed="", key_scale="A minor")
         assert answer.status_code == 303
         job_id = answer.headers["location"].removeprefix("/songs/")
-        job = web.ledger.get(job_id)
+        job = web.ledger.views.get(job_id)
         assert job is not None
         assert job.request.prompt == "a calm <b>piano</b> song"
         assert (job.request.bpm, job.request.key_scale) == (None, "A minor")
@@ -57,7 +57,7 @@ def test_a_wrong_form_comes_back_as_it_was_filled_with_the_field_named(tmp_path)
         assert ">abc</textarea>" in answer.text
         assert 'value="5000"' in answer.text
         assert 'aria-invalid="true"' in answer.text
-        assert web.ledger.list().jobs == []
+        assert web.ledger.views.page().jobs == []
 
     in_app(tmp_path, scenario)
 
@@ -69,7 +69,7 @@ def test_a_form_without_its_token_or_session_is_refused(tmp_path):
         async with web.another() as stranger:
             given = {"token": token_of(form), "prompt": "a calm piano song"}
             assert (await stranger.post("/songs", data=given)).status_code == 403
-        assert web.ledger.list().jobs == []
+        assert web.ledger.views.page().jobs == []
 
     in_app(tmp_path, scenario)
 
@@ -172,6 +172,7 @@ def test_every_answer_carries_the_security_headers(path, tmp_path):
         answer = await web.client.get(path)
         for name, value in SECURITY_HEADERS.items():
             assert answer.headers[name] == value
+        assert answer.headers["content-security-policy"] == CONTENT_SECURITY_POLICY
         assert "'unsafe" not in answer.headers["content-security-policy"]
 
     in_app(tmp_path, scenario)

@@ -32,8 +32,8 @@ def test_a_node_bound_to_every_address_registers_one_that_others_reach(
         process(tmp_path, port=port, host="0.0.0.0", keys="off", **more),
         Ledger(f"sqlite:///{tmp_path}/ledger.db") as ledger,
     ):
-        eventually(ledger.web_nodes)
-        (node,) = ledger.web_nodes()
+        eventually(ledger.web_nodes.all)
+        (node,) = ledger.web_nodes.all()
         assert node.address == f"{host}:{80 if advertise else port}"
 
 
@@ -42,8 +42,8 @@ def test_a_node_on_loopback_of_a_shared_ledger_says_that_others_cannot_reach_it(
 ) -> None:
     port, url = free_port(), postgresql.ledger_url()
     with process(tmp_path, port=port, ledger_url=url) as web, Ledger(url) as ledger:
-        eventually(ledger.web_nodes)
-        (node,) = ledger.web_nodes()
+        eventually(ledger.web_nodes.all)
+        (node,) = ledger.web_nodes.all()
         assert node.address == f"local:127.0.0.1:{port}"
         (line,) = web.lines("web.unreachable")
         assert "TUTTI_ADVERTISE" in line["message"]
@@ -58,7 +58,7 @@ def test_a_machine_whose_memory_is_full_is_not_ready_and_gets_nothing(
 
     async def scenario(web: Web) -> None:
         def gateway() -> tuple[WebNode, ...]:
-            return living(web.ledger.web_nodes(), time.time(), "gateway", Names().numeric)
+            return living(web.ledger.web_nodes.all(), time.time(), "gateway", Names().numeric)
 
         async def becomes(*, healthy: bool) -> None:
             while gateway() != (WebNode("127.0.0.1:9", healthy=healthy),):
@@ -71,7 +71,7 @@ def test_a_machine_whose_memory_is_full_is_not_ready_and_gets_nothing(
         with monkeypatch.context() as patch:
             patch.setattr(health, "MEMORY_FULL", 0.0)
             await becomes(healthy=False)
-            assert "memory" in str(web.ledger.web_nodes()[0].reason)
+            assert "memory" in str(web.ledger.web_nodes.all()[0].reason)
             answer = await web.client.get("/readyz")
             assert (answer.status_code, answer.json()["type"]) == (503, "/problems/not_ready")
             assert "memory" in answer.json()["detail"]

@@ -26,14 +26,12 @@ TRACEPARENT = f"00-{TRACE}-00f067aa0ba902b7-01"
 
 def test_the_app_loads_neither_torch_nor_the_engines_weight():
     code = (
-        "import sys, time; began = time.perf_counter(); import web.app, web.server; "
-        "took = time.perf_counter() - began; "
-        "heavy = {'torch', 'diffusers', 'transformers', 'scipy', 'numpy'} & sys.modules.keys(); "
-        "print(f'{took:.2f} s', sorted(heavy))"
+        "import sys, web.app, web.server; "
+        "heavy = {'torch', 'diffusers', 'transformers', 'scipy', 'numpy', 'duckdb'} & sys.modules.keys(); "
+        "print(sorted(heavy))"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    print("import web.app:", done.stdout)
-    assert not re.search("torch|diffusers|transformers", done.stdout)
+    assert done.stdout == "[]\n"
 
 
 def test_one_trace_goes_through_the_lines_of_a_socket_behind_nginx(tmp_path):

@@ -37,6 +37,7 @@ BAD = {
         "source_audio",
         "form",
     ),
+    "a field that the engine does not honour": (body(steps=8), 422, "steps", "not honoured"),
     "too many variations": (body(variations=9), 422, "variations", "8 or less"),
     "a seed beyond 32 bits": (body(seed=2**32), 422, "seed", "4294967295"),
     "a callback into this machine": (body(callback_url="http://127.0.0.1/x"), 422, "callback_url", "private"),
@@ -76,7 +77,7 @@ def test_bad_bodies_get_a_clear_problem(name, tmp_path):
         if field:
             assert [item["field"] for item in problem["errors"]] == [field]
         assert (await web.client.get(problem["type"], headers={"accept": "text/html"})).status_code == 200
-        assert (await asyncio.to_thread(web.ledger.list)).jobs == []
+        assert (await asyncio.to_thread(web.ledger.views.page)).jobs == []
 
     in_app(tmp_path, scenario)
 
@@ -131,7 +132,7 @@ def test_unknown_things_are_not_found_as_problems(tmp_path):
 def test_a_wrong_method_is_told_the_right_ones(tmp_path):
     async def scenario(web: Web) -> None:
         answer = await web.client.delete("/v1/jobs")
-        assert (answer.status_code, answer.headers["allow"]) == (405, "GET, POST")
+        assert (answer.status_code, answer.headers["allow"]) == (405, "GET, HEAD, POST")
         assert answer.json()["type"] == "/problems/method_not_allowed"
 
     in_app(tmp_path, scenario)
@@ -202,7 +203,7 @@ def test_another_sites_page_cannot_ask_for_songs(tmp_path):
         ):
             answer = await web.client.post("/v1/jobs", json=GOOD, headers=headers)
             assert (answer.status_code, answer.json()["type"]) == (403, "/problems/forbidden"), headers
-        own = {"origin": "http://tutti.test", "sec-fetch-site": "same-origin"}
+        own = {"origin": "http://127.0.0.1:8000", "sec-fetch-site": "same-origin"}
         assert (await web.client.post("/v1/jobs", json=GOOD, headers=own)).status_code == 202
 
     in_app(tmp_path, scenario)

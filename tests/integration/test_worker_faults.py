@@ -45,7 +45,7 @@ def test_a_worker_told_to_end_finishes_what_it_can(system: System, tmp_path: Pat
     assert worker.process.wait(40) == 0
     job = system.job(job_id)
     assert (job.state, job.attempt) == (JobState.SUCCEEDED, 1)
-    assert not any(view.alive for view in system.ledger.workers())
+    assert not any(view.alive for view in system.ledger.views.workers())
 
 
 def test_a_worker_told_to_end_gives_back_in_time_what_it_cannot_finish(

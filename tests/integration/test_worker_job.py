@@ -68,7 +68,7 @@ def test_a_running_job_is_cancelled_through_the_broker_and_its_worker_goes_on(
     job_id = system.submit(f"until={tmp_path / 'never'}")
     job = system.wait_for_stage(job_id)
     child = worker.child.pid
-    system.ledger.cancel(job_id)
+    system.ledger.submissions.cancel(job_id)
     assert job.worker
     cancel_running(system.settings, job.worker, job_id)
     job = system.wait(job_id)
@@ -85,7 +85,7 @@ def test_a_cancel_reaches_the_worker_by_its_lease_when_the_broker_says_nothing(
 ) -> None:
     job_id = system.submit(f"until={tmp_path / 'never'}")
     system.wait_for_stage(job_id)
-    system.ledger.cancel(job_id)
+    system.ledger.submissions.cancel(job_id)
     assert system.wait(job_id).state == JobState.CANCELLED
 
 

@@ -78,7 +78,7 @@ def test_a_nas_that_hangs_keeps_neither_the_lease_nor_the_end_of_the_worker(tmp_
         frozen.freeze()
         (tmp_path / "go").touch()
         system.wait_for_stage(job_id, "does not answer")
-        assert all(view.alive for view in system.ledger.workers())
+        assert all(view.alive for view in system.ledger.views.workers())
         worker.send(signal.SIGTERM)
         eventually(lambda: system.job(job_id).state == JobState.QUEUED)
         frozen.thaw()  # a process whose thread hangs in the kernel cannot end before

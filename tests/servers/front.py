@@ -64,7 +64,7 @@ class Front:
     def worker(self, node: str, *queues: str) -> None:
         """Register a worker, alive for as long as a lease."""
         info = WorkerInfo(id=f"{node}.0", node=node, queues=queues, engine="sketch", model_version="1")
-        self.ledger.renew(info.id, self.ledger.register_worker(info), vitals=Vitals())
+        self.ledger.workers.renew(info.id, self.ledger.workers.register(info), vitals=Vitals())
 
 
 TUTTI = (sys.executable, "-m", "compose.cli")

@@ -254,7 +254,8 @@ def house(folder: Path, **options: Any) -> Iterator[House]:
     """A house with its settings; nodes and gateway are started by the test."""
     if available() is None:
         needs.missing("nginx", "apt-get install nginx")
-    built = House(folder, {"data": folder / "var", "port": free_port(), "drain_seconds": 5, **options})
+    known = {"data": folder / "var", "port": free_port(), "drain_seconds": 5, "hosts": "a"}
+    built = House(folder, known | options)
     try:
         yield built
     finally:

@@ -51,6 +51,10 @@ async def key_valid(request: Request) -> Response:
     return Response(status_code=401, headers={"WWW-Authenticate": "Bearer"})
 
 
+async def keeper(request: Request) -> Response:
+    return Response(status_code=204 if request.headers["x-tutti-peer"] == "127.0.0.1" else 403)
+
+
 async def events(request: Request) -> Response:
     async def stream():  # type: ignore[no-untyped-def]
         for number in range(int(request.query_params.get("count", "3"))):
@@ -74,6 +78,20 @@ async def policy(request: Request) -> Response:
     )
 
 
+async def nothing(request: Request) -> Response:
+    return JSONResponse(
+        {"type": "/problems/not_found", "status": 404}, 404, media_type="application/problem+json"
+    )
+
+
+async def large(request: Request) -> Response:
+    async def stream():  # type: ignore[no-untyped-def]
+        for _ in range(int(request.query_params["bytes"]) // 100_000):
+            yield b"x" * 100_000
+
+    return StreamingResponse(stream(), media_type="audio/wav")
+
+
 async def anything(request: Request) -> Response:
     return JSONResponse(seen(request))
 
@@ -83,10 +101,14 @@ app = Starlette(
         Route("/v1/jobs", create, methods=["POST"]),
         Route("/generate", create, methods=["POST"]),
         Route("/auth/key_valid", key_valid),
+        Route("/auth/keeper", keeper),
         Route("/v1/jobs/{id}/events", events),
         Route("/fail", fail),
         Route("/", page),
         Route("/policy", policy),
+        Route("/v1/uploads", create, methods=["POST"]),
+        Route("/-/shared/{name}", nothing),
+        Route("/large", large),
         Route("/{rest:path}", anything, methods=["GET", "HEAD", "PUT", "DELETE", "POST"]),
     ]
 )

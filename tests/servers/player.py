@@ -41,27 +41,29 @@ class Player:
             engine="sketch",
             model_version="1",
         )
-        return cls(ledger, settings, ledger.register_worker(info))
+        return cls(ledger, settings, ledger.workers.register(info))
 
     def take(self, job_id: str) -> Job:
         """Release and claim a job."""
-        self.ledger.release(100)
-        job = self.ledger.claim(job_id, NAME, self.epoch)
+        self.ledger.dispatch.release(100)
+        job = self.ledger.workers.claim(job_id, NAME, self.epoch)
         assert job is not None, f"{job_id} could not be claimed"
         return job
 
     def say(self, job: Job, share: float, stage: str) -> None:
         """Report progress."""
-        assert self.ledger.renew(NAME, self.epoch, progress={job.id: (share, stage)}).alive
+        assert self.ledger.workers.renew(NAME, self.epoch, progress={job.id: (share, stage)}).alive
 
     def finish(self, job: Job) -> None:
         """Store the songs and end the job."""
         outputs = [self._store(job, number) for number in range(1, job.request.variations + 1)]
-        assert self.ledger.finish(job.id, job.attempt, NAME, self.epoch, outputs, Timings(denoise=0.5))
+        assert self.ledger.workers.finish(
+            job.id, job.attempt, NAME, self.epoch, outputs, Timings(denoise=0.5)
+        )
 
     def fail(self, job: Job, error_class: ErrorClass, detail: str) -> None:
         """End the job badly."""
-        assert self.ledger.fail(job.id, job.attempt, NAME, self.epoch, error_class, detail)
+        assert self.ledger.workers.fail(job.id, job.attempt, NAME, self.epoch, error_class, detail)
 
     def play(self, job_id: str) -> None:
         """All of it."""

@@ -35,6 +35,7 @@ class Postgresql:
         self._template: str | None = None
 
     def start(self) -> None:
+        needs.server()
         if not (self.folder / "data").exists():
             self._initialise()
         command = [

@@ -46,6 +46,7 @@ class RabbitMQ(Freezing):
         return Connection(self.url, connect_timeout=5)
 
     def start(self) -> None:
+        needs.server()
         if self._epmd is None:  # the server would start one that outlives it
             self._epmd = subprocess.Popen(
                 bound([needs.program("epmd", package="rabbitmq-server"), "-address", "127.0.0.1"]),

@@ -18,7 +18,7 @@ import httpx
 from tests.servers.surroundings import inherited
 
 ROOT = Path(__file__).parents[2]
-START_SECONDS = 120
+START_SECONDS = 240
 SONG_SECONDS = 120
 
 

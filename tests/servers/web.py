@@ -47,7 +47,7 @@ class Web:
     ) -> httpx.AsyncClient:
         """A client without cookies, from another address; None is nginx on the unix socket."""
         transport = httpx.ASGITransport(self.app, client=peer)  # type: ignore[arg-type]
-        return httpx.AsyncClient(transport=transport, base_url="http://tutti.test", headers=headers)
+        return httpx.AsyncClient(transport=transport, base_url="http://127.0.0.1:8000", headers=headers)
 
     async def submit(self, **fields: Any) -> str:
         answer = await self.client.post("/v1/jobs", json=GOOD | fields)
@@ -58,19 +58,19 @@ class Web:
 @asynccontextmanager
 async def running(data: Path, **values: Any) -> AsyncIterator[Web]:
     """The application on a folder, with its lifespan."""
-    settings = Settings(data=data, **{"rate_limit": "off", **values})
+    settings = Settings(data=data, **{"rate_limit": "off", "hosts": "tutti.test", **values})
     app = create_app(settings)
     async with app.router.lifespan_context(app):
         transport = httpx.ASGITransport(app, client=("127.0.0.1", 4321))
-        async with httpx.AsyncClient(transport=transport, base_url="http://tutti.test") as client:
+        async with httpx.AsyncClient(transport=transport, base_url="http://127.0.0.1:8000") as client:
             yield Web(app=app, client=client, settings=settings)
 
 
-def in_app(data: Path, scenario: Any, **values: Any) -> None:
+def in_app(data: Path, scenario: Any, *, seconds: float = 60, **values: Any) -> None:
     """Run `await scenario(web)` against a fresh application."""
 
     async def run() -> None:
-        async with asyncio.timeout(60), running(data, **values) as web:
+        async with asyncio.timeout(seconds), running(data, **values) as web:
             await scenario(web)
 
     asyncio.run(run())
@@ -122,11 +122,11 @@ def process(data: Path, *, uds: Path | None = None, port: int = 0, **values: str
     finally:
         if child.poll() is None:
             child.send_signal(signal.SIGTERM)
-        assert child.wait(20) == 0
+        assert child.wait(60) == 0
 
 
 def _await_answer(client: httpx.Client, child: subprocess.Popen[bytes]) -> None:
-    deadline = time.monotonic() + 30
+    deadline = time.monotonic() + 120
     while time.monotonic() < deadline and child.poll() is None:
         try:
             if client.get("/livez").status_code == 200:

@@ -55,8 +55,9 @@ class Part:
     @property
     def child(self) -> psutil.Process:
         """A worker's engine process."""
-        eventually(lambda: psutil.Process(self.process.pid).children())
-        return psutil.Process(self.process.pid).children()[0]
+        found: list[psutil.Process] = []
+        eventually(lambda: found or found.extend(self.engines) or found)
+        return found[0]
 
     @property
     def has_child(self) -> bool:
@@ -103,17 +104,17 @@ class System:
         name, before = f"gpu{settings.get('device', 0)}@{node}", time.time()
         part = self.start("worker", **settings)
         eventually(
-            lambda: any(w.id == name and w.alive and w.seen_at >= before for w in self.ledger.workers())
+            lambda: any(w.id == name and w.alive and w.seen_at >= before for w in self.ledger.views.workers())
         )
         return part
 
     def submit(self, prompt: str = "a plain tone", *, seed: int | None = None, **fields: Any) -> str:
         request = JobRequest(prompt=prompt, duration=5, seed=seed, **fields)
         new = NewJob(id=new_job_id("a"), request=request, model_queue="tone@1", traceparent=TRACEPARENT)
-        return self.ledger.accept(new).result(30).job.id
+        return self.ledger.submissions.accept(new).result(30).job.id
 
     def job(self, job_id: str) -> Job:
-        job = self.ledger.get(job_id)
+        job = self.ledger.views.get(job_id)
         assert job is not None
         return job
 

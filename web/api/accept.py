@@ -12,6 +12,9 @@ from starlette.requests import Request
 
 from observability import metrics
 from observability.logging import get_logger
+from tasks.ends import log_end
+from tasks.engines import KNOWN
+from tasks.engines.capabilities import Capabilities
 from tasks.jobs import JobRequest, new_job_id
 from tasks.ledger import Accepted, IdempotencyConflict, LedgerFull, LedgerUnavailable, NewJob, QuotaExceeded
 from tasks.queue.names import version_of
@@ -48,10 +51,12 @@ async def accept(request: Request, wanted: JobRequest, body: bytes | None = None
     state, context = app_state(request), context_of(request)
     key = _idempotency_key(request)
     owner = await identify(request)
-    if not client.through_gateway(request.scope, state.trusted):
+    if not client.held_in_front(request.scope, state.proxies):
         state.gate.admit(client.bucket(owner.address), owner.key_id)
-    await _check(state, wanted)
     lane, queue = state.route.shared(wanted_lane(request, owner.address))
+    can = capabilities_of(state, queue)
+    _check_engine(wanted, can)
+    await _check(state, wanted, owner)
     new = NewJob(
         id=new_job_id(state.settings.cell),
         request=wanted,
@@ -64,6 +69,7 @@ async def accept(request: Request, wanted: JobRequest, body: bytes | None = None
         body_hash=hashlib.sha256(body).hexdigest() if key and body is not None else None,
         source_ip_hash=client.hashed(owner.address),
         quota=owner.quota,
+        sound=can.sound if can else 1,
     )
     accepted = await _write(state, new)
     if accepted.created:  # so that nginx's line names them too
@@ -71,29 +77,49 @@ async def accept(request: Request, wanted: JobRequest, body: bytes | None = None
         context.tell("x-tutti-model-version", version_of(queue))
     _note(state, context, accepted, owner, version_of(queue))
     if accepted.created:
-        await _note_reuse(state, context, accepted)
+        await _note_reuse(state, accepted)
     return accepted
 
 
 def _idempotency_key(request: Request) -> str | None:
     key = fields(request.scope).get("idempotency-key")
-    if key is not None and not IDEMPOTENCY_KEY.match(key):
+    if key is not None and not IDEMPOTENCY_KEY.fullmatch(key):
         raise Problem(BAD_REQUEST, "Idempotency-Key has to be 1 to 255 visible ASCII characters.")
     return key
 
 
-async def _check(state: AppState, wanted: JobRequest) -> None:
-    """What the model cannot see by itself."""
+def capabilities_of(state: AppState, queue: str) -> Capabilities | None:
+    """What the engine behind a model's queue, such as `sketch@2`, can be asked; None where nobody says it.
+
+    It is the queue's engine that counts: a web node without a GPU would choose another for itself.
+    """
+    name = queue.partition("@")[0]
+    if name == state.model.name:
+        return state.model.capabilities
+    return KNOWN[name].capabilities if name in KNOWN else None
+
+
+def _check_engine(wanted: JobRequest, can: Capabilities | None) -> None:
+    """Refuse what the engine would leave out without a word."""
+    if can is not None and (wrong := list(can.refusals(wanted))):
+        errors = [{"field": refusal.field, "detail": refusal.detail} for refusal in wrong]
+        words = "; ".join(f"{refusal.field} {refusal.detail}" for refusal in wrong)
+        raise Problem(INVALID, f"{words}.", errors=errors)
+
+
+async def _check(state: AppState, wanted: JobRequest, owner: Owner) -> None:
+    """What the request cannot see by itself."""
+    uploads, owners = Uploads(state.settings.upload_path), None if owner.admin else owner.names
     for name in ("source_audio", "reference_audio"):
         upload = getattr(wanted, name)
-        if upload and not await anyio.to_thread.run_sync(Uploads(state.settings.upload_path).use, upload):
+        if upload and not await anyio.to_thread.run_sync(uploads.use, upload, owners):
             raise _field(name, "is not here; upload it first: POST /v1/uploads")
     if wanted.callback_url is not None:
         from tasks.security.addresses import CallbackRefused, allowing, check_url
 
-        allowed = allowing(state.settings.callback_networks)
+        allowed, at = allowing(state.settings.callback_networks), state.settings.callback_ports
         try:
-            await asyncio.to_thread(check_url, wanted.callback_url, allowed=allowed)
+            await asyncio.to_thread(check_url, wanted.callback_url, allowed=allowed, at=at)
         except CallbackRefused as error:
             raise _field("callback_url", str(error).removeprefix("callback_url: ")) from error
 
@@ -144,30 +170,17 @@ def _note(state: AppState, context: RequestContext, accepted: Accepted, owner: O
     )
 
 
-async def _note_reuse(state: AppState, context: RequestContext, accepted: Accepted) -> None:
+async def _note_reuse(state: AppState, accepted: Accepted) -> None:
     """Tell of a song that was there already: it succeeds here, and no worker ever sees it."""
     job = accepted.job
     metrics.cache_requests.labels("hit" if job.cache_hit else "miss").inc()
-    if not (job.cache_hit and job.fingerprint):
+    if not job.cache_hit:
         return
     try:
-        made = await asyncio.to_thread(state.ledger.find_finished, job.fingerprint)
+        made_by = await asyncio.to_thread(state.ledger.views.get, job.extra["cache_of"])
     except LedgerUnavailable:
-        made = None
-    spent = made.timings.model_dump(exclude={"queue"}) if made else {}
-    log.info(
-        "job.succeeded",
-        message=f"{job.id} has the audio of an equal request",
-        event={"outcome": "success"},
-        trace={"id": context.trace_id},
-        tutti={
-            "job": {"id": job.id},
-            "audio": {"seconds": job.request.duration},
-            "variations": job.request.variations,
-            "lane": job.lane,
-            "cache": {"hit": True, "saved_seconds": round(sum(spent.values()), 3)},
-        },
-    )
+        made_by = None
+    log_end(job, made_by=made_by)
 
 
 def _lengths(state: AppState, wanted: JobRequest) -> dict[str, Any]:

@@ -15,7 +15,7 @@ from sse_starlette import ServerSentEvent
 from starlette.responses import StreamingResponse
 from starlette.types import Receive, Scope, Send
 
-from tasks.ledger import Look, Snapshot
+from tasks.ledger import JobStatus, Snapshot
 from web.api import views
 from web.process.watcher import Watch
 from web.request.state import AppState
@@ -35,14 +35,17 @@ class EventStream(StreamingResponse):
         state: the process's state.
         look: the job now, the first that is told.
         seen: the Last-Event-ID of a client that comes back.
+        linked: whether the client is given links to the songs.
     """
 
     media_type = "text/event-stream"
 
-    def __init__(self, state: AppState, look: Look, seen: str | None = None) -> None:
+    def __init__(
+        self, state: AppState, look: JobStatus, seen: str | None = None, *, linked: bool = True
+    ) -> None:
         headers = {"cache-control": "no-store", "x-accel-buffering": "no"}
         super().__init__(iter(()), headers=headers)
-        self._desk, self._look, self._seen = state, look, seen
+        self._desk, self._look, self._seen, self._linked = state, look, seen, linked
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:  # noqa: ARG002
         """Answer one request."""
@@ -51,7 +54,7 @@ class EventStream(StreamingResponse):
             watch.tell(self._look.snapshot)
             leaving = asyncio.create_task(_leave_with(receive, watch))
             try:
-                async for event in _events(self._desk, watch, self._seen):
+                async for event in _events(self._desk, watch, self._seen, self._linked):
                     await send({"type": "http.response.body", "body": event, "more_body": True})
             finally:
                 leaving.cancel()
@@ -65,13 +68,13 @@ async def _leave_with(receive: Receive, watch: Watch) -> None:
     watch.leave()
 
 
-async def _events(state: AppState, watch: Watch, seen: str | None) -> AsyncIterator[bytes]:
+async def _events(state: AppState, watch: Watch, seen: str | None, linked: bool) -> AsyncIterator[bytes]:
     yield BEGIN
     async for snapshot in watch.changes():
         if snapshot is None:
             yield PING
         elif snapshot.state.final:
-            yield await _last(state, watch.job_id)
+            yield await _last(state, watch.job_id, linked)
         else:
             if event_id(snapshot) != seen:
                 yield _event(snapshot)
@@ -98,12 +101,12 @@ def _event(snapshot: Snapshot) -> bytes:
     return _wire(snapshot.state, orjson.dumps(data), event_id(snapshot))
 
 
-async def _last(state: AppState, job_id: str) -> bytes:
+async def _last(state: AppState, job_id: str, linked: bool) -> bytes:
     shown = state.ended.get(job_id)
     if shown is None:
         look = await state.looks.ask(job_id)
         assert look is not None  # noqa: S101  it was there a moment ago, and final jobs stay for days
-        shown = views.show(state, look)
+        shown = views.show(state, look, linked=linked)
     return _wire(shown.state, shown.body, LAST)
 
 

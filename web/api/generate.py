@@ -38,14 +38,14 @@ async def generate(request: Request) -> Response:
     """Ask for music and wait until it is finished. The job goes on if the connection breaks."""
     state, accepted = app_state(request), await submit(request)
     job_id = accepted.job.id
-    await _end_of(state, job_id)
+    await end_of(state, job_id)
     job = await find(request, job_id)
     if job.state is not JobState.SUCCEEDED:
-        raise _failed(job)
-    return answer(_generated(job, str(state.settings.base_url), state.links.to), headers=_location(job_id))
+        raise failed(state, job)
+    return answer(_generated(job, state.public.origin, state.link), headers=_location(state, job_id))
 
 
-async def _end_of(state: AppState, job_id: str) -> None:
+async def end_of(state: AppState, job_id: str) -> None:
     """Wait for the job's end.
 
     Raises:
@@ -58,18 +58,19 @@ async def _end_of(state: AppState, job_id: str) -> None:
                     pass
     except TimeoutError as error:
         detail = "The song is not finished yet; it goes on. Ask for the job by its id."
-        raise Problem(TIMEOUT, detail, headers=_location(job_id), job_id=job_id) from error
+        raise Problem(TIMEOUT, detail, headers=_location(state, job_id), job_id=job_id) from error
 
 
-def _location(job_id: str) -> dict[str, str]:
-    return {"location": f"/v1/jobs/{job_id}"}
+def _location(state: AppState, job_id: str) -> dict[str, str]:
+    return {"location": state.public.path(f"/v1/jobs/{job_id}")}
 
 
-def _failed(job: Job) -> Problem:
+def failed(state: AppState, job: Job) -> Problem:
+    """The problem of a job that made no song."""
     failure = job.error
     name = failure.error_class if failure else ErrorClass.CANCELLED_BY_USER
     detail = failure.detail if failure else "The job was cancelled."
-    return Problem(JOB_FAILED, detail, headers=_location(job.id), job_id=job.id, error_class=name)
+    return Problem(JOB_FAILED, detail, headers=_location(state, job.id), job_id=job.id, error_class=name)
 
 
 def _generated(job: Job, base: str, link: Callable[[str], str]) -> dict[str, Any]:

@@ -3,32 +3,27 @@
 from __future__ import annotations
 
 import asyncio
-import shutil
 import time
-from contextlib import suppress
 from typing import Any
 
 import anyio
 from fastapi import APIRouter
-from pydantic import BaseModel
+from pydantic import BaseModel, Field
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 
-from observability import metrics
-from observability.certificate import ends_at
 from tasks.jobs import JobError
 from tasks.ledger import WorkerView
 from web.api import memory
+from web.api.acestep import models
 from web.api.jobs import answer
-from web.request import client
-from web.request.problems import FORBIDDEN, NOT_READY, Problem
+from web.request.problems import NOT_READY, Problem
 from web.request.state import FILES, AppState, app_state
 
 router = APIRouter(tags=["health"])
 
 PATIENCE = 3.0  # seconds
 MEMORY_FULL = 97.0  # percent; beyond it the kernel soon kills someone
-MISSED_SECONDS = 3600.0  # so long a lost worker is shown, and missed; then it is thought to be gone for good
 FRESH = 1.0  # seconds that an answer is good for, however many ask
 
 
@@ -41,6 +36,7 @@ class Health(BaseModel):
     gpu_memory_total: int
     workers: int
     queued: int
+    data: dict[str, Any] = Field(description="The same for ACE-Step's clients.")
 
 
 @router.get("/livez", responses={200: {"content": {"text/plain": {}}}})
@@ -63,6 +59,11 @@ async def health(request: Request) -> Response:
         "workers": len(alive),
         "queued": state.pulse.queued,
         "devices": [_device(worker) for worker in alive],
+        # ACE-Step's clients look below `data`.
+        "data": models.health(state, ready=not reason),
+        "code": 503 if reason else 200,
+        "error": reason,
+        "timestamp": time.time_ns() // 10**6,
     } | ({"reason": reason} if reason else {})
     return answer(content, 503 if reason else 200)
 
@@ -90,26 +91,6 @@ async def readyz(request: Request) -> Response:
     return PlainTextResponse("ready\n", headers={"cache-control": "no-store"})
 
 
-@router.get("/metrics", responses={200: {"content": {"text/plain": {}}}})
-async def prometheus(request: Request) -> Response:
-    """Prometheus' text format, for TUTTI_ADMIN_NETWORKS only."""
-    state = app_state(request)
-    require_admin(request, state)
-    await asyncio.to_thread(_measure, state)
-    body, media_type = metrics.render()
-    return Response(body, headers={"content-type": media_type, "cache-control": "no-store"})
-
-
-def require_admin(request: Request, state: AppState) -> None:
-    """Refuse whoever does not come from TUTTI_ADMIN_NETWORKS.
-
-    Raises:
-        Problem: 403.
-    """
-    if not client.within(client.address(request.scope, state.trusted), state.admins):
-        raise Problem(FORBIDDEN, "This is open to TUTTI_ADMIN_NETWORKS only.")
-
-
 async def reason_not_ready(state: AppState) -> str | None:
     """Why no job can be taken now, or None. Asked once a second, however many want to know."""
     async with state.pulse.lock:
@@ -122,7 +103,7 @@ async def reason_not_ready(state: AppState) -> str | None:
 async def _look(state: AppState) -> str | None:
     try:
         async with asyncio.timeout(PATIENCE):
-            counters = await asyncio.to_thread(state.ledger.counters)
+            counters = await asyncio.to_thread(state.ledger.views.counters)
     except Exception:
         return "The ledger does not answer."
     if state.ledger.held_up:
@@ -137,24 +118,3 @@ async def _look(state: AppState) -> str | None:
     except JobError as error:
         return f"{error.detail[0].upper()}{error.detail[1:]}."
     return None
-
-
-def _measure(state: AppState) -> None:
-    """Bring the gauges that this process answers for up to date."""
-    counters = state.ledger.counters()
-    metrics.jobs_open.set(sum(counters.get(state, 0) for state in ("queued", "running")))
-    for gauge in (metrics.queue_depth, metrics.oldest_queued_seconds):
-        gauge.clear()  # an emptied queue is not listed any more
-    for view in state.ledger.queues():
-        metrics.queue_depth.labels(view.name).set(view.waiting + view.released)
-        metrics.oldest_queued_seconds.labels(view.name).set(view.oldest_seconds)
-    metrics.worker_heartbeat_timestamp_seconds.clear()
-    for worker in state.ledger.workers():
-        if not worker.retired and state.ledger.now() - worker.seen_at < MISSED_SECONDS:
-            metrics.worker_heartbeat_timestamp_seconds.labels(worker.id).set(worker.seen_at)
-    if state.settings.tls_certificate:
-        with suppress(OSError):  # nginx may be away; the last answer stays
-            metrics.certificate_expiry.set(ends_at(state.settings.own_host, state.settings.port))
-    usage = shutil.disk_usage(state.settings.storage_path)
-    metrics.storage_free_bytes.set(usage.free)
-    metrics.storage_total_bytes.set(usage.total)

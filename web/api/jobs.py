@@ -12,13 +12,13 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from tasks.jobs import JOB_ID, Job, JobRequest, JobState
-from tasks.ledger import Accepted, Look
+from tasks.ledger import Accepted, JobStatus
 from tasks.settings import Settings
 from web.api import events, views
 from web.api.accept import accept
 from web.api.output import unchanged
 from web.request import body, lane, words
-from web.request.auth import identify
+from web.request.auth import gets_links, identify
 from web.request.problems import FORBIDDEN, INVALID, UNKNOWN_JOB, WRONG_STATE, Problem
 from web.request.refusals import refusals
 from web.request.session import refuse_foreign_site
@@ -93,10 +93,11 @@ async def submit(request: Request) -> Accepted:
 async def create(request: Request) -> Response:
     """Ask for music. The answer 202 means that the job is on disk and will not be lost."""
     accepted = await submit(request)
-    headers = {"location": f"/v1/jobs/{accepted.job.id}"}
+    public = app_state(request).public
+    headers = {"location": public.path(f"/v1/jobs/{accepted.job.id}")}
     if not accepted.created:
         headers["idempotency-replayed"] = "true"
-    return answer(views.of_accepted(accepted), 202, headers)
+    return answer(views.of_accepted(accepted, public.prefix), 202, headers)
 
 
 @router.get("", response_model=views.PageView)
@@ -110,10 +111,12 @@ async def index(
 ) -> Response:
     """Your jobs, newest first: your key's, your session's or your address's."""
     app, owner = app_state(request), await identify(request)
-    if cursor is not None and not JOB_ID.match(cursor):
+    if cursor is not None and not JOB_ID.fullmatch(cursor):
         raise Problem(INVALID, "cursor is not one of ours; begin again without it.")
-    page = await asyncio.to_thread(app.ledger.list, owner=owner.id, state=state, cursor=cursor, limit=limit)
-    found = [views.of_job(job, link=app.links.to) for job in page.jobs]
+    page = await asyncio.to_thread(
+        app.ledger.views.page, owner=owner.id, state=state, cursor=cursor, limit=limit
+    )
+    found = [views.of_job(job, link=app.link, prefix=app.public.prefix) for job in page.jobs]
     return answer({"jobs": found, "next_cursor": page.next_cursor})
 
 
@@ -121,7 +124,10 @@ async def index(
 async def show(request: Request, job_id: str) -> Response:
     """One job. Whoever knows its id may see it; who repeats the ETag is told when nothing is new."""
     state = app_state(request)
-    shown = state.ended.get(job_id) or views.show(state, await look(request, job_id))
+    shown = state.ended.get(job_id)
+    if shown is None:
+        found = await look(request, job_id)
+        shown = views.show(state, found, linked=await gets_links(request, found.job))
     headers = {"cache-control": "private, no-cache", "etag": shown.etag} | _same_node(state, shown.worker)
     if unchanged(request, shown.etag):
         return Response(status_code=304, headers=headers)
@@ -131,7 +137,7 @@ async def show(request: Request, job_id: str) -> Response:
 def _same_node(state: AppState, name: str | None) -> dict[str, str]:
     """What sends the client's next jobs to the node that made this one, whose model is warm."""
     node = next((worker.node for worker in state.route.workers if worker.id == name), None) if name else None
-    return {lane.TOKEN: lane.token(node, state.signer.secret)} if node else {}
+    return {lane.TOKEN: lane.token(node, state.signer)} if node else {}
 
 
 @router.get(
@@ -146,7 +152,8 @@ async def follow(request: Request, job_id: str) -> Response:
     seen = request.headers.get("last-event-id")
     if found.job.state.final and seen == events.LAST:
         return Response(status_code=204)  # tells an EventSource that reconnects to stop
-    return events.EventStream(app_state(request), found, seen)
+    linked = await gets_links(request, found.job)
+    return events.EventStream(app_state(request), found, seen, linked=linked)
 
 
 @router.post("/{job_id}/cancel", response_model=views.JobView)
@@ -161,16 +168,18 @@ async def cancel(request: Request, job_id: str) -> Response:
 async def retry(request: Request, job_id: str) -> Response:
     """Ask again for what a failed or cancelled job asked for; it is a new job."""
     accepted = await retry_job(request, job_id)
-    return answer(views.of_accepted(accepted), 202, {"location": f"/v1/jobs/{accepted.job.id}"})
+    public = app_state(request).public
+    headers = {"location": public.path(f"/v1/jobs/{accepted.job.id}")}
+    return answer(views.of_accepted(accepted, public.prefix), 202, headers)
 
 
-async def look(request: Request, job_id: str) -> Look:
+async def look(request: Request, job_id: str) -> JobStatus:
     """All about the job of that id.
 
     Raises:
         Problem: 404.
     """
-    found = await app_state(request).looks.ask(job_id) if JOB_ID.match(job_id) else None
+    found = await app_state(request).looks.ask(job_id) if JOB_ID.fullmatch(job_id) else None
     if found is None:
         raise _unknown()
     return found
@@ -199,7 +208,7 @@ async def cancel_job(request: Request, job_id: str) -> Job:
     if job.state in {JobState.SUCCEEDED, JobState.FAILED}:
         raise Problem(WRONG_STATE, f"The job has {job.state} already; there is nothing to cancel.")
     state = app_state(request)
-    cancelled = await asyncio.to_thread(state.ledger.cancel, job_id)
+    cancelled = await asyncio.to_thread(state.ledger.submissions.cancel, job_id)
     if cancelled.state is JobState.RUNNING and cancelled.worker:
         await asyncio.to_thread(_tell_worker, state.settings, cancelled.worker, job_id)
     return cancelled

@@ -11,30 +11,26 @@ from pathlib import Path
 import anyio
 from starlette.requests import Request
 from starlette.responses import FileResponse, Response
+from starlette.types import Receive, Scope, Send
 
+from tasks.jobs import Job
 from tasks.security import links
-from web.request.fields import fields
+from web.request import client
+from web.request.auth import gets_links
+from web.request.fields import fields, state_of
+from web.request.http import JOB_ID_PATTERN, MEDIA_TYPES, shared_cache_may_keep
 from web.request.problems import FORBIDDEN, LINK_EXPIRED, NOT_FOUND, RANGE, UNAVAILABLE, Problem
 from web.request.state import FILES, app_state
 
-NAME = re.compile(
-    r"^(?P<id>[a-z0-9]{1,4}_[0-9a-hjkmnp-tv-z]{26})(?:-[2-8])?\.(?P<extension>wav|flac|mp3|opus|mid)$"
-)
-RANGES = re.compile(r"^bytes=\d*-\d*(?:\s*,\s*\d*-\d*){0,15}$")
-TYPES = {
-    "wav": "audio/wav",
-    "flac": "audio/flac",
-    "mp3": "audio/mpeg",
-    "opus": "audio/ogg; codecs=opus",
-    "mid": "audio/midi",
-}
-IMMUTABLE = "public, max-age=31536000, immutable"
+NAME = re.compile(rf"(?P<id>{JOB_ID_PATTERN})(?:-[2-8])?\.(?P<extension>{'|'.join(MEDIA_TYPES)})")
+RANGES = re.compile(r"bytes=\d{0,18}-\d{0,18}(?:\s*,\s*\d{0,18}-\d{0,18}){0,15}", re.ASCII)
+IMMUTABLE = "max-age=31536000, immutable"
 PATIENCE = 10.0  # seconds for a NAS that hangs
 
 
 async def serve(request: Request) -> Response:
     """The file that the path names."""
-    require_link(request, request.url.path, request.query_params)
+    require_link(request, request.scope["path"], request.query_params)
     return await send(request, request.path_params["name"])
 
 
@@ -53,52 +49,117 @@ def require_link(request: Request, path: str, query: Mapping[str, str]) -> None:
         raise Problem(LINK_EXPIRED, LINK_EXPIRED.meaning)
 
 
-async def send(request: Request, name: str) -> Response:
+async def require_own_or_link(request: Request, job: Job) -> None:
+    """Refuse another form of a song, where links have to be signed, to who neither owns it nor has a link.
+
+    Raises:
+        Problem: 403, or 410 where the link was good once.
+    """
+    if not await gets_links(request, job):
+        require_link(request, request.scope["path"], request.query_params)
+
+
+async def send(
+    request: Request, name: str, *, tag: str | None = None, attached_as: str | None = None
+) -> Response:
     """One finished file, whole or in ranges.
+
+    Equal requests share a file, which lies under the name of the job that made it.
+
+    Args:
+        request: For its Range, If-None-Match and If-Range.
+        name: Of the file.
+        tag: Its ETag; without one, what nginx would give it.
+        attached_as: The name under which browsers are to keep it, where they are not to play it.
 
     Raises:
         Problem: 404 for whatever is not a published file's name; 503 where the storage does not answer.
     """
-    match = NAME.match(name)
+    match = NAME.fullmatch(name)
     if match is None:
         raise _nothing()
     path = app_state(request).settings.storage_path / name
     status = await _status_of(path)
-    headers = {"cache-control": _lasting(request), "etag": etag(status)}
+    if status is None:
+        path = app_state(request).settings.storage_path / await _shared(request, match["id"], name)
+        status = await _status_of(path)
+    if status is None:
+        raise _nothing()
+    headers = {"cache-control": lasting(request), "etag": tag or etag(status)}
     if unchanged(request, headers["etag"]):
         return Response(status_code=304, headers=headers)
     _check_range(request, status.st_size)
-    return FileResponse(
+    return Song(
         path,
         headers=headers,
-        media_type=TYPES[match["extension"]],
-        filename=name,
-        content_disposition_type="attachment" if "download" in request.query_params else "inline",
+        media_type=MEDIA_TYPES[match["extension"]],
+        filename=attached_as or name,
+        content_disposition_type="attachment"
+        if attached_as or "download" in request.query_params
+        else "inline",
         stat_result=status,
     )
 
 
-def _lasting(request: Request) -> str:
-    return IMMUTABLE.replace("public", "private") if app_state(request).links.are_signed else IMMUTABLE
+class Song(FileResponse):
+    """A file; to HEAD its headers alone, without reading it."""
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request."""
+        only_head = state_of(scope)["context"].only_head
+        await super().__call__({**scope, "method": "HEAD"} if only_head else scope, receive, send)
+
+
+def lasting(request: Request) -> str:
+    """How long what never changes may be kept, and whether by more than who asked."""
+    everyone = shared_cache_may_keep(app_state(request).settings)
+    return f"{'public' if everyone else 'private'}, {IMMUTABLE}"
 
 
 def _nothing() -> Problem:
     return Problem(NOT_FOUND, "There is no such file; the song may not be finished, or has expired.")
 
 
-async def _status_of(path: Path) -> os.stat_result:
+async def _shared(request: Request, job_id: str, name: str) -> str:
+    """The file of an equal request that a job's name stands for.
+
+    Raises:
+        Problem: 404.
+    """
+    look = await app_state(request).looks.ask(job_id)
+    stored = look.job.stored_as(name) if look else None
+    if stored is None or stored == name:
+        raise _nothing()
+    return stored
+
+
+async def hand_over(request: Request) -> Response:
+    """`/-/shared/<name>`: tells nginx, which has not found a file of this name, which one to send instead."""
+    state, name = app_state(request), request.path_params["name"]
+    match = NAME.fullmatch(name)
+    if match is None or not client.through_gateway(request.scope, state.proxies):
+        raise _nothing()
+    saved = "attachment" if "download" in request.query_params else "inline"
+    headers = {
+        "x-accel-redirect": f"/-/song/{await _shared(request, match['id'], name)}",
+        "content-type": MEDIA_TYPES[match["extension"]],
+        "content-disposition": f'{saved}; filename="{name}"',
+        "cache-control": lasting(request),
+    }
+    return Response(status_code=200, headers=headers)
+
+
+async def _status_of(path: Path) -> os.stat_result | None:
     """What the disk says of a regular file; a symlink is not one."""
     try:
         with anyio.fail_after(PATIENCE):  # a thread that hangs on the NAS is left behind
             status = await anyio.to_thread.run_sync(os.lstat, path, abandon_on_cancel=True, limiter=FILES)
-    except (FileNotFoundError, NotADirectoryError) as error:
-        raise _nothing() from error
+    except (FileNotFoundError, NotADirectoryError):
+        return None
     except (OSError, TimeoutError) as error:
         headers = {"retry-after": "5"}
         raise Problem(UNAVAILABLE, "The storage does not answer; try again.", headers=headers) from error
-    if not stat.S_ISREG(status.st_mode):
-        raise _nothing()
-    return status
+    return status if stat.S_ISREG(status.st_mode) else None
 
 
 def etag(status: os.stat_result) -> str:
@@ -125,7 +186,7 @@ def _check_range(request: Request, size: int) -> None:
     if ranges is None or "if-range" in request.headers:
         return
     parts = [part.strip().partition("-") for part in ranges.removeprefix("bytes=").split(",")]
-    if not RANGES.match(ranges) or not any(_within(start, end, size) for start, _, end in parts):
+    if not RANGES.fullmatch(ranges) or not any(_within(start, end, size) for start, _, end in parts):
         detail = f"The file has {size:,} bytes; ask for some of them, such as bytes=0-1023."
         raise Problem(RANGE, detail, headers={"content-range": f"bytes */{size}"})
 

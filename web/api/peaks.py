@@ -13,7 +13,7 @@ from starlette.responses import Response
 
 from web.api import views
 from web.api.jobs import answer, find
-from web.api.output import IMMUTABLE
+from web.api.output import lasting, require_own_or_link
 from web.request.problems import NOT_FOUND, UNAVAILABLE, Problem
 from web.request.state import app_state
 
@@ -33,6 +33,7 @@ class Peaks(BaseModel):
 async def show(request: Request, job_id: str, variation: int) -> Response:
     """The loudest sample of each of 480 equal parts of a song, 0..1."""
     job = await find(request, job_id)
+    await require_own_or_link(request, job)
     song = next(
         (item for item in views.outputs(job) if item["variation"] == variation and item["format"] != "mid"),
         None,
@@ -41,12 +42,13 @@ async def show(request: Request, job_id: str, variation: int) -> Response:
         raise Problem(NOT_FOUND, "There is no such variation, or it is not finished.")
     try:
         async with _turn:
-            peaks = await asyncio.to_thread(_peaks, app_state(request).settings.storage_path / song["name"])
+            stored = job.stored_as(song["name"]) or song["name"]
+            peaks = await asyncio.to_thread(_peaks, app_state(request).settings.storage_path / stored)
     except (OSError, RuntimeError) as error:
         raise Problem(
             UNAVAILABLE, "The song's file cannot be read now.", headers={"retry-after": "5"}
         ) from error
-    return answer({"seconds": song["seconds"], "peaks": peaks}, headers={"cache-control": IMMUTABLE})
+    return answer({"seconds": song["seconds"], "peaks": peaks}, headers={"cache-control": lasting(request)})
 
 
 @lru_cache(maxsize=256)

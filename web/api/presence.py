@@ -23,10 +23,10 @@ async def run(state: AppState, address: str) -> None:
     while True:
         try:
             if not registered:
-                await asyncio.to_thread(state.ledger.register_web, state.settings.node, address)
+                await asyncio.to_thread(state.ledger.web_nodes.register, state.settings.node, address)
                 registered = True
             reason = await reason_not_ready(state)
-            await asyncio.to_thread(state.ledger.beat_web, state.settings.node, reason is None, reason)
+            await asyncio.to_thread(state.ledger.web_nodes.beat, state.settings.node, reason is None, reason)
         except Exception as error:
             log.warning("web.presence", message=f"the ledger does not answer: {error}")
         await asyncio.sleep(PERIOD)

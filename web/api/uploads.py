@@ -1,4 +1,7 @@
-"""`/v1/uploads`: audio to work on, kept under the SHA-256 of its bytes, so that twice the same is once."""
+"""`/v1/uploads`: audio to work on, kept under the SHA-256 of its bytes, so that twice the same is once.
+
+What is kept has been decoded from its beginning to its end, so that no job fails for it after a wait.
+"""
 
 from __future__ import annotations
 
@@ -8,21 +11,24 @@ import hashlib
 import os
 import tempfile
 from collections.abc import AsyncIterator
-from functools import partial
 from pathlib import Path
 from typing import IO
 
 import anyio
 from fastapi import APIRouter
 from pydantic import BaseModel, Field
-from starlette.requests import ClientDisconnect, Request
+from starlette.requests import Request
 from starlette.responses import Response
 
+from tasks.audio.decoding import Sound, Undecodable, measure
 from tasks.storage.uploads import Uploads
 from web.api.jobs import answer
-from web.request.auth import identify
-from web.request.client import bucket, through_gateway
-from web.request.problems import BAD_REQUEST, INVALID, MEDIA, TOO_LARGE, UNAVAILABLE, Problem
+from web.request import body
+from web.request.auth import Owner, identify
+from web.request.bounds import Bounds
+from web.request.client import bucket, held_in_front
+from web.request.http import upload_max
+from web.request.problems import BAD_REQUEST, INVALID, MEDIA, QUOTA, UNAVAILABLE, Problem
 from web.request.refusals import refusals
 from web.request.session import refuse_foreign_site
 from web.request.state import FILES, AppState, app_state
@@ -30,11 +36,14 @@ from web.request.state import FILES, AppState, app_state
 router = APIRouter(prefix="/v1/uploads", tags=["jobs"])
 
 PATIENCE = 300.0  # seconds for a whole upload
-SECONDS_MAX = 600.0
 BINARY = {
     "content": {"application/octet-stream": {"schema": {"type": "string", "format": "binary"}}},
     "required": True,
 }
+MB = 10**6
+
+_bounds = Bounds("An owner may send uploads", each=2, together=16)
+_decoding = asyncio.Semaphore(2)  # decoding takes a core
 
 
 class Upload(BaseModel):
@@ -42,7 +51,7 @@ class Upload(BaseModel):
 
     id: str = Field(description="Pass it as `source_audio` or `reference_audio`.", examples=["9f86d081..."])
     bytes: int
-    seconds: float | None = Field(description="Its length, where this process can read the format.")
+    seconds: float = Field(description="Its length, measured by decoding it.")
 
 
 @router.post("", status_code=201, response_model=Upload, openapi_extra={"requestBody": BINARY})
@@ -51,37 +60,80 @@ async def create(request: Request) -> Response:
     with refusals(request):
         refuse_foreign_site(request)
         state, owner = app_state(request), await identify(request)
-        if not through_gateway(request.scope, state.trusted):
+        if not held_in_front(request.scope, state.proxies):
             state.gate.admit(bucket(owner.address), owner.key_id)
-        kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
-        if not kind.startswith(("audio/", "video/")) and kind != "application/octet-stream":
-            raise Problem(
-                MEDIA, f"Send the audio itself with its type, such as audio/mpeg, not {kind or 'none'}."
-            )
-        async with _receive(request, state) as (path, digest):
-            uploads = Uploads(state.settings.upload_path)
-            seconds, size = await anyio.to_thread.run_sync(_keep, uploads, path, digest, limiter=FILES)
-            return answer({"id": digest, "bytes": size, "seconds": seconds}, 201)
+        _check_type(request)
+        payer = payer_of(owner)
+        uploads = Uploads(state.settings.upload_path)
+        with _bounds.one([payer]):
+            chunks = body.stream(request, upload_max(state.settings), PATIENCE)
+            async with _receive(chunks, state, uploads, payer) as (path, digest):
+                sound = await _measured(path)
+                size = await anyio.to_thread.run_sync(
+                    _keep, uploads, path, digest, owner.id, payer, limiter=FILES
+                )
+        return answer({"id": digest, "bytes": size, "seconds": sound.seconds}, 201)
+
+
+async def keep_audio(state: AppState, owner: Owner, source: IO[bytes]) -> str:
+    """Keep audio that came inside another body, as if it had been uploaded; its id.
+
+    Raises:
+        Problem: 422 where it is no sound that a job can use; 429 beyond the owner's quota; 503.
+    """
+    payer, uploads = payer_of(owner), Uploads(state.settings.upload_path)
+    with _bounds.one([payer]):
+        async with _receive(_blocks(source), state, uploads, payer) as (path, digest):
+            await _measured(path)
+            await anyio.to_thread.run_sync(_keep, uploads, path, digest, owner.id, payer, limiter=FILES)
+    return digest
+
+
+async def _blocks(source: IO[bytes]) -> AsyncIterator[bytes]:
+    while block := await anyio.to_thread.run_sync(source.read, MB, limiter=FILES):
+        yield block
+
+
+def payer_of(owner: Owner) -> str:
+    """Whose quota an upload counts to: a key's, else its address's, for sessions cost nothing to make."""
+    return f"key:{owner.key_id}" if owner.key_id else f"address:{bucket(owner.address)}"
+
+
+def _check_type(request: Request) -> None:
+    kind = body.media_type(request)
+    if not kind.startswith(("audio/", "video/")) and kind not in {
+        "application/octet-stream",
+        "application/ogg",
+    }:
+        raise Problem(
+            MEDIA, f"Send the audio itself with its type, such as audio/mpeg, not {kind or 'none'}."
+        )
 
 
 @contextlib.asynccontextmanager
-async def _receive(request: Request, state: AppState) -> AsyncIterator[tuple[Path, str]]:
-    """Write the body to a temporary file beside its place.
+async def _receive(
+    chunks: AsyncIterator[bytes], state: AppState, uploads: Uploads, payer: str
+) -> AsyncIterator[tuple[Path, str]]:
+    """Write what comes to a temporary file beside its place; it is gone when the block ends, however it ends.
 
     Raises:
-        Problem: 413 beyond TUTTI_MAX_BODY_MEGABYTES; 400 where it breaks off; 503 where it cannot be written.
+        Problem: 413 beyond TUTTI_MAX_BODY_MEGABYTES; 429 beyond the owner's quota; 400 where it breaks off;
+            503 where it cannot be written.
     """
+    quota = state.settings.upload_quota_megabytes * MB
     try:
+        left = quota - await anyio.to_thread.run_sync(uploads.bytes_of, payer, limiter=FILES)
         file = await anyio.to_thread.run_sync(_open, state.settings.upload_path, limiter=FILES)
     except OSError as error:
         raise _no_room() from error
+    path = Path(file.name)
     try:
         with file:
-            digest = await _copy(request, file, state.settings.max_body_megabytes * 10**6)
-        yield Path(file.name), digest
+            digest = await _copy(chunks, file, left)
+        yield path, digest
     finally:
-        leftover = partial(Path(file.name).unlink, missing_ok=True)
-        await anyio.to_thread.run_sync(leftover, limiter=FILES)
+        with anyio.CancelScope(shield=True):
+            await anyio.to_thread.run_sync(lambda: path.unlink(missing_ok=True), limiter=FILES)
 
 
 def _open(folder: Path) -> IO[bytes]:
@@ -91,19 +143,15 @@ def _open(folder: Path) -> IO[bytes]:
     return Path(name).open("wb")
 
 
-async def _copy(request: Request, file: IO[bytes], limit: int) -> str:
+async def _copy(chunks: AsyncIterator[bytes], file: IO[bytes], left: int) -> str:
     digest, size = hashlib.sha256(), 0
     try:
-        async with asyncio.timeout(PATIENCE):
-            async for chunk in request.stream():
-                size += len(chunk)
-                if size > limit:
-                    detail = f"An upload may have {limit // 10**6} MB."
-                    raise Problem(TOO_LARGE, detail, headers={"connection": "close"})
-                digest.update(chunk)
-                await anyio.to_thread.run_sync(file.write, chunk, limiter=FILES)
-    except (TimeoutError, ClientDisconnect) as error:
-        raise Problem(BAD_REQUEST, "The upload did not arrive in full.") from error
+        async for chunk in chunks:
+            size += len(chunk)
+            if size > left:
+                raise _beyond_quota(left)
+            digest.update(chunk)
+            await anyio.to_thread.run_sync(file.write, chunk, limiter=FILES)
     except OSError as error:
         raise _no_room() from error
     if not size:
@@ -111,32 +159,35 @@ async def _copy(request: Request, file: IO[bytes], limit: int) -> str:
     return digest.hexdigest()
 
 
+def _beyond_quota(left: int) -> Problem:
+    detail = (
+        f"Your uploads may have {max(left, 0) // MB} MB more than they have (TUTTI_UPLOAD_QUOTA_MEGABYTES). "
+        "They go by themselves some days after their last use."
+    )
+    return Problem(QUOTA, detail, headers={"retry-after": "3600", "connection": "close"})
+
+
 def _no_room() -> Problem:
     return Problem(UNAVAILABLE, "Uploads cannot be kept now; try again.", headers={"retry-after": "5"})
 
 
-def _length(path: Path) -> float | None:
-    """Seconds of sound, where libsndfile reads the format; what it does not, the worker's ffmpeg may.
+async def _measured(path: Path) -> Sound:
+    """What is in the file.
 
     Raises:
-        Problem: 422 where it is longer than a job may be.
+        Problem: 422 where it is no sound that a job can use.
     """
-    import soundfile
-
     try:
-        seconds = float(soundfile.info(str(path)).duration)
-    except (RuntimeError, ValueError):
-        return None
-    if seconds > SECONDS_MAX:
-        raise Problem(
-            INVALID, f"The audio lasts {seconds:.0f} s; {SECONDS_MAX:.0f} s are allowed.", errors=[]
-        )
-    return seconds
+        async with _decoding:
+            return await anyio.to_thread.run_sync(measure, path, limiter=FILES)
+    except Undecodable as error:
+        raise Problem(INVALID, f"The upload {error}.", errors=[]) from error
+    except OSError as error:
+        raise _no_room() from error
 
 
-def _keep(uploads: Uploads, path: Path, digest: str) -> tuple[float | None, int]:
-    """Put the file in its place; its seconds and bytes."""
-    seconds = _length(path)
+def _keep(uploads: Uploads, path: Path, digest: str, owner: str, payer: str) -> int:
+    """Put the file in its place; its bytes."""
     size = path.stat().st_size
-    uploads.keep(path, digest)
-    return seconds, size
+    uploads.keep(path, digest, owner, payer)
+    return size

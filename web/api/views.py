@@ -11,9 +11,11 @@ import orjson
 from pydantic import BaseModel, ConfigDict, Field
 
 from tasks.jobs import Failure, Job, JobRequest, JobState, Lane, Timings
-from tasks.ledger import Accepted, Look, Snapshot
+from tasks.ledger import Accepted, JobStatus, Snapshot
 from web.process.ended import Shown
 from web.request.state import AppState
+
+Link = Callable[[str], str | None]
 
 VARIATION = re.compile(r"-(\d)\.\w+$")
 SHOWN = {
@@ -36,7 +38,10 @@ class Links(BaseModel):
 class OutputView(BaseModel):
     """One finished file."""
 
-    url: str = Field(examples=[f"/output/{EXAMPLE_ID}.wav"])
+    url: str | None = Field(
+        description="Null where links are signed and the job is another's.",
+        examples=[f"/output/{EXAMPLE_ID}.wav"],
+    )
     name: str
     format: str
     seconds: float
@@ -44,6 +49,7 @@ class OutputView(BaseModel):
     sha256: str
     seed: int | None = None
     variation: int = 1
+    notes: list[str] = Field(default_factory=list, description="What was shortened to make it, if anything.")
 
 
 class AcceptedView(BaseModel):
@@ -87,15 +93,15 @@ class PageView(BaseModel):
     next_cursor: str | None = Field(None, description="Pass it as `cursor` for the next page.")
 
 
-def links(job_id: str) -> dict[str, str]:
-    """The addresses of a job's other things."""
-    root = f"/v1/jobs/{job_id}"
+def links(job_id: str, prefix: str = "") -> dict[str, str]:
+    """The addresses of a job's other things, below the public URL's prefix."""
+    root = f"{prefix}/v1/jobs/{job_id}"
     return {
         "self": root,
         "events": f"{root}/events",
         "cancel": f"{root}/cancel",
         "retry": f"{root}/retry",
-        "page": f"/songs/{job_id}",
+        "page": f"{prefix}/songs/{job_id}",
     }
 
 
@@ -103,11 +109,15 @@ def _plain(name: str) -> str:
     return f"/output/{name}"
 
 
-def outputs(job: Job, link: Callable[[str], str] = _plain) -> list[dict[str, Any]]:
+def no_link(_name: str) -> None:
+    """No address: for whoever may look at a job but is given no links to its songs."""
+
+
+def outputs(job: Job, link: Link = _plain) -> list[dict[str, Any]]:
     """The job's finished files with their addresses, which `link` makes of their names."""
     return [
         output.model_dump() | {"url": link(output.name), "variation": _variation(output.name)}
-        for output in job.outputs
+        for output in job.named_outputs
     ]
 
 
@@ -116,36 +126,49 @@ def _variation(name: str) -> int:
     return int(match[1]) if match else 1
 
 
-def of_accepted(accepted: Accepted, eta_seconds: float | None = None) -> dict[str, Any]:
+def of_accepted(accepted: Accepted, prefix: str = "") -> dict[str, Any]:
     """The answer 202."""
     job = accepted.job
     return {
         "id": job.id,
         "state": job.state,
         "position": accepted.position,
-        "eta_seconds": eta_seconds,
+        "eta_seconds": None,
         "trace_id": job.trace_id,
-        "links": links(job.id),
+        "links": links(job.id, prefix),
     }
 
 
-def of_job(job: Job, snapshot: Snapshot | None = None, link: Callable[[str], str] = _plain) -> dict[str, Any]:
-    """Everything about a job; `snapshot` adds its place in the queue."""
+def of_job(
+    job: Job, snapshot: Snapshot | None = None, link: Link = _plain, prefix: str = ""
+) -> dict[str, Any]:
+    """Everything about a job that its id opens; `snapshot` adds its place in the queue.
+
+    Where it calls back to is not shown: the address may hold a token, and an id is no secret.
+    """
     known = job.model_dump(mode="json", by_alias=True, include=SHOWN)
+    known["request"]["callback_url"] = None
     return known | {
         "position": snapshot.position if snapshot else None,
         "eta_seconds": snapshot.eta_seconds if snapshot else None,
         "outputs": outputs(job, link),
         "trace_id": job.trace_id,
-        "links": links(job.id),
+        "links": links(job.id, prefix),
     }
 
 
-def show(state: AppState, look: Look) -> Shown:
-    """What is shown of a job, with its place in the queue if it waits; kept where it has ended."""
+def show(state: AppState, look: JobStatus, *, linked: bool = True) -> Shown:
+    """What is shown of a job, with its place in the queue if it waits; kept where it has ended.
+
+    Args:
+        state: the process's state.
+        look: the job now.
+        linked: whether whoever asks is given links to its songs.
+    """
     job = look.job
-    view = of_job(job, None if job.state.final else look.snapshot, state.links.to)
+    link = state.link if linked else no_link
+    view = of_job(job, None if job.state.final else look.snapshot, link, state.public.prefix)
     shown = Shown(orjson.dumps(view), job.state, job.worker)
-    if job.state.final:
+    if job.state.final and not state.links.are_signed:  # else not everyone sees the same
         state.ended.keep(job.id, shown)
     return shown

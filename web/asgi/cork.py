@@ -11,6 +11,8 @@ from typing import Any
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
+LINGER = 60.0  # seconds for the last bytes of a connection that is to end
+
 
 class CorkedProtocol(HttpToolsProtocol):
     """The protocol of uvicorn; what is written while the event loop goes round once is sent at its end."""
@@ -36,6 +38,8 @@ class _Corked:
     def close(self) -> None:
         self._send()
         self._transport.close()
+        if self._transport.get_write_buffer_size():  # it waits for a client that may never take the rest
+            self._loop.call_later(LINGER, self._transport.abort)
 
     def is_closing(self) -> bool:
         return self._transport.is_closing()

@@ -13,13 +13,15 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from web.pages import errors
 from web.request.auth import CHALLENGE, key_needed, key_of, require_scope
+from web.request.http import KEY_IN_BODY
 from web.request.problems import Problem
 from web.request.refusals import refusals
+from web.request.state import app_state
 
 # Songs' names hold 80 random bits (and links may be signed); Flower and metrics have their own rule.
-OPEN = ("/static/", "/problems/", "/output/", "/flower", "/auth/")
+OPEN = ("/static/", "/problems/", "/output/", "/-/shared/", "/flower", "/auth/")
 OPEN_EXACTLY = frozenset({"/livez", "/readyz", "/health", "/metrics", "/favicon.ico", "/login", "/logout"})
-JOBS_ENTER = ("/v1/jobs", "/v1/uploads", "/generate", "/release_task", "/songs")
+JOBS_ENTER = ("/v1/jobs", "/v1/uploads", "/v1/chat/", "/generate", "/release_task", "/songs")
 
 
 class Guard:
@@ -43,11 +45,11 @@ class Guard:
 
 
 def _is_open(path: str) -> bool:
-    return path in OPEN_EXACTLY or path.startswith(OPEN)
+    return path in OPEN_EXACTLY or path in KEY_IN_BODY or path.startswith(OPEN)
 
 
 async def _check(request: Request) -> None:
-    if request.method == "POST" and request.url.path.startswith(JOBS_ENTER):
+    if request.method == "POST" and request.scope["path"].startswith(JOBS_ENTER):
         with refusals(request):
             await _require(request)
     else:
@@ -64,7 +66,8 @@ async def _require(request: Request) -> None:
 def _refusal(request: Request, problem: Problem) -> Response:
     """The problem; a person who lacks a key is asked for it."""
     if problem.kind.status == 401 and request.method in {"GET", "HEAD"} and errors.is_person(request):
-        return RedirectResponse(f"/login?next={quote(request.url.path)}", 303)
+        login = app_state(request).public.path("/login")
+        return RedirectResponse(f"{login}?next={quote(request.scope['path'])}", 303)
     return errors.answer(request, problem)
 
 

@@ -15,7 +15,7 @@ async def api(request: Request) -> Response:
     return page(
         request,
         "docs.html",
-        base=app_state(request).settings.base_url,
+        base=app_state(request).public.url,
         kinds=sorted(KINDS.values(), key=lambda kind: kind.status),
     )
 
@@ -28,6 +28,6 @@ async def problem(request: Request) -> Response:
     return page(request, "problem.html", kind=kind)
 
 
-async def icon(_request: Request) -> Response:
+async def icon(request: Request) -> Response:
     """Browsers ask here whatever the page says."""
-    return RedirectResponse("/static/icon.svg", 308)
+    return RedirectResponse(app_state(request).public.path("/static/icon.svg"), 308)

@@ -12,9 +12,10 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from tasks import environment
-from web.api.health import require_admin
 from web.pages.render import page
 from web.process.digesting import Digesting
+from web.request.fields import whole_number
+from web.request.keeper import require_keeper
 from web.request.problems import NOT_FOUND, UNAVAILABLE, Problem
 from web.request.state import app_state
 
@@ -78,7 +79,7 @@ async def show(request: Request) -> Response:
     """All dashboards; only TUTTI_ADMIN_NETWORKS may see them, for they show addresses."""
     from observability.panels import DASHBOARDS
 
-    require_admin(request, app_state(request))
+    await require_keeper(request)
     hours, narrow = _hours(request), WIDTHS[1]
     return page(request, "analytics.html", dashboards=DASHBOARDS, hours=hours, spans=HOURS, narrow=narrow)
 
@@ -88,7 +89,7 @@ async def panel(request: Request) -> Response:
     from observability.panels import PANELS
 
     state = app_state(request)
-    require_admin(request, state)
+    await require_keeper(request)
     if request.path_params["panel"] not in {known.id for known in PANELS}:
         raise Problem(NOT_FOUND, "There is no panel of this name.")
     light = "night" if request.query_params.get("light") == "night" else "day"
@@ -103,10 +104,10 @@ async def panel(request: Request) -> Response:
 
 
 def _hours(request: Request) -> int:
-    asked = request.query_params.get("hours", "24")
-    return int(asked) if asked.isdigit() and int(asked) in HOURS else 24
+    asked = whole_number(request.query_params.get("hours", ""))
+    return asked if asked in HOURS else 24
 
 
 def _width(request: Request) -> int:
-    asked = request.query_params.get("width", "")
-    return int(asked) if asked.isdigit() and int(asked) in WIDTHS else WIDTHS[0]
+    asked = whole_number(request.query_params.get("width", ""))
+    return asked if asked in WIDTHS else WIDTHS[0]

@@ -11,13 +11,9 @@ from starlette.routing import Match
 
 from web.pages.render import page
 from web.request.context import context_of
+from web.request.http import API_PREFIXES
 from web.request.problems import INVALID, Problem, of_status
 from web.request.words import say
-
-API_PREFIXES = (
-    "/v1/", "/generate", "/output/", "/release_task", "/query_result", "/openapi.json", "/metrics", "/health",
-    "/livez", "/readyz", "/auth/",
-)  # fmt: skip
 
 METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE")
 
@@ -69,7 +65,7 @@ def _allowed(request: Request) -> list[str]:
     routes = request.app.routes
 
     def works(method: str) -> bool:
-        scope = {**request.scope, "method": method}
+        scope = {**request.scope, "method": "GET" if method == "HEAD" else method}
         return any(route.matches(scope)[0] is Match.FULL for route in routes)
 
     return [method for method in METHODS if works(method)]

@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING
 from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 
-from web.api.health import require_admin
 from web.request import body
-from web.request.problems import UNAVAILABLE, Problem
+from web.request.http import FLOWER_MAX
+from web.request.keeper import require_keeper
+from web.request.problems import BAD_REQUEST, UNAVAILABLE, Problem
 from web.request.session import refuse_foreign_site
 from web.request.state import app_state
 
@@ -18,7 +19,6 @@ if TYPE_CHECKING:
     import httpx
 
 METHODS = ["GET", "HEAD", "POST"]
-LIMIT = 1024 * 1024
 # Of one connection, not of the message (RFC 9110, 7.6.1); the length is made anew.
 HOP_BY_HOP = {
     "connection",
@@ -46,13 +46,16 @@ async def proxy(request: Request) -> Response:
     import httpx  # few processes see Flower
 
     state = app_state(request)
-    require_admin(request, state)
+    await require_keeper(request)
     refuse_foreign_site(request)
+    try:
+        url = httpx.URL("http://flower").copy_with(raw_path=_target(request))
+    except httpx.InvalidURL as error:
+        raise Problem(BAD_REQUEST, "This address cannot be passed on to Flower.") from error
+    headers = [pair for pair in request.headers.raw if pair[0].decode("latin-1") not in HOP_BY_HOP]
+    content = await body.read(request, FLOWER_MAX)
     transport = httpx.AsyncHTTPTransport(uds=str(state.settings.run_path / "flower.sock"))
     client = httpx.AsyncClient(transport=transport, timeout=30.0)
-    url = httpx.URL("http://flower").copy_with(raw_path=_target(request))
-    headers = [(name, value) for name, value in request.headers.items() if name not in HOP_BY_HOP]
-    content = await body.read(request, LIMIT)
     try:
         upstream = await client.send(
             client.build_request(request.method, url, headers=headers, content=content), stream=True
@@ -64,7 +67,8 @@ async def proxy(request: Request) -> Response:
 
 
 def _target(request: Request) -> bytes:
-    path, query = bytes(request.scope["raw_path"]), bytes(request.scope["query_string"])
+    prefix = app_state(request).public.prefix.encode()  # Flower makes its links with it, and wants it back
+    path, query = prefix + bytes(request.scope["raw_path"]), bytes(request.scope["query_string"])
     return path + b"?" + query if query else path
 
 

@@ -55,7 +55,7 @@ async def show(request: Request) -> Response:
     if "prompt" in request.query_params:
         values["prompt"] = request.query_params["prompt"][:PROMPT_MAX]
     source = request.query_params.get("from", "")
-    if JOB_ID.match(source):
+    if JOB_ID.fullmatch(source):
         values |= values_of(await find(request, source))
     return _form(request, values, {})
 
@@ -72,7 +72,7 @@ async def submit(request: Request) -> Response:
         if not given:
             raise
         return _refused(request, given, problem)
-    return RedirectResponse(f"/songs/{accepted.job.id}", 303)
+    return RedirectResponse(app_state(request).public.path(f"/songs/{accepted.job.id}"), 303)
 
 
 async def _read(request: Request) -> dict[str, str]:

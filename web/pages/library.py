@@ -24,8 +24,8 @@ async def show(request: Request) -> Response:
     session.current_or_new(request, state.signer)  # never the address's: a list belongs to one browser
     owner = await identify(request)
     cursor = request.query_params.get("cursor")
-    if cursor is not None and not JOB_ID.match(cursor):
+    if cursor is not None and not JOB_ID.fullmatch(cursor):
         raise Problem(BAD_REQUEST, "This page of the list does not exist; begin with the newest.")
-    found = await asyncio.to_thread(state.ledger.list, owner=owner.id, cursor=cursor, limit=PAGE)
-    files = {job.id: views.outputs(job, state.links.to) for job in found.jobs}
+    found = await asyncio.to_thread(state.ledger.views.page, owner=owner.id, cursor=cursor, limit=PAGE)
+    files = {job.id: views.outputs(job, state.link) for job in found.jobs}
     return page(request, "library.html", found=found, files=files, first=cursor is None)

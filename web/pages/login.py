@@ -15,7 +15,6 @@ from web.pages.render import page
 from web.request import auth, body, client, session
 from web.request.auth import key_needed
 from web.request.context import context_of
-from web.request.fields import cookie_name
 from web.request.problems import UNAVAILABLE, Problem
 from web.request.refusals import note_refusal
 from web.request.state import AppState, app_state
@@ -30,7 +29,7 @@ async def submit(request: Request) -> Response:
     """Take the key; go where the person wanted to go, or say that it does not hold."""
     state = app_state(request)
     with _refusals(request):
-        if not client.through_gateway(request.scope, state.trusted):
+        if not client.held_in_front(request.scope, state.proxies):
             state.logins.admit(client.bucket(context_of(request).address))
         given = await _read(request)
         key = await _find(state, given.get("key", "").strip())
@@ -39,8 +38,8 @@ async def submit(request: Request) -> Response:
         note_refusal(context_of(request), "login.refused", key_needed())
         fault = "This key does not hold: it may be misspelt, revoked or too old."
         return page(request, "login.html", 401, next=target, fault=fault)
-    response = RedirectResponse(target, 303)
-    auth.remember(request, response, key, state.signer, secure=session.is_secure(request))
+    response = RedirectResponse(state.public.path(target), 303)
+    auth.remember(request, response, key)
     return response
 
 
@@ -64,10 +63,11 @@ async def _find(state: AppState, shown: str) -> Key | None:
 
 
 async def leave(request: Request) -> Response:
-    """Forget the key."""
+    """Forget the key, here and in every copy of the cookie."""
     await _read(request)
-    response = RedirectResponse("/login", 303)
-    response.delete_cookie(cookie_name(auth.COOKIE, request.scope), httponly=True, samesite="lax")
+    await auth.forget(request)
+    response = RedirectResponse(app_state(request).public.path("/login"), 303)
+    session.drop_cookie(request, response, auth.COOKIE)
     return response
 
 

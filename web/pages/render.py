@@ -21,9 +21,11 @@ HERE = Path(__file__).parent
 
 def page(request: Request, name: str, status: int = 200, **context: Any) -> HTMLResponse:
     """A page, with the session's cookie and the token for its forms."""
-    signer = app_state(request).signer
+    signer, public = app_state(request).signer, app_state(request).public
     token = session.form_token(session.current_or_new(request, signer), signer)
-    text = _templates.get_template(name).render({"path": request.url.path, "token": token} | context)
+    text = _templates.get_template(name).render(
+        {"path": request.scope["path"], "root": public.prefix, "token": token} | context
+    )
     response = HTMLResponse(text, status, headers={"cache-control": "no-store"})
     session.keep(request, response, signer)
     return response

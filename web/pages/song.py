@@ -11,7 +11,7 @@ from web.api.accept import accept
 from web.api.jobs import cancel_job, find, look
 from web.pages.render import page
 from web.request import body, session
-from web.request.auth import identify
+from web.request.auth import gets_links, identify
 from web.request.refusals import refusals
 from web.request.state import app_state
 
@@ -29,7 +29,8 @@ async def show(request: Request) -> Response:
     state = app_state(request)
     found = await look(request, request.path_params["job_id"])
     job = found.job
-    files = views.outputs(job, state.links.to)
+    linked = await gets_links(request, job)
+    files = views.outputs(job, state.link if linked else views.no_link)
     return page(
         request,
         "song.html",
@@ -40,6 +41,8 @@ async def show(request: Request) -> Response:
         others={item["name"]: convert.formats(item) for item in files if item["format"] != "mid"},
         mending=MENDING.get(job.error.error_class, "Try again.") if job.error else "",
         mine=(await identify(request)).owns(job),
+        linked=linked,
+        sign=state.links.of,
         JobState=JobState,
     )
 
@@ -49,7 +52,7 @@ async def cancel(request: Request) -> Response:
     await _checked(request)
     job_id = request.path_params["job_id"]
     await cancel_job(request, job_id)
-    return RedirectResponse(f"/songs/{job_id}", 303)
+    return RedirectResponse(app_state(request).public.path(f"/songs/{job_id}"), 303)
 
 
 async def again(request: Request) -> Response:
@@ -57,9 +60,12 @@ async def again(request: Request) -> Response:
     with refusals(request):
         await _checked(request)
         job = await find(request, request.path_params["job_id"])
-        wanted = job.request if job.error else job.request.model_copy(update={"seed": None})
+        change: dict[str, None] = {} if job.error else {"seed": None}
+        if not (await identify(request)).owns(job):
+            change["callback_url"] = None  # whom to tell is for the one who asked to say
+        wanted = job.request.model_copy(update=change)
         accepted = await accept(request, wanted)
-    return RedirectResponse(f"/songs/{accepted.job.id}", 303)
+    return RedirectResponse(app_state(request).public.path(f"/songs/{accepted.job.id}"), 303)
 
 
 async def _checked(request: Request) -> None:

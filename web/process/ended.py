@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import hashlib
 import time
-from collections import OrderedDict
 from collections.abc import Callable
+
+from cachetools import TTLCache
 
 from tasks.jobs import JobState
 
@@ -20,30 +21,23 @@ KEPT = 1_000  # answers, of about a kilobyte
 class Shown:
     """One answer: its bytes, their ETag, the job's state, and the worker that made the songs."""
 
-    __slots__ = ("at", "body", "etag", "state", "worker")
+    __slots__ = ("body", "etag", "state", "worker")
 
     def __init__(self, body: bytes, state: JobState, worker: str | None = None) -> None:
         self.body, self.state, self.worker = body, state, worker
         self.etag = f'"{hashlib.blake2b(body, digest_size=12).hexdigest()}"'
-        self.at = 0.0
 
 
 class Ended:
     """The last answers about jobs that have ended; one event loop's."""
 
     def __init__(self, now: Callable[[], float] = time.monotonic) -> None:
-        self._now = now
-        self._kept: OrderedDict[str, Shown] = OrderedDict()
+        self._kept: TTLCache[str, Shown] = TTLCache(KEPT, FRESH_SECONDS, timer=now)
 
     def get(self, job_id: str) -> Shown | None:
         """What was shown of the job a moment ago."""
-        shown = self._kept.get(job_id)
-        return shown if shown and self._now() - shown.at < FRESH_SECONDS else None
+        return self._kept.get(job_id)
 
     def keep(self, job_id: str, shown: Shown) -> None:
         """Keep an answer, and let go of the oldest beyond the bound."""
-        shown.at = self._now()
         self._kept[job_id] = shown
-        self._kept.move_to_end(job_id)
-        if len(self._kept) > KEPT:
-            self._kept.popitem(last=False)

@@ -8,9 +8,7 @@ from collections.abc import Sequence
 
 from observability.logging import get_logger
 from tasks.jobs import Lane
-from tasks.ledger import Ledger, WorkerView
-from tasks.ledger.operating.canary import CanaryTable
-from tasks.ledger.operating.records import Canary
+from tasks.ledger import Canary, Ledger, WorkerView
 from tasks.queue.names import node_queue
 
 log = get_logger()
@@ -20,14 +18,13 @@ class QueueRouter:
     """Knows the live workers, a few seconds old at most.
 
     Args:
-        ledger: the ledger, where workers register.
-        lanes: where the canary is kept.
+        ledger: the ledger, where workers register and the canary is kept.
         default: the queue while no worker has ever been seen.
         period: seconds between two looks.
     """
 
-    def __init__(self, ledger: Ledger, lanes: CanaryTable, default: str, period: float = 2.0) -> None:
-        self._ledger, self._lanes, self._default, self._period = ledger, lanes, default, period
+    def __init__(self, ledger: Ledger, default: str, period: float = 2.0) -> None:
+        self._ledger, self._default, self._period = ledger, default, period
         self.workers: Sequence[WorkerView] = ()
         self.canary: Canary | None = None
 
@@ -55,8 +52,8 @@ class QueueRouter:
 
     async def look(self) -> None:
         """Ask the ledger once."""
-        self.workers = await asyncio.to_thread(self._ledger.workers)
-        self.canary = await asyncio.to_thread(self._lanes.get)
+        self.workers = await asyncio.to_thread(self._ledger.views.workers)
+        self.canary = await asyncio.to_thread(self._ledger.canaries.get)
 
     async def run(self) -> None:
         """Look again and again until cancelled."""

@@ -122,7 +122,7 @@ class Watcher:
                 watch.wake()
 
     async def _poll(self) -> None:
-        snapshots = await asyncio.to_thread(self._ledger.watch, list(self._watches))
+        snapshots = await asyncio.to_thread(self._ledger.views.snapshots, list(self._watches))
         for job_id, snapshot in snapshots.items():
             for watch in tuple(self._watches.get(job_id, ())):
                 watch.tell(snapshot)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import secrets
 import time
 from dataclasses import dataclass
 
@@ -11,14 +12,15 @@ from starlette.responses import Response
 
 from tasks.jobs import Job
 from tasks.ledger import LedgerError, Quota
-from tasks.security.keys import Key, Scope
-from web.request import client, session
-from web.request.fields import cookie_name, cookies, fields, state_of
+from tasks.security.keys import Key, Login, Scope
+from tasks.security.signer import Signer
+from web.request import client, neighbour, session
+from web.request.fields import cookie, fields, state_of, whole_number
 from web.request.problems import FORBIDDEN, UNAUTHORIZED, UNAVAILABLE, Problem
-from web.request.signer import Signer
 from web.request.state import app_state
 
 COOKIE = "tutti_key"
+STRANGER = "stranger"  # owns what comes from nobody who could be told from others; nobody may act on that
 MONTH = 30 * 86_400
 CHALLENGE = {"www-authenticate": "Bearer"}
 
@@ -29,13 +31,26 @@ class Owner:
 
     id: str
     address: str
+    known: bool = True
     key_id: str | None = None
     quota: Quota | None = None
     admin: bool = False
+    account: int | None = None  # another one of this machine, where they share its address with us
+
+    @property
+    def names(self) -> frozenset[str]:
+        """Whose things are theirs: what an address asked for belongs to whoever comes from it."""
+        told = {_of_address(self.address, self.account)} if self.known else set[str]()
+        return frozenset({self.id, *told} - {STRANGER})
 
     def owns(self, job: Job) -> bool:
-        """Whether the job is theirs; what an address asked for belongs to whoever comes from it."""
-        return self.admin or job.owner in {self.id, f"address:{client.bucket(self.address)}"}
+        """Whether the job is theirs."""
+        return self.admin or job.owner in self.names
+
+
+def _of_address(address: str, account: int | None) -> str:
+    name = f"address:{client.bucket(address)}"
+    return name if account is None else f"{name}/account:{account}"
 
 
 async def identify(request: Request) -> Owner:
@@ -45,16 +60,35 @@ async def identify(request: Request) -> Owner:
         Problem: 401 where a key is needed and there is no valid one.
     """
     state = app_state(request)
-    address = client.address(request.scope, state.trusted)
+    asking = client.of(request.scope, state.proxies)
+    address = asking.address
     key = await key_of(request)
     if key is not None:
         admin = key.allows("admin")
-        return Owner(id=f"key:{key.id}", address=address, key_id=key.id, quota=key.quota, admin=admin)
+        return Owner(
+            id=f"key:{key.id}",
+            address=address,
+            known=asking.known,
+            key_id=key.id,
+            quota=key.quota,
+            admin=admin,
+        )
     if state.settings.keys_required:
         raise key_needed()
     known = session.current(request, state.signer) or state_of(request.scope).get("new_session")
-    name = f"session:{known}" if known else f"address:{client.bucket(address)}"
-    return Owner(id=name, address=address)
+    account = neighbour.stranger(request.scope, state.proxies)
+    plain = _of_address(address, account) if asking.known else STRANGER
+    name = f"session:{known}" if known else plain
+    return Owner(id=name, address=address, known=asking.known, account=account)
+
+
+async def gets_links(request: Request, job: Job) -> bool:
+    """Whether whoever asks is given links to the job's songs.
+
+    Where links are signed and expire, that is the owner, who may pass one on: could everyone who knows the
+    id have a new one, none would ever have expired.
+    """
+    return not app_state(request).links.are_signed or (await identify(request)).owns(job)
 
 
 def key_needed() -> Problem:
@@ -86,13 +120,26 @@ async def key_of(request: Request) -> Key | None:
     return key
 
 
-async def _find(request: Request) -> Key | None:
-    shown = token_in(request)
-    cookie = cookies(request).get(cookie_name(COOKIE, request.scope), "")
-    if not shown and not cookie:
+async def show_key(request: Request, token: str) -> None:
+    """Take a key that the body shows, before any of the headers.
+
+    Raises:
+        Problem: 401 where it is not valid, 403 where it may not do this, 503 where the ledger is away.
+    """
+    key = await _find(request, token)
+    if key is None:
+        raise key_needed()
+    require_scope(key, request.method)
+    state_of(request.scope)["key"] = key
+
+
+async def _find(request: Request, token: str = "") -> Key | None:
+    shown = token or token_in(request)
+    kept = cookie(request, COOKIE)
+    if not shown and not kept:
         return None
     try:
-        return await asyncio.to_thread(_ask, request, shown, cookie)
+        return await asyncio.to_thread(_ask, request, shown, kept)
     except LedgerError as error:
         headers = {"retry-after": "5"}
         raise Problem(UNAVAILABLE, "Keys cannot be checked now; try again.", headers=headers) from error
@@ -102,27 +149,46 @@ def _ask(request: Request, shown: str, cookie: str) -> Key | None:
     state = app_state(request)
     if shown:
         return state.keyring.check(shown)
-    key_id = remembered(cookie, state.signer)
-    return state.keyring.by_id(key_id) if key_id else None
+    login = remembered(cookie, state.signer)
+    return state.keyring.of_login(login) if login else None
 
 
 def token_in(request: Request) -> str:
-    """The key in the headers, as it was sent; a key by itself goes before one behind `Bearer`."""
+    """The key in the headers, as it was sent; X-API-Key goes before Authorization, with `Bearer` or bare."""
     headers = fields(request.scope)
-    scheme, _, token = headers.get("authorization", "").partition(" ")
-    bearer = token.strip() if scheme.lower() == "bearer" else ""
-    return headers.get("x-api-key", "") or bearer
+    given = headers.get("authorization", "").strip()
+    scheme, space, token = given.partition(" ")
+    shown = token.strip() if scheme.lower() == "bearer" else "" if space else given
+    return headers.get("x-api-key", "") or shown
 
 
-def remember(request: Request, response: Response, key: Key, signer: Signer, *, secure: bool) -> None:
+def remember(request: Request, response: Response, key: Key) -> None:
     """Let the browser show its key's id, signed, from now on; the key itself is not kept in it."""
-    value = signer.sign("key", f"{key.id}-{int(time.time()) + MONTH}")
-    name = cookie_name(COOKIE, request.scope)
-    response.set_cookie(name, value, max_age=MONTH, httponly=True, samesite="lax", secure=secure)
+    text = f"{key.id}-{int(time.time()) + MONTH}-{secrets.token_hex(12)}"
+    session.set_cookie(request, response, COOKIE, app_state(request).signer.sign("key", text), MONTH)
 
 
-def remembered(cookie: str, signer: Signer) -> str | None:
-    """The id in the cookie of `remember`, or None where it is not ours or too old."""
-    text = signer.open("key", cookie)
-    key_id, _, expires = (text or "").partition("-")
-    return key_id if expires.isdigit() and time.time() < int(expires) else None
+def remembered(cookie: str, signer: Signer) -> Login | None:
+    """The login in the cookie of `remember`, or None where it is not ours or too old."""
+    parts = (signer.open("key", cookie) or "").split("-")
+    expires = whole_number(parts[1]) if len(parts) == 3 else None
+    if expires is None or time.time() >= expires:
+        return None
+    return Login(id=parts[2], key_id=parts[0], until=expires)
+
+
+async def forget(request: Request) -> None:
+    """End the login of this browser's cookie, wherever a copy of it may be.
+
+    Raises:
+        Problem: 503 where the ledger cannot be told.
+    """
+    state = app_state(request)
+    login = remembered(cookie(request, COOKIE), state.signer)
+    if login is None:
+        return
+    try:
+        await asyncio.to_thread(state.keyring.end, login)
+    except LedgerError as error:
+        headers = {"retry-after": "5"}
+        raise Problem(UNAVAILABLE, "The login cannot be ended now; try again.", headers=headers) from error

@@ -11,42 +11,37 @@ from functools import lru_cache
 from typing import Any
 
 from starlette.requests import Request
+from starlette.routing import Route
 from starlette.types import Message, Scope, Send
 
 from observability import metrics
 from observability.logging import get_logger
 from observability.tracing import accept_or_new
-from web.request.client import Networks, address
+from web.request.client import Proxies, address
 from web.request.fields import fields, state_of
+from web.request.http import CONTENT_SECURITY_POLICY, SECURITY_HEADERS
 from web.request.problems import INTERNAL, Problem
 
 log = get_logger()
 
 REQUEST_ID = re.compile(r"^[A-Za-z0-9_-]{8,64}$")
-CONTENT_SECURITY_POLICY = (
-    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; media-src 'self' blob:; "
-    "connect-src 'self'; font-src 'self'; form-action 'self'; frame-ancestors 'none'; base-uri 'none'"
-)
-SECURITY_HEADERS: Mapping[str, str] = {
-    "content-security-policy": CONTENT_SECURITY_POLICY,
-    "x-content-type-options": "nosniff",
-    "x-frame-options": "DENY",
-    "referrer-policy": "same-origin",
-    "permissions-policy": "camera=(), microphone=(), geolocation=()",
-    "cross-origin-opener-policy": "same-origin",
-}
-_RAW_SECURITY = [(name.encode(), value.encode()) for name, value in SECURITY_HEADERS.items()]
+_RAW_SECURITY = [
+    (name.encode(), value.encode())
+    for name, value in {"content-security-policy": CONTENT_SECURITY_POLICY, **SECURITY_HEADERS}.items()
+]
 _SECURITY_NAMES = frozenset(name for name, _ in _RAW_SECURITY)
 LABELS = 4096
+ROUTE = "tutti.route"  # where the short way leaves the pattern of its route
 METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
-ROUTE = "tutti.route"  # where the short way notes in the scope which route it stands for
 
 
 class RequestContext:
     """What is known of one request while it is served; kept in its scope's state."""
 
-    def __init__(self, scope: Scope, send: Send, trusted: Networks) -> None:
+    def __init__(self, scope: Scope, send: Send, proxies: Proxies, method: str) -> None:
         headers = fields(scope)
+        self.method = method
+        self.only_head = method == "HEAD"
         self._scope, self._send, self._headers = scope, send, headers
         self._began = time.perf_counter_ns()
         self._status, self._bytes = 0, 0
@@ -55,7 +50,7 @@ class RequestContext:
         self.request_id = given if given and REQUEST_ID.match(given) else _new_id()
         self.traceparent = accept_or_new(headers.get("traceparent"), self.request_id)
         self.trace_id = self.traceparent[3:35]  # it is valid and of version 00
-        self.address = address(scope, trusted)
+        self.address = address(scope, proxies)
         self.told: list[tuple[bytes, bytes]] = []
         state_of(scope)["context"] = self
 
@@ -84,7 +79,7 @@ class RequestContext:
         self._error = error
         log.error(
             "http.error",
-            message=f"{type(error).__name__} while answering {self._scope['method']} {self.path}",
+            message=f"{type(error).__name__} while answering {self.method} {self.path}",
             trace={"id": self.trace_id},
             error={
                 "type": type(error).__name__,
@@ -95,6 +90,8 @@ class RequestContext:
             return  # the answer had begun; closing the connection is all that is left
         problem = Problem(INTERNAL, "The server made a mistake. It has been logged under this trace id.")
         response = problem.response(path=self.path, trace_id=self.trace_id)
+        if self.only_head:
+            response.body = b""
         await response(self._scope, _no_body, self.send)
 
     @property
@@ -106,19 +103,19 @@ class RequestContext:
         """Leave the line http.request, and count. The query is left out: it may be signed."""
         took = time.perf_counter_ns() - self._began
         route = _route_of(self._scope)
-        method = self._scope["method"]
-        _requests(method if method in METHODS else "other", route, self._status or 499).inc()
+        method = self.method if self.method in METHODS else "other"
+        _requests(method, route, self._status or 499).inc()
         _seconds(route).observe(took / 1e9)
         agent = self._headers.get("user-agent")
         log.info(
             "http.request",
-            message=f"{self._scope['method']} {self.path} {self._status or 499}",
+            message=f"{self.method} {self.path} {self._status or 499}",
             event={
                 "outcome": "success" if 0 < self._status < 500 and self._error is None else "failure",
                 "duration": took,
             },
             http={
-                "request": {"id": self.request_id, "method": self._scope["method"]},
+                "request": {"id": self.request_id, "method": self.method},
                 "response": {"status_code": self._status or 499, "body": {"bytes": self._bytes}},
             },
             url={"path": self.path},
@@ -144,24 +141,25 @@ def _new_id() -> str:
 
 
 def _route_of(scope: Scope) -> str:
-    """The route's pattern as it was declared, as a label: what people invent never becomes one."""
-    if noted := scope.get(ROUTE):
-        return str(noted)
+    """The route's pattern, of which there are few, as a label; addresses that people invent are `none`."""
+    known = scope.get(ROUTE)
+    if known is not None:
+        return str(known)
     if str(scope["path"]).startswith("/static/"):
         return "/static"
-    endpoint = scope.get("endpoint")
-    return _patterns(scope["app"]).get(endpoint, "none") if endpoint and "app" in scope else "none"
+    if "endpoint" not in scope:
+        return "none"
+    if "route" in scope:  # FastAPI's own
+        return str(scope["route"].path)
+    patterns: Mapping[Any, str] = _patterns(scope["app"])
+    return patterns.get(scope["endpoint"], "none")
 
 
 @lru_cache(8)
-def _patterns(app: Any) -> dict[Any, str]:
-    """Each endpoint's pattern; of several the first."""
-    found: dict[Any, str] = {}
-    for route in app.routes:
-        endpoint, path = getattr(route, "endpoint", None), getattr(route, "path", None)
-        if endpoint is not None and path:
-            found.setdefault(endpoint, path)
-    return found
+def _patterns(app: Any) -> Mapping[Any, str]:
+    """The pattern of each plain route; of several with one endpoint the first."""
+    plain = [route for route in reversed(app.routes) if isinstance(route, Route)]
+    return {route.endpoint: route.path for route in plain}
 
 
 async def _no_body() -> Message:

@@ -9,6 +9,7 @@ from typing import Any
 from starlette.requests import Request
 from starlette.types import Scope
 
+DIGITS_MAX = 18
 PORT = re.compile(r"(?:^[^:]*|\]):(\d{1,5})$")
 
 
@@ -22,9 +23,22 @@ def fields(scope: Scope) -> Mapping[str, str]:
     return known
 
 
+def whole_number(text: str) -> int | None:
+    """The number that a stranger's text is; None where it is not one, or longer than any that is meant.
+
+    `str.isdigit` alone also lets through "²" and five thousand digits, which `int` refuses with an exception.
+    """
+    return int(text) if len(text) <= DIGITS_MAX and text.isascii() and text.isdigit() else None
+
+
 def cookies(request: Request) -> Mapping[str, str]:
     """The request's cookies; most programs send none, and then nothing is parsed."""
     return request.cookies if "cookie" in fields(request.scope) else {}
+
+
+def cookie(request: Request, base: str) -> str:
+    """What the browser shows of a cookie of ours, or nothing."""
+    return cookies(request).get(cookie_name(base, request.scope), "")
 
 
 def cookie_name(base: str, scope: Scope) -> str:

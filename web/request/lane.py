@@ -5,21 +5,20 @@ from __future__ import annotations
 import hashlib
 import time
 from collections.abc import Callable
-from functools import lru_cache
 
-import jwt
 from starlette.requests import Request
 
 from tasks.checked import NODE_NAME
 from tasks.jobs import Lane
-from tasks.ledger.operating.records import Canary
+from tasks.ledger import Canary
+from tasks.security.signer import Signer
 from web.request import auth, client
-from web.request.fields import cookies, fields
+from web.request.fields import cookies, fields, whole_number
 from web.request.state import app_state
 
 COOKIE = "tutti_lane"
 TOKEN = "X-Session-Token"  # noqa: S105 - a header's name
-AUDIENCE = "tutti-affinity"
+PURPOSE = "affinity"
 HOUR, MINUTE = 3_600, 60
 
 
@@ -59,28 +58,20 @@ def place(who: str) -> float:
 def preferred_node(request: Request) -> str | None:
     """The node that the client names, or that its token of an earlier answer names."""
     headers = fields(request.scope)
-    named = headers.get("x-preferred-node", "") or _of_token(request, headers.get(TOKEN.lower(), ""))
-    return named if NODE_NAME.match(named) else None
+    named = headers.get("x-preferred-node", "") or node_of(
+        headers.get(TOKEN.lower(), ""), app_state(request).signer
+    )
+    return named if NODE_NAME.fullmatch(named) else None
 
 
-def _of_token(request: Request, shown: str) -> str:
-    """The token's node; a token that does not hold is no reason to refuse music."""
-    if not shown:
-        return ""
-    try:
-        secret = app_state(request).signer.secret
-        claims = jwt.decode(shown, secret, algorithms=["HS256"], audience=AUDIENCE)
-    except jwt.InvalidTokenError:
-        return ""
-    return str(claims.get("preferred_node_id", ""))
+def node_of(shown: str, signer: Signer) -> str:
+    """The node that a token names; none where it does not hold, which is no reason to refuse music."""
+    text = signer.open(PURPOSE, shown) if shown else None
+    node, _, ends = (text or "").rpartition("-")
+    expires = whole_number(ends)
+    return node if expires is not None and time.time() < expires else ""
 
 
-def token(node: str, secret: bytes) -> str:
+def token(node: str, signer: Signer) -> str:
     """A token that sends its bearer's next jobs to the same node, for an hour; the same one for a minute."""
-    return _token(node, secret, int(time.time()) // MINUTE * MINUTE + HOUR)
-
-
-@lru_cache(256)
-def _token(node: str, secret: bytes, expires: int) -> str:
-    claims = {"preferred_node_id": node, "aud": AUDIENCE, "exp": expires}
-    return jwt.encode(claims, secret, algorithm="HS256")
+    return signer.sign(PURPOSE, f"{node}-{int(time.time()) // MINUTE * MINUTE + HOUR}")

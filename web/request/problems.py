@@ -48,6 +48,9 @@ IDEMPOTENCY = Kind(
 )
 WRONG_STATE = Kind("wrong_state", 409, "Too late for that", "The job is in a state that does not allow this.")
 LINK_EXPIRED = Kind("link_expired", 410, "The link has expired", "Ask for the job again to get a new one.")
+UNKNOWN_HOST = Kind(
+    "unknown_host", 421, "Not known by this name", "Whoever runs this server can add the name: TUTTI_HOSTS."
+)
 TOO_LARGE = Kind("body_too_large", 413, "The body is too large", "The detail gives the limit.")
 MEDIA = Kind("unsupported_media_type", 415, "Wrong content type", "Send Content-Type: application/json.")
 RANGE = Kind("range", 416, "No such range", "The range starts beyond the end of the file.")
@@ -59,13 +62,16 @@ QUOTA = Kind("quota_exceeded", 429, "The quota is used up", "Wait for the second
 INTERNAL = Kind("internal", 500, "Something broke here", "Give the trace id to whoever runs this server.")
 QUEUE_FULL = Kind("queue_full", 503, "Too many songs are waiting", "Try again after Retry-After seconds.")
 UNAVAILABLE = Kind("unavailable", 503, "Not available now", "Try again after Retry-After seconds.")
+NO_MODEL = Kind(
+    "no_language_model", 503, "No language model is served", "This needs a model that is not here."
+)
 JOB_FAILED = Kind("job_failed", 500, "The song could not be made", "`error_class` and the detail say why.")
 TIMEOUT = Kind("timeout", 504, "The song is not finished yet", "It goes on; ask for the job by its id.")
 
 KINDS = {kind.slug: kind for kind in list(globals().values()) if isinstance(kind, Kind)}
 _BY_STATUS = {
     400: BAD_REQUEST, 401: UNAUTHORIZED, 403: FORBIDDEN, 404: NOT_FOUND, 405: METHOD, 413: TOO_LARGE,
-    415: MEDIA, 416: RANGE, 422: INVALID, 429: RATE_LIMITED, 503: UNAVAILABLE,
+    415: MEDIA, 416: RANGE, 421: UNKNOWN_HOST, 422: INVALID, 429: RATE_LIMITED, 503: UNAVAILABLE,
 }  # fmt: skip
 
 

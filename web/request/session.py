@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import secrets
-from urllib.parse import urlsplit
 
 from starlette.requests import Request
 from starlette.responses import Response
 
-from web.request.fields import cookie_name, cookies, fields
+from tasks.security.signer import Signer
+from web.request.fields import cookie, cookie_name, cookies, fields
 from web.request.problems import FORBIDDEN, Problem
-from web.request.signer import Signer
+from web.request.state import app_state
 
 COOKIE = "tutti_session"
 YEAR = 365 * 86_400
@@ -18,9 +18,8 @@ YEAR = 365 * 86_400
 
 def current(request: Request, signer: Signer) -> str | None:
     """The session's id, where the browser has a cookie that was signed here."""
-    shown = cookies(request)
-    named = shown.get(cookie_name(COOKIE, request.scope)) or shown.get(COOKIE, "")  # of before ports counted
-    return signer.open("session", named)
+    before_ports_counted = cookies(request).get(COOKIE, "")
+    return signer.open("session", cookie(request, COOKIE) or before_ports_counted)
 
 
 def current_or_new(request: Request, signer: Signer) -> str:
@@ -37,14 +36,26 @@ def keep(request: Request, response: Response, signer: Signer) -> None:
     new = getattr(request.state, "new_session", None)
     if new is None:
         return
-    signed, secure = signer.sign("session", new), is_secure(request)
-    name = cookie_name(COOKIE, request.scope)
-    response.set_cookie(name, signed, max_age=YEAR, httponly=True, samesite="lax", secure=secure)
+    set_cookie(request, response, COOKIE, signer.sign("session", new), YEAR)
 
 
-def is_secure(request: Request) -> bool:
-    """Whether the browser came by HTTPS, so that its cookies may be bound to that."""
-    return request.url.scheme == "https" or request.headers.get("x-forwarded-proto") == "https"
+def set_cookie(request: Request, response: Response, name: str, value: str, seconds: int) -> None:
+    """Give the browser a cookie of ours: for our paths alone, for no script, for HTTPS where it is there."""
+    public = app_state(request).public
+    response.set_cookie(
+        cookie_name(name, request.scope),
+        value,
+        max_age=seconds,
+        path=public.cookie_path,
+        httponly=True,
+        samesite="lax",
+        secure=public.is_secure(request.scope),
+    )
+
+
+def drop_cookie(request: Request, response: Response, name: str) -> None:
+    """Take a cookie of ours away again."""
+    set_cookie(request, response, name, "", 0)
 
 
 def form_token(session: str, signer: Signer) -> str:
@@ -55,19 +66,21 @@ def form_token(session: str, signer: Signer) -> str:
 def refuse_foreign_site(request: Request) -> None:
     """Refuse a request that another site's page makes a browser send.
 
-    Browsers state where a request comes from (Fetch Metadata, https://www.w3.org/TR/fetch-metadata/);
-    older ones send Origin with every POST. Programs send neither.
+    Origins of TUTTI_CORS_ORIGINS may. Browsers state where a request comes from (Fetch Metadata,
+    https://www.w3.org/TR/fetch-metadata/); older ones send Origin with every POST. Programs send neither.
 
     Raises:
         Problem: 403.
     """
     headers = fields(request.scope)
+    if headers.get("origin") in app_state(request).settings.cors_allowed:
+        return
     site = headers.get("sec-fetch-site")
     if site is not None:
         foreign = site not in {"same-origin", "none"}
     else:
         origin = headers.get("origin")
-        foreign = origin is not None and urlsplit(origin).netloc != headers.get("host")
+        foreign = origin is not None and not app_state(request).public.is_ours(origin, request)
     if foreign:
         raise Problem(FORBIDDEN, "This was sent by another site's page. Open the form here and try again.")
 

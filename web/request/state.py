@@ -9,18 +9,21 @@ from typing import TYPE_CHECKING
 import anyio
 from starlette.requests import Request
 
-from tasks.ledger import Accepted, Ledger, Look, NewJob
+from tasks.engines import Model
+from tasks.ledger import Accepted, JobStatus, Ledger, NewJob
 from tasks.security.keys import Keyring
 from tasks.security.links import Links
+from tasks.security.signer import Signer
 from tasks.settings import Settings
 from web.process.batcher import Batcher
+from web.process.conversions import Conversions
 from web.process.digesting import Digesting
 from web.process.ended import Ended
 from web.process.queue_router import QueueRouter
 from web.process.watcher import Watcher
-from web.request.client import Networks
+from web.request.client import Networks, Proxies
 from web.request.limits import RateLimiter
-from web.request.signer import Signer
+from web.request.public import Public
 
 if TYPE_CHECKING:  # it brings numpy, which starting need not wait for
     from tasks.storage.songs import Storage
@@ -46,8 +49,9 @@ class AppState:
     settings: Settings
     ledger: Ledger
     intake: Batcher[NewJob, Accepted]
-    looks: Batcher[str, Look | None]
+    looks: Batcher[str, JobStatus | None]
     ended: Ended = field(default_factory=Ended)
+    conversions: Conversions = field(default_factory=Conversions)
     storage: Storage
     watcher: Watcher
     route: QueueRouter
@@ -57,9 +61,16 @@ class AppState:
     logins: RateLimiter
     signer: Signer
     links: Links
-    trusted: Networks
+    proxies: Proxies
+    public: Public
     admins: Networks
+    model: Model
+    """What this process itself would serve: the engine that its settings name."""
     pulse: Pulse = field(default_factory=Pulse)
+
+    def link(self, name: str) -> str:
+        """The address of a song, signed where that is wanted, below the public URL's prefix."""
+        return self.public.path(self.links.to(name))
 
 
 def app_state(request: Request) -> AppState:

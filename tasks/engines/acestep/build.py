@@ -7,18 +7,18 @@ from typing import Any
 
 import torch
 
-from tasks.engines.acestep import attention
 from tasks.engines.acestep.capacity import Capacity, measure
-from tasks.engines.acestep.conditioning import Conditioner
-from tasks.engines.acestep.decoding import Decoder, Finisher, PlainDecoder
-from tasks.engines.acestep.dit import PackedDiT
-from tasks.engines.acestep.encoders import PackedConditioner, packable
-from tasks.engines.acestep.fused import fusable, fused_decoder
-from tasks.engines.acestep.keys import KeyPool
-from tasks.engines.acestep.model import Model
+from tasks.engines.acestep.checkpoint.model import Model
+from tasks.engines.acestep.conditioning.conditioner import Conditioner
+from tasks.engines.acestep.conditioning.packed import PackedConditioner, packable
+from tasks.engines.acestep.decoding.decoder import Decoder, Finisher, PlainDecoder
+from tasks.engines.acestep.decoding.fused import fusable, fused_decoder
+from tasks.engines.acestep.denoising.dit import PackedDiT
+from tasks.engines.acestep.denoising.key_value_pool import KeyValuePool
+from tasks.engines.acestep.denoising.pack import Pack
+from tasks.engines.acestep.kernels import attention
+from tasks.engines.acestep.kernels.packing import Document
 from tasks.engines.acestep.options import Options
-from tasks.engines.acestep.pack import Pack
-from tasks.engines.acestep.packing import Document
 
 
 @dataclass
@@ -36,20 +36,20 @@ class Built:
     model: Model
     conditioner: Conditioner
     weights: Weights
-    pool: KeyPool
+    pool: KeyValuePool
     pack: Pack
     decoder: Decoder
     finisher: Finisher
     capacity: Capacity
 
-    def weigh(self, transformer: Any) -> Weights:
+    def add_weights(self, transformer: Any) -> Weights:
         """Take another set of weights onto the device."""
         base = self.weights.dit
         dit = PackedDiT(transformer, base.attention, fp8=self.model.fp8, compiled=base.compiled)
         return with_null(dit, self.model, self.pool)
 
 
-def with_null(dit: PackedDiT, model: Model, pool: KeyPool) -> Weights:
+def with_null(dit: PackedDiT, model: Model, pool: KeyValuePool) -> Weights:
     """These weights with the keys of the null condition in the pool.
 
     diffusers repeats the null condition for every row; attention over equal rows is attention over one.
@@ -62,7 +62,7 @@ def with_null(dit: PackedDiT, model: Model, pool: KeyPool) -> Weights:
     if start is None:
         raise MemoryError("the pool of cross keys is full")
     # twice, since code that is compiled for one row is not for more
-    dit.remember(model.null_condition.expand(2, -1).contiguous(), pool, start)
+    dit.write_keys(model.null_condition.expand(2, -1).contiguous(), pool, start)
     return Weights(dit, Document(0, start, 1))
 
 
@@ -80,7 +80,7 @@ def build(model: Model, options: Options) -> Built:
     decoder = choose_decoder(model, options)
     capacity = measure(dit, decoder, options)
     shape = dit.shape
-    pool = KeyPool(len(dit.layers), capacity.key_rows, shape.key_heads, shape.width, like=dit.weight_in)
+    pool = KeyValuePool(len(dit.layers), capacity.key_rows, shape.key_heads, shape.width, like=dit.weight_in)
     weights = with_null(dit, model, pool)
     return Built(
         model=model,

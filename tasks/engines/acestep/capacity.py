@@ -8,12 +8,12 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from tasks.engines.acestep.decoding import WINDOW, Decoder
-from tasks.engines.acestep.dit import PackedDiT
-from tasks.engines.acestep.fused import CORE
-from tasks.engines.acestep.keys import ROWS, KeyPool
+from tasks.engines.acestep.decoding.decoder import WINDOW, Decoder
+from tasks.engines.acestep.decoding.fused import CORE
+from tasks.engines.acestep.denoising.dit import PackedDiT
+from tasks.engines.acestep.denoising.key_value_pool import ROWS, KeyValuePool
+from tasks.engines.acestep.kernels.packing import BUCKET, Document, Tables
 from tasks.engines.acestep.options import Options
-from tasks.engines.acestep.packing import BUCKET, Document, Tables
 
 PROBE = 2_048  # tokens of the pack that is measured
 DECODES = CORE / WINDOW  # of the measured windows in the largest batch that is decoded at once
@@ -81,7 +81,7 @@ def _probe(dit: PackedDiT) -> None:
     def zeros(*size: int) -> Tensor:
         return torch.zeros(size, device=dit.device, dtype=dit.dtype)
 
-    pool = KeyPool(len(dit.layers), ROWS, dit.shape.key_heads, dit.shape.width, like=dit.weight_in)
+    pool = KeyValuePool(len(dit.layers), ROWS, dit.shape.key_heads, dit.shape.width, like=dit.weight_in)
     tables = Tables(PROBE, 1, dit.patch, dit.device, spans=dit.attention.needs_spans)
     rows = PROBE * dit.patch
     index = tables.fill([Document(PROBE, 0, ROWS)], [rows], Document(0, 0, 1))

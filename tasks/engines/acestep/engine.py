@@ -7,44 +7,35 @@ the song is done once its sound has reached the host.
 
 from __future__ import annotations
 
-import math
 import time
-from collections import OrderedDict, deque
+from collections import deque
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from typing import Self
 
 import torch
 from torch import Tensor
 
-from tasks.engines.acestep import lora
-from tasks.engines.acestep.adapters import Adapters
-from tasks.engines.acestep.brief import Brief, plan
+from tasks.engines.acestep.adapters.merged import Adapters, Chosen
+from tasks.engines.acestep.admission import Admission
 from tasks.engines.acestep.build import Built, Weights, build
-from tasks.engines.acestep.clock import mark, seconds
-from tasks.engines.acestep.conditioning import Words, tokenise
-from tasks.engines.acestep.guidance import Guidance
-from tasks.engines.acestep.model import Model, load
+from tasks.engines.acestep.checkpoint.model import Model, load
+from tasks.engines.acestep.decoding.decoder import Pending
+from tasks.engines.acestep.denoising.out_of_memory import split_on_out_of_memory
+from tasks.engines.acestep.denoising.pack import tokens_of
+from tasks.engines.acestep.denoising.sampler import ramps
+from tasks.engines.acestep.denoising.state import SongState, mark, seconds
+from tasks.engines.acestep.denoising.step_policy import due
 from tasks.engines.acestep.options import Options
-from tasks.engines.acestep.pack import tokens_of
-from tasks.engines.acestep.sparing import sparing
 from tasks.engines.acestep.start import log_start, use_cache
-from tasks.engines.acestep.state import SongState
-from tasks.engines.acestep.turns import due
 from tasks.engines.engine import Audio, EngineOutOfMemory, Song
-from tasks.jobs import JobError, JobRequest
+from tasks.jobs import JobRequest
 from tasks.settings import Settings
 
 AHEAD = 1
 """Steps that may wait on the device while the next is prepared; more would delay songs that join."""
 
 WARM_UP_SECONDS = (10.0, 60.0)
-
-PLANNED = 32  # plans kept between `fits` and `admit`
-
-DRAWERS = 4
-"""Threads that draw noise: a minute's takes 3 ms, since diffusers' numbers come one by one."""
 
 
 class AceStepEngine:
@@ -59,8 +50,7 @@ class AceStepEngine:
         self._built: Built | None = None
         self._members: list[SongState] = []
         self._adapters: Adapters | None = None
-        self._drawers = ThreadPoolExecutor(DRAWERS, "noise")
-        self._planned: OrderedDict[tuple[str, int], tuple[Brief, Words]] = OrderedDict()
+        self._admits: Admission | None = None
         self._running: deque[torch.cuda.Event] = deque()
 
     @classmethod
@@ -87,6 +77,7 @@ class AceStepEngine:
         loaded = time.perf_counter()
         self._built = build(model, self.options)
         self._adapters = Adapters(self._built, self.options)
+        self._admits = Admission(self._built, self.options, self._adapters)
         self.warm_up()
         log_start(self._built, warm=warm, read=loaded - start, prepare=time.perf_counter() - loaded)
 
@@ -106,29 +97,24 @@ class AceStepEngine:
         self._built = None
         self._members.clear()
         self._adapters = None
-        self._planned.clear()
+        self._admits = None
         self._running.clear()
         if torch.cuda.is_available():
             torch.cuda.empty_cache()
 
     # --- who may join
 
+    @property
+    def _admission(self) -> Admission:
+        if self._admits is None:
+            self.load()
+        if self._admits is None:
+            raise RuntimeError("the model did not load")
+        return self._admits
+
     def fits(self, states: Sequence[SongState], song: Song) -> bool:
         """Whether this song can join without running out of what was measured at load."""
-        try:
-            brief, words = self._plan(song)
-        except JobError:
-            return True  # `admit` says what is wrong with it
-        built, patch = self.built, self.built.weights.dit.patch
-        waiting = [state for state in states if state.audio is None]
-        tokens = brief.passes * math.ceil(brief.latents / patch)
-        tokens += sum(tokens_of(state, patch) for state in waiting)
-        pledged = sum(built.pool.blocks(state.words.rows) for state in waiting if state.key_start is None)
-        return (
-            len(waiting) < self.options.places
-            and (tokens <= built.capacity.tokens or not waiting)
-            and pledged + built.pool.blocks(words.rows) <= built.pool.room()
-        )
+        return self._admission.fits(states, song)
 
     def admit(self, song: Song) -> SongState:
         """Prepare a song; nothing of it is on the device before its first step.
@@ -138,44 +124,13 @@ class AceStepEngine:
             EngineOutOfMemory: It is too long for this device even alone.
 
         """
-        brief, words = self._plan(song)
-        self._planned.pop((song.job_id, song.variation), None)
-        built = self.built
-        if brief.passes * math.ceil(brief.latents / built.weights.dit.patch) > built.capacity.longest:
-            raise EngineOutOfMemory(
-                f"{brief.frames / built.model.sample_rate:.0f} s are too long for this device"
-            )
-        if brief.lora is not None:
-            lora.find(self.options.loras, brief.lora)
-        guidance = None if brief.guidance is None else Guidance(brief.guidance)
-        return SongState(song, brief, words, self._noise(brief), guidance)
-
-    def _plan(self, song: Song) -> tuple[Brief, Words]:
-        key = (song.job_id, song.variation)
-        if key not in self._planned:
-            brief = plan(song, self.built.model, self.options)
-            self._planned[key] = brief, tokenise(brief, self.built.model.pipe.tokenizer)
-            if len(self._planned) > PLANNED:
-                self._planned.popitem(last=False)
-        return self._planned[key]
-
-    def _noise(self, brief: Brief) -> Callable[[], Tensor]:
-        """What the song starts from; drawn on the CPU, so that every device starts from the same."""
-        dit = self.built.weights.dit
-
-        def draw() -> Tensor:
-            generator = torch.Generator("cpu").manual_seed(brief.seed)
-            size, pinned = (1, brief.latents, dit.channels), dit.device.type == "cuda"
-            return torch.randn(size, generator=generator, dtype=dit.dtype, pin_memory=pinned)[0]
-
-        drawn = self._drawers.submit(draw)
-        return lambda: drawn.result().to(dit.device, non_blocking=True)
+        return self._admission.admit(song)
 
     # --- taking steps
 
     @torch.inference_mode()
     def step(self, states: Sequence[SongState]) -> None:
-        """Advance songs by one step, all that have their turn; those not named any more lose their place.
+        """Advance songs by one step, as the step policy lets them; those not named lose their place.
 
         Raises:
             EngineOutOfMemory: A song does not fit even alone; its `song` says which.
@@ -186,13 +141,16 @@ class AceStepEngine:
         self._hold_back()
         running = [state for state in states if state.audio is None]
         going = [state for state in running if not state.denoised]
-        sparing([state for state in going if state.key_start is None], self._condition)
-        turn = due(going, self.built.weights.dit.patch, time.monotonic())
-        for name, group in _by_adapter(turn).items():
-            weights = self._weights(name)
+        split_on_out_of_memory([state for state in going if state.key_start is None], self._condition)
+        self._turn_aside(going)
+        stepping = due(going, self.built.weights.dit.patch, time.monotonic())
+        for chosen, group in _by_adapter(stepping).items():
+            weights = self._weights(chosen)
             for part in self._parts(group):
-                sparing(part, partial(self.built.pack.step, dit=weights.dit, spare=weights.spare))
-        sparing([state for state in running if state.denoised], self._decode)
+                split_on_out_of_memory(
+                    part, partial(self.built.pack.step, dit=weights.dit, spare=weights.spare)
+                )
+        split_on_out_of_memory([state for state in running if state.denoised], self._decode)
         if running:
             self._remember_step()
         elif waiting := [state for state in states if not state.done]:
@@ -204,6 +162,16 @@ class AceStepEngine:
             if state.key_start is not None:
                 self.built.pool.give(state.key_start)
                 state.key_start = None
+            if state.aside is not None and state.aside.key_start is not None:
+                self.built.pool.give(state.aside.key_start)
+                state.aside.key_start = None
+
+    def _turn_aside(self, states: Sequence[SongState]) -> None:
+        """Let covers that have followed their source long enough go on with the words alone."""
+        for state in states:
+            if (left := state.turn_aside()) is not None:
+                self.built.pool.give(left)
+                self.built.pack.refresh()
 
     def _hold_back(self) -> None:
         """Wait until the device is no more than `AHEAD` steps behind."""
@@ -220,22 +188,40 @@ class AceStepEngine:
         """Encode the songs that are new, all in one go, and put their keys into the pool."""
         built = self.built
         new = [state for state in states if state.key_start is None]
+        asides = [state for state in new if state.aside is not None]
         for state in new:
             state.marks["start"] = mark(built.model.device)
-        conditions = built.conditioner.encode([s.brief for s in new], [s.words for s in new])
-        for state, condition in zip(new, conditions, strict=True):
+        words = [s.words for s in new] + [s.aside.words for s in asides if s.aside is not None]
+        conditions = built.conditioner.encode([s.plan for s in [*new, *asides]], words)
+        for state, condition in zip(new, conditions, strict=False):
             if state.context is None:
-                state.context = built.conditioner.context(state.brief)
-            state.key_start = self._remember(state, condition)
+                state.sampler.clean = built.conditioner.clean(state.plan)
+                state.context = built.conditioner.context(state.plan, state.sampler.clean)
+            state.key_start = self._write_keys(state, condition)
             state.marks["conditioned"] = mark(built.model.device)
+        for state, condition in zip(asides, conditions[len(new) :], strict=True):
+            self._prepare_aside(state, condition)
 
-    def _remember(self, state: SongState, condition: Tensor) -> int:
+    def _prepare_aside(self, state: SongState, condition: Tensor) -> None:
+        """Keep what a song hears after its source; one that is there already, and came back, reads it now."""
+        aside, pool = state.aside, self.built.pool
+        if aside is None:
+            return
+        start = self._write_keys(state, condition)
+        if aside.followed:
+            if state.key_start is not None:
+                pool.give(state.key_start)
+            state.key_start = start
+            return
+        aside.key_start, aside.context = start, self.built.conditioner.context_aside(state.plan)
+
+    def _write_keys(self, state: SongState, condition: Tensor) -> int:
         pool = self.built.pool
         start = pool.take(condition.shape[0])
         if start is None:
             raise EngineOutOfMemory("too many songs at once for this device's key pool", song=state.song)
         try:
-            self._weights(state.brief.lora).dit.remember(condition, pool, start)
+            self._weights(state.plan.adapters).dit.write_keys(condition, pool, start)
         except torch.OutOfMemoryError:
             pool.give(start)
             raise
@@ -248,19 +234,19 @@ class AceStepEngine:
         patch = self.built.weights.dit.patch
         for state in states:
             tokens += tokens_of(state, patch)
-            documents += state.brief.passes
+            documents += state.plan.passes
             if parts[-1] and (tokens > self.built.capacity.tokens or documents > self.built.pack.places):
                 parts.append([])
-                tokens, documents = tokens_of(state, patch), state.brief.passes
+                tokens, documents = tokens_of(state, patch), state.plan.passes
             parts[-1].append(state)
         return [part for part in parts if part]
 
-    def _weights(self, name: str | None) -> Weights:
+    def _weights(self, chosen: Chosen) -> Weights:
         """The weights that a song wants; those that others still use stay."""
         if self._adapters is None:
             raise RuntimeError("the model is not loaded")
-        used = {state.brief.lora for state in self._members if state.audio is None}
-        return self._adapters.weights(name, used)
+        used = {state.plan.adapters for state in self._members if state.audio is None}
+        return self._adapters.weights(chosen, used)
 
     # --- the end
 
@@ -270,10 +256,17 @@ class AceStepEngine:
         for state in waiting:
             state.marks["denoised"] = mark(built.model.device)
         self._let_go(waiting)
-        for number, wave in built.decoder([state.latents for state in waiting]):
+        for number, wave in built.decoder([state.sampler.finish(state.latents) for state in waiting]):
             state = waiting[number]
-            state.audio = built.finisher(wave, state.brief.frames)
+            state.audio = self._finish(state, wave)
             state.marks["decoded"] = mark(built.model.device)
+
+    def _finish(self, state: SongState, wave: Tensor) -> Pending:
+        plan, edit = state.plan, state.plan.edit
+        if edit is None or edit.fade is None or plan.source is None or edit.all_of(plan.frames):
+            return self.built.finisher(wave, plan.frames)
+        share = ramps(plan.frames, edit.first, edit.last, edit.fade)
+        return self.built.finisher.splice(wave, plan.source, share)
 
     def decode(self, state: SongState) -> Audio:
         """The finished song.
@@ -288,12 +281,17 @@ class AceStepEngine:
         stages = (("condition", "start", "conditioned"), ("denoise", "conditioned", "denoised"))
         timings = {name: seconds(state.marks[a], state.marks[b]) for name, a, b in stages}
         timings["decode"] = seconds(state.marks["denoised"], state.marks["decoded"])
-        return Audio(samples=samples, sample_rate=self.built.model.sample_rate, timings=timings)
+        return Audio(
+            samples=samples,
+            sample_rate=self.built.model.sample_rate,
+            timings=timings,
+            notes=state.plan.notes,
+        )
 
 
-def _by_adapter(states: Sequence[SongState]) -> dict[str | None, list[SongState]]:
+def _by_adapter(states: Sequence[SongState]) -> dict[Chosen, list[SongState]]:
     """Songs that share their weights, which share a pack."""
-    groups: dict[str | None, list[SongState]] = {}
+    groups: dict[Chosen, list[SongState]] = {}
     for state in states:
-        groups.setdefault(state.brief.lora, []).append(state)
+        groups.setdefault(state.plan.adapters, []).append(state)
     return groups

@@ -8,8 +8,9 @@ from pathlib import Path
 from tasks.engines.engine import Audio, Progress, Song
 from tasks.engines.sketch.compose import compose, write_out
 from tasks.engines.sketch.midi import to_midi
-from tasks.engines.sketch.plan import describe, make_plan
-from tasks.engines.sketch.score import Score
+from tasks.engines.sketch.music.score import Score
+from tasks.engines.sketch.planning.plan import describe, make_plan
+from tasks.engines.sketch.reading.language import languages
 from tasks.engines.sketch.sound.font import Font, default_font
 from tasks.engines.sketch.sound.player import play
 from tasks.engines.sketch.sound.tone import RATE
@@ -30,7 +31,7 @@ class SketchEngine:
     """
 
     name = "sketch"
-    version = "1"
+    version = "2"
 
     def __init__(self, soundfont: Path | None = None) -> None:
         self._path = soundfont
@@ -42,11 +43,13 @@ class SketchEngine:
         return cls(settings.soundfont)
 
     def load(self) -> None:
-        """Open the sound font.
+        """Open the sound font, and the files of words that prompts are read by.
 
         Raises:
-            FontError: it is missing or no sound font.
+            FontError: the font is missing or no sound font.
+            WordsError: a file of words has an entry that cannot be used.
         """
+        languages()
         self._open()
 
     def _open(self) -> Font:

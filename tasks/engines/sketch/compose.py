@@ -5,20 +5,20 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Sequence
 
-from tasks.engines.sketch.cast import Seat
-from tasks.engines.sketch.chance import Chance
 from tasks.engines.sketch.ending import ending, last_stroke
 from tasks.engines.sketch.feel import Feel
-from tasks.engines.sketch.harmony import Bar, harmonise
-from tasks.engines.sketch.names import GENERAL_MIDI
+from tasks.engines.sketch.music.chance import Chance
+from tasks.engines.sketch.music.names import GENERAL_MIDI
+from tasks.engines.sketch.music.score import Score, Section, Track
 from tasks.engines.sketch.parts.bass import bass
 from tasks.engines.sketch.parts.chords import arp, comp, pad
 from tasks.engines.sketch.parts.drums import drums
 from tasks.engines.sketch.parts.event import Event
 from tasks.engines.sketch.parts.melody import counter, lead
-from tasks.engines.sketch.plan import Plan, make_plan
-from tasks.engines.sketch.score import Score, Section, Track
-from tasks.engines.sketch.title import title
+from tasks.engines.sketch.planning.cast import Seat
+from tasks.engines.sketch.planning.harmony import Bar, harmonise
+from tasks.engines.sketch.planning.plan import Plan, make_plan
+from tasks.engines.sketch.planning.title import title
 from tasks.jobs import JobRequest
 
 Player = Callable[[Plan, Sequence[Bar], Seat, Chance], list[Event]]

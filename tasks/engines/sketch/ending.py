@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from tasks.engines.sketch.cast import Seat
-from tasks.engines.sketch.harmony import tonic, voicings, without_third
+from tasks.engines.sketch.music.theory import nearest
 from tasks.engines.sketch.parts import kits
 from tasks.engines.sketch.parts.event import Event
 from tasks.engines.sketch.parts.kits import KITS
-from tasks.engines.sketch.plan import Plan
-from tasks.engines.sketch.theory import nearest
+from tasks.engines.sketch.planning.cast import Seat
+from tasks.engines.sketch.planning.harmony import tonic, voicings, without_third
+from tasks.engines.sketch.planning.plan import Plan
 
 LONG = 4.2  # seconds of ringing after which the chord is touched again
 ROLL = 0.03  # seconds between the notes of the last chord in a rolling hand

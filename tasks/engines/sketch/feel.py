@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from tasks.engines.sketch.chance import Chance
+from tasks.engines.sketch.music.chance import Chance
+from tasks.engines.sketch.music.score import Note
 from tasks.engines.sketch.parts.event import Event
-from tasks.engines.sketch.plan import Plan
-from tasks.engines.sketch.score import Note
+from tasks.engines.sketch.planning.plan import Plan
 
 VELOCITY = {"lead": 96, "counter": 80, "comp": 80, "arp": 76, "pad": 72, "bass": 92, "drums": 94}
 # Fractions of the genre's spread that a player is late (behind the beat) by habit.

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 
 import mido
 
-from tasks.engines.sketch.score import Score, Track
+from tasks.engines.sketch.music.score import Score, Track
 
 TICKS = 960  # a quarter
 DRUM_CHANNEL = 9

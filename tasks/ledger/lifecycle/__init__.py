@@ -1,1 +1,1 @@
-"""A job's way from waiting to its end, and the workers whose leases it hangs on."""
+"""How jobs go back to the queue and how they end, whoever of the ledger's customers brings that about."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cache
@@ -12,11 +11,11 @@ from typing import Any
 import sqlalchemy as sa
 
 from tasks.jobs import ErrorClass, JobState
-from tasks.ledger.lifecycle import sharing, untold
+from tasks.ledger.lifecycle import sharing, unlogged
 from tasks.ledger.records import Transition
-from tasks.ledger.sql import history
 from tasks.ledger.sql.database import as_rows, given_on
 from tasks.ledger.sql.schema import jobs, live, outbox
+from tasks.ledger.sql.transaction import Transaction
 
 WRITTEN_AT_THE_END = (
     "state", "attempt", "worker", "outputs", "timings", "error_class", "detail", "started_at", "finished_at",
@@ -40,39 +39,35 @@ Ended = tuple[sa.RowMapping, Ending]
 """A job's row of `live`, which was just deleted, and how the job ended."""
 
 
-def end(
-    connection: sa.Connection, now: float, job: sa.RowMapping, ending: Ending, *, told: bool = False
-) -> Counter[str]:
-    """End one job; see `end_all`."""
-    return end_all(connection, now, [(job, ending)], told=told)
+def cancelled() -> Ending:
+    """The ending of a job that a person cancelled."""
+    detail = "cancelled by the person who asked for it"
+    return Ending(state=JobState.CANCELLED, error_class=ErrorClass.CANCELLED_BY_USER, detail=detail)
 
 
-def end_all(
-    connection: sa.Connection, now: float, ended: Sequence[Ended], *, told: bool = False
-) -> Counter[str]:
-    """End jobs whose rows of `live` were just deleted; the change of the counters comes back.
+def end_all(transaction: Transaction, ended: Sequence[Ended], *, logged: bool = False) -> None:
+    """End jobs whose rows of `live` were just deleted.
 
     Followers of a job that succeeded or failed share its fate; those of a cancelled one go on.
-    `told`: whether the caller leaves a log line of each end.
+    `logged`: whether the caller leaves a log line of each end.
     """
-    changes: Counter[str] = Counter()
     if ended:
-        _write(connection, now, ended)
-    if not told:
-        untold.note(connection, [job["job_id"] for job, _ in ended])
+        _write(transaction, ended)
+    if not logged:
+        unlogged.note(transaction.connection, [job["job_id"] for job, _ in ended])
     for job, ending in ended:
-        changes.update(history.moved(job["state"], ending.state))
+        transaction.moved(job["state"], ending.state)
         if ending.error_class:
-            changes[f"failed.{ending.error_class}"] += 1
-        changes.update(_settle_followers(connection, now, job, ending))  # `+` would drop what is negative
-    return changes
+            transaction.count({f"failed.{ending.error_class}": 1})
+        _settle_followers(transaction, job, ending)
 
 
-def _write(connection: sa.Connection, now: float, ended: Sequence[Ended]) -> None:
+def _write(transaction: Transaction, ended: Sequence[Ended]) -> None:
+    connection, now = transaction.connection, transaction.now
     no_longer_waiting(connection, [job["job_id"] for job, _ in ended])
     rows = as_rows([_written(now, job, ending) for job, ending in ended])
-    connection.execute(_end_on(connection.dialect.name), {"given": rows})
-    history.record(connection, [_line(now, job, ending) for job, ending in ended])
+    connection.execute(_end_on(transaction.dialect), {"given": rows})
+    transaction.record(_line(now, job, ending) for job, ending in ended)
 
 
 def no_longer_waiting(connection: sa.Connection, job_ids: Sequence[str]) -> None:
@@ -111,23 +106,22 @@ def _line(now: float, job: sa.RowMapping, ending: Ending) -> Transition:
     )  # fmt: skip
 
 
-def _settle_followers(
-    connection: sa.Connection, now: float, job: sa.RowMapping, ending: Ending
-) -> Counter[str]:
+def _settle_followers(transaction: Transaction, job: sa.RowMapping, ending: Ending) -> None:
     if not job["fingerprint"] or job["leader"]:
-        return Counter()
-    leader = job["job_id"]
+        return
+    connection, leader = transaction.connection, job["job_id"]
     sharing.hold_song(connection, leader)
     if ending.state is JobState.SUCCEEDED:
-        return history.moved(JobState.QUEUED, ending.state, sharing.finished(connection, now, leader))
-    if ending.state is JobState.CANCELLED:
+        sharing.finished(transaction, leader)
+    elif ending.state is JobState.CANCELLED:
         sharing.abandoned(connection, leader)
-        return Counter()
-    return _fail_followers(connection, now, leader, ending)
+    else:
+        _fail_followers(transaction, leader, ending)
 
 
-def _fail_followers(connection: sa.Connection, now: float, leader: str, ending: Ending) -> Counter[str]:
+def _fail_followers(transaction: Transaction, leader: str, ending: Ending) -> None:
+    connection = transaction.connection
     statement = sa.delete(live).where(live.c.leader == leader).returning(*live.c)
     waiting = connection.execute(statement).mappings().all()
     sharing.abandoned(connection, leader)  # none is left: the fingerprint is free again
-    return end_all(connection, now, [(follower, ending) for follower in waiting])
+    end_all(transaction, [(follower, ending) for follower in waiting])

@@ -7,52 +7,17 @@ from collections.abc import Sequence
 import sqlalchemy as sa
 
 from tasks.jobs import JobState
-from tasks.ledger.draft import Draft
-from tasks.ledger.lifecycle import untold
+from tasks.ledger.lifecycle import unlogged
 from tasks.ledger.records import Transition
-from tasks.ledger.sql import history
-from tasks.ledger.sql.database import as_rows, given, insert_given
 from tasks.ledger.sql.schema import jobs, live, outbox, songs
+from tasks.ledger.sql.transaction import Transaction
 
 
-def settle_songs(connection: sa.Connection, drafts: Sequence[Draft]) -> None:
-    """Find for each fingerprint who makes its audio: this draft, a job in flight, or a finished one."""
-    open_drafts = [draft for draft in drafts if draft.fingerprint]
-    while open_drafts:
-        rows = [(draft.fingerprint, draft.new.id) for draft in open_drafts]
-        insert_given(connection, songs, ("fingerprint", "job_id"), rows, ignore=True)
-        makers = _makers(connection, open_drafts)
-        for draft in open_drafts:
-            _point(draft, makers.get(draft.fingerprint or ""))
-        # A maker may have failed between the two statements (PostgreSQL): then its song is free again.
-        open_drafts = [draft for draft in open_drafts if draft.fingerprint not in makers]
-
-
-def _makers(connection: sa.Connection, drafts: Sequence[Draft]) -> dict[str, tuple[str, bool]]:
-    """The makers' ids, locked, so that none ends before these drafts follow it."""
-    asked = given(connection, [songs.c.fingerprint])
-    statement = (
-        sa.select(songs.c.fingerprint, songs.c.job_id, songs.c.finished)
-        .where(songs.c.fingerprint.in_(sa.select(asked.c.fingerprint)))
-        .order_by(songs.c.fingerprint)
-        .with_for_update(of=songs)
-    )
-    parameter = as_rows([(draft.fingerprint,) for draft in drafts])
-    found = connection.execute(statement, {"given": parameter})
-    return {fingerprint: (job_id, finished) for fingerprint, job_id, finished in found}
-
-
-def _point(draft: Draft, maker: tuple[str, bool] | None) -> None:
-    if maker is None or maker[0] == draft.new.id:
-        return
-    job_id, finished = maker
-    draft.source, draft.leader = (job_id, None) if finished else (None, job_id)
-
-
-def hand_out(connection: sa.Connection, now: float, pairs: Sequence[tuple[str, str]]) -> None:
+def hand_out(transaction: Transaction, pairs: Sequence[tuple[str, str]]) -> None:
     """Let each (job, source) of `pairs` succeed with the source's audio."""
     if not pairs:
         return
+    connection, now = transaction.connection, transaction.now
     source = jobs.alias()
     theirs = sa.select(source.c.outputs).where(source.c.id == sa.bindparam("source")).scalar_subquery()
     connection.execute(
@@ -66,14 +31,9 @@ def hand_out(connection: sa.Connection, now: float, pairs: Sequence[tuple[str, s
     )  # fmt: skip
     used = {source_id for _, source_id in pairs}
     connection.execute(sa.update(jobs).where(jobs.c.id.in_(used)).values(used_at=now))
-    history.record(
-        connection,
-        [
-            Transition(
-                job_id=job, at=now, state=JobState.SUCCEEDED, attempt=0, reason=f"audio of {source_id}"
-            )
-            for job, source_id in pairs
-        ],
+    transaction.record(
+        Transition(job_id=job, at=now, state=JobState.SUCCEEDED, attempt=0, reason=f"audio of {source_id}")
+        for job, source_id in pairs
     )
 
 
@@ -88,15 +48,16 @@ def followers(connection: sa.Connection, leader: str) -> list[str]:
     return list(connection.scalars(statement))
 
 
-def finished(connection: sa.Connection, now: float, leader: str) -> int:
-    """The leader succeeded: so do its followers, whose number comes back; later ones get it at once."""
+def finished(transaction: Transaction, leader: str) -> None:
+    """The leader succeeded: so do its followers, and later ones get its audio at once."""
+    connection = transaction.connection
     connection.execute(sa.update(songs).where(songs.c.job_id == leader).values(finished=True))
     waiting = followers(connection, leader)
     if waiting:
         connection.execute(sa.delete(live).where(live.c.leader == leader))
-        hand_out(connection, now, [(job, leader) for job in waiting])
-        untold.note(connection, waiting)
-    return len(waiting)
+        hand_out(transaction, [(job, leader) for job in waiting])
+        unlogged.note(connection, waiting)
+        transaction.moved(JobState.QUEUED, JobState.SUCCEEDED, len(waiting))
 
 
 def abandoned(connection: sa.Connection, leader: str) -> None:
@@ -112,12 +73,6 @@ def abandoned(connection: sa.Connection, leader: str) -> None:
     columns = [live.c.job_id, live.c.queue, live.c.owner, live.c.rank]
     source = sa.select(*columns).where(live.c.job_id == heir)
     connection.execute(sa.insert(outbox).from_select(["job_id", "queue", "owner", "rank"], source))
-
-
-def find_finished(connection: sa.Connection, fingerprint: str) -> str | None:
-    """The id of the job whose finished audio has this fingerprint."""
-    statement = sa.select(songs.c.job_id).where(songs.c.fingerprint == fingerprint, songs.c.finished)
-    return connection.scalar(statement)
 
 
 def release_orphans(connection: sa.Connection) -> int:

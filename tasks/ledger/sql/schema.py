@@ -182,6 +182,8 @@ pace = Table(
     Column("seconds", Double, nullable=False),  # running mean of a job's run
 )
 
+NO_QUEUES = "[]"  # of a worker that was told to end, or has left; one that was lost keeps its own
+
 workers = Table(
     "workers",
     metadata,
@@ -210,8 +212,8 @@ leases = Table(
     Column("until", Double, nullable=False),
 )
 
-untold = Table(  # ends of jobs that the dispatcher has yet to tell of
-    "untold",
+unlogged_ends = Table(  # ends of jobs of which the dispatcher has yet to leave a log line
+    "untold",  # its name since migration 0003
     metadata,
     Column("job_id", String(31), primary_key=True),
 )
@@ -236,3 +238,59 @@ web_nodes = Table(
     Column("reason", Text),
     Column("seen_at", Double, nullable=False),
 )
+
+# What those who run Tutti write down: it changes seldom and by hand.
+api_keys = Table(
+    "api_keys",
+    metadata,
+    Column("id", String(8), primary_key=True),
+    Column("name", Text, nullable=False),
+    Column("digest", String(64), nullable=False),  # SHA-256 of the secret, which is kept nowhere
+    Column("scopes", Text, nullable=False),
+    Column("concurrent", Integer),
+    Column("jobs_a_day", Integer),
+    Column("seconds_a_day", Double),
+    Column("created_at", Double, nullable=False),
+    Column("expires_at", Double),
+    Column("revoked_at", Double),
+)
+
+# Browsers that were logged out while their cookie would still hold; gone when it would not.
+ended_logins = Table(
+    "ended_logins",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("until", Double, nullable=False),
+)
+
+canaries = Table(
+    "canaries",
+    metadata,
+    Column("id", Integer, primary_key=True),  # the highest is the one that counts; the rest is history
+    Column("version", Text, nullable=False),
+    Column("percent", Double, nullable=False),
+    Column("since", Double, nullable=False),
+    Column("stopped_at", Double),
+    Column("reason", Text),
+)
+
+adapter_choices = Table(  # whose songs to come are made with which adapter
+    "adapter_choices",
+    metadata,
+    Column("owner", Text, primary_key=True),
+    Column("adapter", Text, nullable=False),
+    Column("enabled", Boolean, nullable=False),
+    Column("scale", Double, nullable=False),
+    Column("chosen_at", Double, nullable=False),
+)
+
+webhook_secrets = Table(
+    "webhook_secrets",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("key_id", String(8), nullable=False),  # empty: for all who have none of their own
+    Column("secret", Text, nullable=False),  # as it is: a signature cannot be made of its hash
+    Column("created_at", Double, nullable=False),
+    Column("expires_at", Double),  # NULL: the newest
+)
+Index("webhook_secrets_key", webhook_secrets.c.key_id)

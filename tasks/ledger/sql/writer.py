@@ -6,29 +6,20 @@ import contextlib
 import queue
 import threading
 import time
-from collections import deque
-from collections.abc import Callable, Sequence
+from collections import defaultdict, deque
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import islice
-from typing import Any, TypeVar
-
-import sqlalchemy as sa
+from typing import Any
 
 from tasks.ledger.errors import LedgerUnavailable
-from tasks.ledger.records import Accepted, NewJob
-from tasks.ledger.sql import history
 from tasks.ledger.sql.database import Database
-
-T = TypeVar("T")
-Change = Callable[[sa.Connection, float], T]
-"""What one caller wants written: called with the transaction and the time."""
-AcceptAll = Callable[[sa.Connection, float, Sequence[NewJob]], list[Any]]
-"""Writes many new jobs at once; the answers, or refusals, come in their order."""
+from tasks.ledger.sql.transaction import A, Change, R, T, Transaction, WriteAll
 
 BATCH_MAX = 500
 PATIENCE = 10.0  # seconds for which a change waits while another process holds the database
-LOOK = 1.0  # seconds between two looks at how long that is
+CHECK_SECONDS = 1.0  # how often that is checked
 TRIES = 3  # PostgreSQL may pick a transaction as a deadlock's victim
 
 
@@ -36,7 +27,8 @@ TRIES = 3  # PostgreSQL may pick a transaction as a deadlock's victim
 class _Item:
     future: Future[Any]
     change: Change[Any] | None = None
-    new: Sequence[NewJob] = ()
+    write_all: WriteAll[Any, Any] | None = None
+    asked: Sequence[Any] = ()
 
 
 class Writer:
@@ -47,10 +39,10 @@ class Writer:
     time, for another process was stopped in the middle of its own, ends with LedgerUnavailable, unwritten.
     """
 
-    def __init__(self, database: Database, now: Callable[[], float], accept_all: AcceptAll) -> None:
+    def __init__(self, database: Database, now: Callable[[], float], shard: int) -> None:
         self._database = database
         self._now = now
-        self._accept_all = accept_all
+        self._shard = shard
         self._waiting: deque[_Item] = deque()  # whoever takes an item from it answers for it
         self._bell: queue.SimpleQueue[bool] = queue.SimpleQueue()  # rings once an item; False: the last time
         self._since = float("inf")  # when the thread began to wait for the database, by the monotonic clock
@@ -64,10 +56,13 @@ class Writer:
         self._put(_Item(future, change=change))
         return future
 
-    def accept(self, new: Sequence[NewJob]) -> Future[list[Accepted | Exception]]:
-        """Accept jobs, together with all others that wait; the answers come in their order."""
-        future: Future[list[Accepted | Exception]] = Future()
-        self._put(_Item(future, new=new))
+    def submit_many(self, write_all: WriteAll[A, R], asked: Sequence[A]) -> Future[list[R | Exception]]:
+        """Write what is asked by one call of `write_all`, which also gets all that others ask of it now.
+
+        The answers come in their order; what cannot be written leaves its neighbours alone.
+        """
+        future: Future[list[R | Exception]] = Future()
+        self._put(_Item(future, write_all=write_all, asked=asked))
         return future
 
     def close(self) -> None:
@@ -96,7 +91,7 @@ class Writer:
         self._ended.clear()
         self._thread = threading.Thread(target=self._run, name="ledger-writer", daemon=True)
         self._thread.start()
-        threading.Thread(target=self._watch, name="ledger-patience", daemon=True).start()
+        threading.Thread(target=self._give_up, name="ledger-patience", daemon=True).start()
 
     def _run(self) -> None:
         while self._bell.get():
@@ -106,8 +101,8 @@ class Writer:
                 for one, result in zip(batch, results, strict=True):
                     resolve(one.future, result)
 
-    def _watch(self) -> None:
-        while not self._ended.wait(LOOK):
+    def _give_up(self) -> None:
+        while not self._ended.wait(CHECK_SECONDS):
             while self.held_up and self._waiting:  # more than a batch may wait
                 given_up: list[_Item] = []
                 self._gather(given_up)
@@ -137,9 +132,10 @@ class Writer:
                 raise error
             return self._commit([item])[0]
         except Exception as failure:
-            if len(item.new) > 1:
-                return [self._alone(_Item(item.future, new=[one]))[0] for one in item.new]
-            return [failure] if item.new else failure
+            if len(item.asked) > 1:
+                each = [replace(item, asked=[one]) for one in item.asked]
+                return [self._alone(one)[0] for one in each]
+            return _refusal(item, failure)
 
     def _gather(self, batch: list[_Item]) -> None:
         """Add all that wait."""
@@ -157,7 +153,7 @@ class Writer:
                     self._since = float("inf")
                     if gather:  # now, not before: others may have held the database for a while
                         gather()
-                    return self._apply(connection, batch)
+                    return self._apply(Transaction(connection, self._now(), self._shard), batch)
             except LedgerUnavailable as error:
                 if not (tries_left and _deadlock(error)):
                     raise
@@ -165,25 +161,37 @@ class Writer:
                 self._since = float("inf")
         raise AssertionError("unreachable")
 
-    def _apply(self, connection: sa.Connection, batch: Sequence[_Item]) -> list[Any]:
-        now = self._now()
-        history.forget(connection)  # of a transaction that was undone
-        new = [one for item in batch for one in item.new]
-        accepted = iter(self._accept_all(connection, now, new) if new else [])
+    def _apply(self, transaction: Transaction, batch: Sequence[_Item]) -> list[Any]:
+        answers = _written_together(transaction, batch)
         results = [
-            item.change(connection, now) if item.change else list(islice(accepted, len(item.new)))
+            item.change(transaction)
+            if item.change
+            else list(islice(answers[item.write_all], len(item.asked)))
             for item in batch
         ]
-        history.flush(connection)
+        transaction.flush()
         return results
 
 
+def _written_together(
+    transaction: Transaction, batch: Sequence[_Item]
+) -> dict[WriteAll[Any, Any] | None, Iterator[Any]]:
+    """The answers of each `write_all` of the batch, in the order of its items."""
+    asked: dict[WriteAll[Any, Any], list[Any]] = defaultdict(list)
+    for item in batch:
+        if item.write_all:
+            asked[item.write_all] += item.asked
+    return {
+        write_all: iter(write_all(transaction, every) if every else ()) for write_all, every in asked.items()
+    }
+
+
 def _size(item: _Item) -> int:
-    return max(1, len(item.new))
+    return max(1, len(item.asked))
 
 
 def _refusal(item: _Item, error: Exception) -> Any:
-    return [error] * len(item.new) or error
+    return [error] * len(item.asked) if item.write_all else error
 
 
 def _deadlock(error: LedgerUnavailable) -> bool:

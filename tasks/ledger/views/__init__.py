@@ -1,1 +1,1 @@
-"""What people see of many jobs at once."""
+"""What can be read in the ledger: jobs, their history, their places in line, queues, workers, counts."""

@@ -17,7 +17,7 @@ from elasticsearch import ApiError, Elasticsearch
 from tests.servers.elasticsearch import security
 from tests.servers.elasticsearch.layout import java_home, prepared
 
-START_SECONDS = 180
+START_SECONDS = 280
 
 
 def free_port() -> int:

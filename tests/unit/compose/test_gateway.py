@@ -9,8 +9,6 @@ from nginx.node import Canary, WebNode
 from observability.logging import configure
 from tasks.ledger import Ledger
 from tasks.ledger import WebNode as Registered
-from tasks.ledger.operating.canary import CanaryTable
-from tasks.ledger.operating.tables import opened
 from tasks.settings import Settings
 from tests.ledgers import accept_one, register, run
 
@@ -66,25 +64,25 @@ def test_a_change_among_gpu_nodes_is_no_change_for_the_gateway(tmp_path) -> None
     """Equal backends are no reload, as the tests of `nginx.gateway.Watch` show."""
     settings = Settings(data=tmp_path)
     with Ledger(settings.ledger) as ledger:
-        look = _look(settings, ledger, CanaryTable(opened(settings.ledger)))
-        ledger.register_web("web-1", "127.0.0.1:8001")
+        look = _look(settings, ledger)
+        ledger.web_nodes.register("web-1", "127.0.0.1:8001")
         before = look()
         epoch = register(ledger)
         assert look() == before
         job_id = accept_one(ledger)
-        ledger.release(10)
+        ledger.dispatch.release(10)
         assert run(ledger, job_id, epoch=epoch)
         register(ledger, "gpu1@b", queues=("sketch@2",), version="2")
         assert look() == before
-        ledger.register_web("web-2", "127.0.0.1:8002")
+        ledger.web_nodes.register("web-2", "127.0.0.1:8002")
         assert look() != before
 
 
 def test_the_canary_and_its_version_reach_the_gateway(tmp_path) -> None:
     settings = Settings(data=tmp_path)
     with Ledger(settings.ledger) as ledger:
-        lanes = CanaryTable(opened(settings.ledger))
-        look = _look(settings, ledger, lanes)
+        lanes = ledger.canaries
+        look = _look(settings, ledger)
         assert look().canary is None
         lanes.set("v2", 10)
         assert look().canary == Canary(10, "v2")
@@ -96,5 +94,5 @@ def test_nodes_of_the_setting_are_given_to_nginx_by_number(tmp_path) -> None:
     nodes = "localhost:8001 weight=2, no-such-host.invalid:1, [::1]:2 backup"
     settings = Settings(data=tmp_path, web_nodes=nodes)
     with Ledger(settings.ledger) as ledger:
-        look = _look(settings, ledger, CanaryTable(opened(settings.ledger)))
+        look = _look(settings, ledger)
         assert look().nodes == (WebNode("127.0.0.1:8001", weight=2), WebNode("[::1]:2", backup=True))

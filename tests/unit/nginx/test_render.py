@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from nginx.node import Backends, Canary, WebNode, parse_nodes
-from nginx.process import Nginx, available, machine
+from nginx.process import Nginx, available
 from nginx.render import Machine, RateLimit, networks, quoted, rate_limit, render
 from tasks.settings import Settings
 from tests import needs
@@ -54,7 +54,7 @@ def test_nginx_and_gixy_accept(name: str, tmp_path: Path) -> None:
     options, backends = VARIANTS[name]
     settings = settings_of(tmp_path, options)
     nginx = Nginx(settings, program)
-    nginx.check(render(settings, backends, machine(settings, program), secret="0123456789abcdef"))
+    nginx.check(render(settings, backends, nginx.machine(), secret="0123456789abcdef"))
     if nginx.cache:
         nginx.cache.rmdir()  # nginx makes it even for a check
     assert nginx.config.stat().st_mode & 0o077 == 0

@@ -31,7 +31,7 @@ def test_the_names_of_the_design_are_there(name):
 
 
 def test_a_server_of_its_own_answers_and_stops():
-    metrics.jobs.labels(state="succeeded", error_class="").inc()
+    metrics.jobs.labels(state="succeeded", error_class="", ours="").inc()
     stop, port = metrics.serve(0)
     try:
         assert "tutti_jobs_total" in httpx.get(f"http://127.0.0.1:{port}/metrics").text

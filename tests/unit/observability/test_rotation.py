@@ -8,29 +8,34 @@ from observability.lines import LineFile
 from observability.logging import configure, get_logger
 from observability.rotation import Bounds, prune, rotate, rotated
 from observability.shipper.checkpoint import Checkpoint
-from observability.shipper.lane import Lane
+from observability.shipper.flow import Flow
 from observability.shipper.source import Source
+from observability.unshipped import Loss
 
 NOW = 1_795_000_000.0
+
+
+def unexpected(loss: Loss) -> None:
+    raise AssertionError(loss)
 
 
 def test_a_small_young_file_stays(tmp_path):
     path = tmp_path / "web.jsonl"
     path.write_bytes(b'{"@timestamp":"2026-11-18T00:00:00Z"}\n')
 
-    assert rotate(path, Bounds(seconds=1e12), NOW) is None
+    assert rotate(path, Bounds(seconds=1e12), NOW, on_loss=unexpected) is None
     assert path.exists()
 
 
 def test_a_missing_file_is_nothing_to_do(tmp_path):
-    assert rotate(tmp_path / "web.jsonl", Bounds()) is None
+    assert rotate(tmp_path / "web.jsonl", Bounds(), on_loss=unexpected) is None
 
 
 def test_a_large_file_is_renamed_with_its_content(tmp_path):
     path = tmp_path / "web.jsonl"
     path.write_bytes(b"x" * 100)
 
-    target = rotate(path, Bounds(bytes=100), NOW)
+    target = rotate(path, Bounds(bytes=100), NOW, on_loss=unexpected)
 
     assert target is not None
     assert target.read_bytes() == b"x" * 100
@@ -42,14 +47,14 @@ def test_an_old_file_is_renamed_by_its_first_line(tmp_path):
     path = tmp_path / "web.jsonl"
     path.write_bytes(orjson.dumps({"@timestamp": "2026-11-01T00:00:00Z"}) + b"\n")
 
-    assert rotate(path, Bounds(seconds=60), NOW) is not None
+    assert rotate(path, Bounds(seconds=60), NOW, on_loss=unexpected) is not None
 
 
 def test_two_rotations_in_one_second_keep_both_files(tmp_path):
     path = tmp_path / "web.jsonl"
     for content in (b"one", b"two"):
         path.write_bytes(content)
-        rotate(path, Bounds(bytes=1), NOW)
+        rotate(path, Bounds(bytes=1), NOW, on_loss=unexpected)
 
     assert [file.read_bytes() for file in rotated(path)] == [b"one", b"two"]
 
@@ -58,7 +63,7 @@ def test_the_oldest_files_go_when_they_are_too_many(tmp_path):
     path = tmp_path / "web.jsonl"
     for number in range(5):
         path.write_bytes(b"x" * 10)
-        rotate(path, Bounds(bytes=1, keep_bytes=30), NOW + number)
+        rotate(path, Bounds(bytes=1, keep_bytes=30), NOW + number, on_loss=unexpected)
 
     assert len(rotated(path)) == 3
 
@@ -70,7 +75,7 @@ def test_files_unchanged_for_too_long_go(tmp_path):
     os.utime(old, (NOW - 100, NOW - 100))
     path.write_bytes(b"x")
 
-    rotate(path, Bounds(bytes=1, keep_seconds=50), NOW)
+    rotate(path, Bounds(bytes=1, keep_seconds=50), NOW, on_loss=unexpected)
 
     assert not old.exists()
 
@@ -90,7 +95,7 @@ def test_a_writer_follows_the_name(tmp_path, monkeypatch):
 
 
 def test_a_torn_line_does_not_spoil_the_next(tmp_path, monkeypatch):
-    file = LineFile(tmp_path / "web.jsonl")
+    file, before = LineFile(tmp_path / "web.jsonl"), metrics.log_dropped._value.get()
     write = os.write
     monkeypatch.setattr(os, "write", lambda number, data: write(number, data[:3]))
     file.write(b"abcdef\n")
@@ -99,7 +104,7 @@ def test_a_torn_line_does_not_spoil_the_next(tmp_path, monkeypatch):
     file.close()
 
     assert (tmp_path / "web.jsonl").read_bytes() == b"abc\nwhole\n"
-    assert file.dropped == 1
+    assert metrics.log_dropped._value.get() - before == 1
 
 
 def _shipped(tmp_path, *files: tuple[str, int]) -> None:
@@ -108,7 +113,7 @@ def _shipped(tmp_path, *files: tuple[str, int]) -> None:
     entries = []
     for name, offset in files:
         path = tmp_path / "log" / name
-        source = Source(path, os.open(path, os.O_RDONLY), Lane("logs-tutti.web-default"))
+        source = Source(path, os.open(path, os.O_RDONLY), Flow("logs-tutti.web-default"))
         source.read()
         source.acknowledged = offset
         entries.append(source.saved())

@@ -3,7 +3,7 @@
 import pytest
 
 from observability.shipper import bulk
-from observability.shipper.batch import Line
+from observability.shipper.line import Line
 
 LINES = [Line(b"%d" % number, number, b"{}") for number in range(3)]
 

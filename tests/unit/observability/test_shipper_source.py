@@ -5,8 +5,8 @@ import time
 
 import pytest
 
-from observability.shipper.batch import BLOCK, LINE_MAX
-from observability.shipper.lane import Lane
+from observability.shipper.flow import Flow
+from observability.shipper.line import BLOCK, LINE_MAX
 from observability.shipper.source import SILENT_SECONDS, Source
 
 
@@ -18,7 +18,7 @@ def follow(tmp_path):
     def start(content: bytes, name: str = "web.jsonl") -> Source:
         path = tmp_path / name
         path.write_bytes(content)
-        opened.append(Source(path, os.open(path, os.O_RDONLY), Lane("logs-tutti.web-default")))
+        opened.append(Source(path, os.open(path, os.O_RDONLY), Flow("logs-tutti.web-default")))
         return opened[-1]
 
     yield start

@@ -42,7 +42,6 @@ class Genre:
     """A genre's habits: everything a prompt leaves open."""
 
     name: str
-    words: tuple[str, ...]  # how prompts name it, in English and Chinese, case-folded
     bpm: tuple[int, int]
     modes: Mapping[str, float]
     harmony: str  # a table of `genres.progressions`

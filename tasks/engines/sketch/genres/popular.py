@@ -7,7 +7,6 @@ from tasks.engines.sketch.genres.genre import Genre, Melody, Player
 POPULAR = (
     Genre(
         name="pop",
-        words=("pop", "pop song", "k-pop", "j-pop", "mandopop", "流行", "流行歌"),
         bpm=(96, 122),
         modes={"major": 7, "minor": 3},
         harmony="pop",
@@ -26,19 +25,6 @@ POPULAR = (
     ),
     Genre(
         name="rock",
-        words=(
-            "rock",
-            "hard rock",
-            "indie rock",
-            "punk",
-            "grunge",
-            "rock and roll",
-            "rock'n'roll",
-            "alternative",
-            "indie",
-            "摇滚",
-            "朋克",
-        ),
         bpm=(112, 144),
         modes={"major": 5, "minor": 5},
         harmony="rock",
@@ -56,7 +42,6 @@ POPULAR = (
     ),
     Genre(
         name="metal",
-        words=("metal", "heavy metal", "thrash", "metalcore", "death metal", "金属", "重金属"),
         bpm=(138, 180),
         modes={"minor": 9, "major": 1},
         harmony="metal",
@@ -76,7 +61,6 @@ POPULAR = (
     ),
     Genre(
         name="blues",
-        words=("blues", "bluesy", "delta blues", "布鲁斯", "蓝调"),
         bpm=(76, 112),
         modes={"major blues": 7, "minor blues": 3},
         harmony="blues",
@@ -94,7 +78,6 @@ POPULAR = (
     ),
     Genre(
         name="funk",
-        words=("funk", "funky", "groovy", "放克"),
         bpm=(98, 116),
         modes={"minor": 5, "major": 4, "dorian": 1},
         harmony="funk",
@@ -117,7 +100,6 @@ POPULAR = (
     ),
     Genre(
         name="soul",
-        words=("soul", "r&b", "rnb", "gospel", "neo soul", "motown", "灵魂乐", "节奏布鲁斯"),
         bpm=(72, 98),
         modes={"major": 6, "minor": 4},
         harmony="lofi",
@@ -138,7 +120,6 @@ POPULAR = (
     ),
     Genre(
         name="reggae",
-        words=("reggae", "ska", "dub", "jamaican", "雷鬼"),
         bpm=(70, 88),
         modes={"major": 6, "minor": 4},
         harmony="rock",
@@ -158,7 +139,6 @@ POPULAR = (
     ),
     Genre(
         name="disco",
-        words=("disco", "nu disco", "boogie", "迪斯科"),
         bpm=(112, 126),
         modes={"minor": 6, "major": 4},
         harmony="dance",

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from tasks.engines.sketch.cast import Seat
-from tasks.engines.sketch.chance import Chance
-from tasks.engines.sketch.harmony import Bar, scale_over
+from tasks.engines.sketch.music.chance import Chance
+from tasks.engines.sketch.music.theory import Chord, climb, nearest
 from tasks.engines.sketch.parts.event import Event, runs
 from tasks.engines.sketch.parts.patterns import BASS, variants
-from tasks.engines.sketch.plan import Plan
-from tasks.engines.sketch.theory import Chord, climb, nearest
+from tasks.engines.sketch.planning.cast import Seat
+from tasks.engines.sketch.planning.harmony import Bar, scale_over
+from tasks.engines.sketch.planning.plan import Plan
 
 
 def bass(plan: Plan, bars: Sequence[Bar], seat: Seat, chance: Chance) -> list[Event]:

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from tasks.engines.sketch.cast import Seat
-from tasks.engines.sketch.chance import Chance
-from tasks.engines.sketch.harmony import Bar, voicings, without_third
+from tasks.engines.sketch.music.chance import Chance
 from tasks.engines.sketch.parts.event import FORCE, Event, runs
 from tasks.engines.sketch.parts.patterns import ARP, COMP, Variants, variants
-from tasks.engines.sketch.plan import Plan
+from tasks.engines.sketch.planning.cast import Seat
+from tasks.engines.sketch.planning.harmony import Bar, voicings, without_third
+from tasks.engines.sketch.planning.plan import Plan
 
 SIZES = {"triad": 3, "seventh": 4, "ninth": 4, "power": 3}
 

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from tasks.engines.sketch.chance import Chance
-from tasks.engines.sketch.harmony import Bar
+from tasks.engines.sketch.music.chance import Chance
 from tasks.engines.sketch.parts import kits
 from tasks.engines.sketch.parts.event import FORCE, Event
 from tasks.engines.sketch.parts.kits import KITS, Kit
-from tasks.engines.sketch.plan import Plan
+from tasks.engines.sketch.planning.harmony import Bar
+from tasks.engines.sketch.planning.plan import Plan
 
 METRE = {"2/4": 4, "3/4": 3, "4/4": 4, "6/8": 6}
 RINGING = frozenset({kits.CRASH, kits.RIDE, kits.OPEN, kits.TRIANGLE, kits.BELL})

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from tasks.engines.sketch.cast import Seat
-from tasks.engines.sketch.chance import Chance
 from tasks.engines.sketch.genres import Melody
-from tasks.engines.sketch.harmony import Bar, scale_over
+from tasks.engines.sketch.music.chance import Chance
+from tasks.engines.sketch.music.theory import Chord, climb, nearest
 from tasks.engines.sketch.parts.event import Event
 from tasks.engines.sketch.parts.motif import Motif, make_motif
-from tasks.engines.sketch.plan import Plan
-from tasks.engines.sketch.theory import Chord, climb, nearest
+from tasks.engines.sketch.planning.cast import Seat
+from tasks.engines.sketch.planning.harmony import Bar, scale_over
+from tasks.engines.sketch.planning.plan import Plan
 
 # Which motifs a section is made of, and how phrases of four bars are built: (motif, scale steps up).
 THEMES = {

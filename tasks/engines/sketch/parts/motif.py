@@ -6,9 +6,9 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from tasks.engines.sketch.chance import Chance
 from tasks.engines.sketch.genres import Melody
-from tasks.engines.sketch.plan import Plan
+from tasks.engines.sketch.music.chance import Chance
+from tasks.engines.sketch.planning.plan import Plan
 
 # Cells in steps of the grid, rests negative: one beat, and two beats, in simple and compound metres.
 ONE_BEAT = ((4,), (2, 2), (3, 1), (2, 1, 1), (1, 1, 2), (-2, 2), (1, 1, 1, 1), (-4,))

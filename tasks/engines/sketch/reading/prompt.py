@@ -4,53 +4,21 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from collections.abc import Iterable
 from dataclasses import dataclass
 
-from tasks.engines.sketch.reading.clauses import denied, holds
-from tasks.engines.sketch.reading.keys import SIGNS, KeyWish, read_key
+from tasks.engines.sketch.music.theory import MODES, pitch_class
+from tasks.engines.sketch.reading.denial import Denials
+from tasks.engines.sketch.reading.keys import SIGNS, KeyWish, keys
 from tasks.engines.sketch.reading.lyrics import Sung, read_form
-from tasks.engines.sketch.reading.vocabulary import Kind, Mention, mentions
-from tasks.engines.sketch.reading.words import SPEEDS, TEMPI
-from tasks.engines.sketch.theory import MODES, pitch_class
+from tasks.engines.sketch.reading.mention import Kind, Mention
+from tasks.engines.sketch.reading.tempi import tempi
+from tasks.engines.sketch.reading.vocabulary import KANA, mentions, nothing, scan, weak_genres
 from tasks.jobs import JobRequest
 
-# These only colour another genre's name: "acoustic rock" is rock.
-WEAK_GENRES = frozenset(
-    {
-        "acoustic",
-        "electronic",
-        "dance",
-        "classical",
-        "pop",
-        "indie",
-        "alternative",
-        "atmospheric",
-        "movie",
-        "epic",
-    }
-    | {
-        "80s",
-        "1980s",
-        "groovy",
-        "swing",
-        "western",
-        "brazilian",
-        "china",
-        "oriental",
-        "dub",
-        "sleep",
-        "soundtrack",
-    }
-    | {"电子", "流行", "古典", "电影", "中国", "睡眠", "舞曲"}
-)
-BPM = re.compile(
-    r"(?P<a>\d{2,3}(?:\.\d+)?)\s*(?:(?:-|–|~|to|到|至)\s*(?P<b>\d{2,3}))?\s*(?:bpm|beats per minute|拍每分钟)"
-    r"|(?:bpm|tempo|速度|每分钟)\s*(?:of|is|at|[:=：为])?\s*(?:around|about|约)?\s*(?P<c>\d{2,3}(?:\.\d+)?)"
-    r"|(?:[♩=]\s*=?\s*|\bat )(?P<d>\d{2,3})(?=\s*(?:$|[,.;，。]))"
-)
-METRE = re.compile(r"(?<![\d/])(2/4|3/4|4/4|6/8)(?![\d/])")
+METRE = re.compile(r"(?<![\d/])(2/4|3/4|4/4|6/8|12/8|2/2|3/8)(?![\d/])")
+SAME_BEAT = {"12/8": "6/8", "2/2": "2/4", "3/8": "3/4"}  # metres that are played as another of the four
 BESIDE = re.compile(r"^[\s,]*(?:a|an|the|one|的|是)?\s*$")
-BPM_LOW, BPM_HIGH = 30.0, 300.0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -83,75 +51,116 @@ class Wish:
 def read(request: JobRequest) -> Wish:
     """What a request asks for, from its prompt, its lyrics' tags and its explicit fields."""
     original = unicodedata.normalize("NFKC", request.prompt).replace("’", "'")
-    text = original.casefold()
-    spans = denied(text)
-    said = [(mention, holds(spans, mention.start, mention.end, text)) for mention in mentions(text)]
-    wanted = _unique(_values(said, "instrument", refused=False))
-    key = _merge_keys(read_key(original), request.key_scale)
+    said = _Said(original)
+    wanted = _unique(said.wanted("instrument"))
+    genre = said.genre()
+    key = _merge_keys(said.key(), request.key_scale)
     return Wish(
-        genre=_genre(said, text),
-        bpm=request.bpm or _bpm(text),
-        tempo=next((float(TEMPI[word]) for word in _values(said, "tempo", refused=False)), None),
+        genre=genre,
+        bpm=request.bpm or said.bpm(),
+        tempo=next((float(tempo) for tempo in said.wanted("tempo")), None),
         speed=_speed(said),
         tonic=key.tonic,
         mode=key.mode,
-        metre=request.time_signature or _metre(text, said),
-        moods=_unique(_values(said, "mood", refused=False)),
+        metre=request.time_signature or next(iter(said.wanted("metre")), None),
+        moods=_unique(said.wanted("mood")),
         wanted=wanted,
-        unwanted=frozenset(_values(said, "instrument", refused=True)) - set(wanted),
-        unlike=frozenset(_values(said, "genre", refused=True)),
-        alone=_alone(said, text),
+        unwanted=frozenset((*said.refused("instrument"), *said.refused("refused"))) - set(wanted),
+        unlike=frozenset(said.refused("genre")) - {genre or ""},
+        alone=_alone(said),
         form=read_form(request.lyrics),
-        chinese=any("一" <= character <= "鿿" for character in text),
+        chinese=_is_chinese(original),
     )
 
 
-def _values(said: list[tuple[Mention, bool]], kind: Kind, *, refused: bool) -> list[str]:
-    return [mention.value for mention, no in said if mention.kind == kind and no == refused]
+class _Said:
+    """All that a prompt says, and whether it asks for it."""
+
+    def __init__(self, original: str) -> None:
+        self.text = _fold(original)
+        numbers, named = tempi(self.text), _outside(keys(original), _silent(self.text))
+        # 一百零三拍 is a tempo and holds no 三拍; "3/4" written is clearer than any word for a metre.
+        words = [m for m in mentions(self.text) if m.kind != "metre" or not _overlaps(m, numbers)]
+        written = [
+            Mention("metre", SAME_BEAT.get(match[1], match[1]), match.start(), match.end())
+            for match in METRE.finditer(self.text)
+        ]
+        denials = Denials(self.text, [*words, *written, *numbers, *named])
+        self._denials = denials
+        self.words = [m for m in [*written, *words] if not denials.leaves_open(m)]
+        self._numbers = [m for m in numbers if not denials.refuses(m)]
+        self._keys = [m for m in named if not denials.refuses(m)]
+
+    def is_refused(self, mention: Mention[str]) -> bool:
+        return self._denials.refuses(mention)
+
+    def wanted(self, kind: Kind) -> list[str]:
+        return [m.value for m in self.words if m.kind == kind and not self.is_refused(m)]
+
+    def refused(self, kind: Kind) -> list[str]:
+        return [m.value for m in self.words if m.kind == kind and self.is_refused(m)]
+
+    def bpm(self) -> float | None:
+        return next((m.value for m in self._numbers), None)
+
+    def key(self) -> KeyWish:
+        """The first key, else a mode alone."""
+        ordered = sorted(self._keys, key=lambda m: m.kind == "mode")
+        return next((m.value for m in ordered), KeyWish())
+
+    def genre(self) -> str | None:
+        found = [m for m in self.words if m.kind == "genre" and not self.is_refused(m)]
+        strong = [m for m in found if self.text[m.start : m.end] not in weak_genres()]
+        return next((m.value for m in (*strong, *found)), None)
+
+
+def _fold(original: str) -> str:
+    """Case-folded letter by letter, so that every place stays where it is."""
+    return "".join(folded if len(folded := letter.casefold()) == 1 else letter for letter in original)
+
+
+def _silent(text: str) -> list[tuple[int, int]]:
+    return [(start, end) for start, end, _ in scan(text) if text[start:end] in nothing()]
+
+
+def _outside(found: list[Mention[KeyWish]], spans: list[tuple[int, int]]) -> list[Mention[KeyWish]]:
+    return [m for m in found if not any(a <= m.start < b for a, b in spans)]
+
+
+def _overlaps(mention: Mention[str], others: Iterable[Mention[float]]) -> bool:
+    return any(mention.start < other.end and other.start < mention.end for other in others)
+
+
+def _is_chinese(text: str) -> bool:
+    """Whether a prompt is in Chinese: at least as many characters as words in letters, and no Japanese."""
+    characters = sum("一" <= character <= "鿿" for character in text)
+    return characters > 0 and characters >= len(re.findall(r"[A-Za-z]+", text)) and not KANA.search(text)
 
 
 def _unique(values: list[str]) -> tuple[str, ...]:
     return tuple(dict.fromkeys(values))
 
 
-def _genre(said: list[tuple[Mention, bool]], text: str) -> str | None:
-    found = [mention for mention, no in said if mention.kind == "genre" and not no]
-    strong = [mention for mention in found if text[mention.start : mention.end] not in WEAK_GENRES]
-    return next((mention.value for mention in (*strong, *found)), None)
-
-
-def _bpm(text: str) -> float | None:
-    for match in BPM.finditer(text):
-        first = float(match["a"] or match["c"] or match["d"])
-        bpm = (first + float(match["b"])) / 2 if match["b"] else first
-        if BPM_LOW <= bpm <= BPM_HIGH:
-            return bpm
-    return None
-
-
-def _speed(said: list[tuple[Mention, bool]]) -> float:
+def _speed(said: _Said) -> float:
     """The product would exaggerate "slow, very slow"; the strongest word counts. Denied ones pull back."""
-    wanted = [SPEEDS[word] for word in _values(said, "speed", refused=False)]
+    wanted = [float(factor) for factor in said.wanted("speed")]
     if wanted:
         return max(wanted, key=lambda factor: abs(factor - 1.0))
-    refused = [SPEEDS[word] for word in _values(said, "speed", refused=True)]
+    refused = [float(factor) for factor in said.refused("speed")]
     if any(factor > 1 for factor in refused) and any(factor < 1 for factor in refused):
         return 1.0
     return next((0.94 if factor > 1 else 1.06 for factor in refused), 1.0)
 
 
-def _metre(text: str, said: list[tuple[Mention, bool]]) -> str | None:
-    written = METRE.search(text)
-    return written.group(1) if written else next(iter(_values(said, "metre", refused=False)), None)
-
-
-def _alone(said: list[tuple[Mention, bool]], text: str) -> bool:
+def _alone(said: _Said) -> bool:
     """Whether "solo", "only" or their like stands beside a wanted instrument.
 
     A solo that someone takes ("with a guitar solo") leaves the others in.
     """
-    instruments = [mention for mention, no in said if mention.kind == "instrument" and not no]
-    for word in (mention for mention, no in said if mention.kind == "alone" and not no):
+    text = said.text
+    asked = [mention for mention in said.words if not said.is_refused(mention)]
+    instruments = [mention for mention in asked if mention.kind == "instrument"]
+    for word in (mention for mention in asked if mention.kind == "alone"):
         if text[: word.start].endswith("not "):
             continue
         for instrument in instruments:

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from tasks.engines.sketch.score import Score
+from tasks.engines.sketch.music.score import Score
 from tasks.engines.sketch.sound import master as mastering
 from tasks.engines.sketch.sound.font import Font
 from tasks.engines.sketch.sound.room import add_room

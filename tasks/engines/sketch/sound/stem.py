@@ -11,7 +11,7 @@ import numpy.typing as npt
 from scipy import fft
 
 from tasks.audio.loudness import RELATIVE_GATE, k_weighting
-from tasks.engines.sketch.score import Note, Track
+from tasks.engines.sketch.music.score import Note, Track
 from tasks.engines.sketch.sound.font import Font, Zone
 from tasks.engines.sketch.sound.tone import RATE, Mono, Tone, make
 

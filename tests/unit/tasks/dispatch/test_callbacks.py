@@ -14,7 +14,7 @@ from observability.logging import configure
 from tasks.dispatch.callbacks import PER_OWNER, CallbackSender
 from tasks.dispatch.delivery import Answer
 from tasks.ledger import LedgerUnavailable
-from tasks.ledger.accepting.callbacks import CallbackTable
+from tasks.ledger.callbacks import Callbacks
 from tests.ledgers import Clock, accept_one, register, run
 from tests.servers.workers import eventually
 
@@ -31,14 +31,14 @@ class Receiver:
         self.answers = list(answers)
         self.seen: list[tuple[str, dict[str, Any]]] = []
 
-    def __call__(self, url: str, document: dict[str, Any]) -> Answer:
+    def __call__(self, url: str, document: dict[str, Any], **_: Any) -> Answer:
         self.seen.append((url, document))
         return self.answers.pop(0) if len(self.answers) > 1 else self.answers[0]
 
 
 @pytest.fixture
-def table(ledger, clock) -> CallbackTable:
-    return CallbackTable(ledger._database, clock)
+def table(ledger) -> Callbacks:
+    return ledger.callbacks
 
 
 @pytest.fixture
@@ -49,8 +49,8 @@ def lines(tmp_path: Path) -> Iterator[Callable[[], list[str]]]:
     configure("tutti-test", None, level="error")
 
 
-def courier(ledger, table, post) -> CallbackSender:
-    return CallbackSender(ledger, table, lambda name: f"https://tutti.example/output/{name}", 24.0, post)
+def courier(ledger, post) -> CallbackSender:
+    return CallbackSender(ledger, lambda name: f"https://tutti.example/output/{name}", 24.0, post)
 
 
 def turn(one: CallbackSender) -> None:
@@ -60,13 +60,13 @@ def turn(one: CallbackSender) -> None:
 
 def cancelled(ledger, **values: Any) -> str:
     job_id = accept_one(ledger, callback_url=URL, **values)
-    ledger.cancel(job_id)
+    ledger.submissions.cancel(job_id)
     return job_id
 
 
 def test_who_asked_to_hear_is_told_how_the_job_ended_and_told_once(ledger, table, lines):
     receiver = Receiver(TAKEN)
-    one, job_id = courier(ledger, table, receiver), cancelled(ledger)
+    one, job_id = courier(ledger, receiver), cancelled(ledger)
     turn(one)
     turn(one)
     ((url, document),) = receiver.seen
@@ -80,14 +80,14 @@ def test_a_song_is_told_with_the_address_of_its_file(ledger, table):
     receiver = Receiver(TAKEN)
     job_id = accept_one(ledger, callback_url=URL)
     run(ledger, job_id, epoch=register(ledger))
-    turn(courier(ledger, table, receiver))
+    turn(courier(ledger, receiver))
     ((_, document),) = receiver.seen
     assert document["outputs"][0]["url"] == f"https://tutti.example/output/{job_id}.wav"
 
 
 def test_a_failing_receiver_is_tried_later_and_later(ledger, table, clock: Clock, lines):
     receiver = Receiver(FAILING, FAILING, TAKEN)
-    one = courier(ledger, table, receiver)
+    one = courier(ledger, receiver)
     cancelled(ledger)
     turn(one)
     turn(one)
@@ -100,7 +100,7 @@ def test_a_failing_receiver_is_tried_later_and_later(ledger, table, clock: Clock
 
 def test_a_receiver_that_fails_for_too_long_is_given_up(ledger, table, clock: Clock, lines):
     receiver = Receiver(FAILING)
-    one = courier(ledger, table, receiver)
+    one = courier(ledger, receiver)
     cancelled(ledger)
     turn(one)
     clock.now += 24 * 3600.0 + 1
@@ -113,7 +113,7 @@ def test_a_receiver_that_fails_for_too_long_is_given_up(ledger, table, clock: Cl
 
 def test_a_receiver_that_refuses_is_not_asked_again(ledger, table, clock: Clock, lines):
     receiver = Receiver(REFUSED)
-    one = courier(ledger, table, receiver)
+    one = courier(ledger, receiver)
     cancelled(ledger)
     turn(one)
     clock.now += 3600.0
@@ -124,14 +124,14 @@ def test_a_receiver_that_refuses_is_not_asked_again(ledger, table, clock: Clock,
 def test_one_delivery_that_breaks_does_not_end_the_others(ledger, table):
     told: list[str] = []
 
-    def post(_: str, document: dict[str, Any]) -> Answer:
+    def post(_: str, document: dict[str, Any], **__: Any) -> Answer:
         if document["id"] == bad:
             raise RuntimeError("no such thing")
         told.append(document["id"])
         return TAKEN
 
     bad, good = cancelled(ledger), cancelled(ledger)
-    turn(courier(ledger, table, post))
+    turn(courier(ledger, post))
     assert told == [good]
 
 
@@ -139,16 +139,16 @@ def test_one_owners_slow_receiver_leaves_room_for_the_others(ledger, table):
     slow = [accept_one(ledger, callback_url=URL, owner="slow") for _ in range(2 * PER_OWNER)]
     go, told = threading.Event(), []
 
-    def post(_: str, document: dict[str, Any]) -> Answer:
+    def post(_: str, document: dict[str, Any], **__: Any) -> Answer:
         if document["id"] in slow:
             go.wait(60)
         told.append(document["id"])
         return TAKEN
 
-    one = courier(ledger, table, post)
+    one = courier(ledger, post)
     for half in (slow[PER_OWNER:], slow[:PER_OWNER]):  # those that were promised first end last
         for job_id in half:
-            ledger.cancel(job_id)
+            ledger.submissions.cancel(job_id)
         one.turn()
     assert set(one._under_way) == set(slow[PER_OWNER:])
     quick = cancelled(ledger, owner="quick")
@@ -162,7 +162,7 @@ def test_one_owners_slow_receiver_leaves_room_for_the_others(ledger, table):
 
 def test_what_was_taken_is_not_posted_again_while_the_ledger_cannot_be_written(ledger, table, monkeypatch):
     receiver = Receiver(TAKEN)
-    one, settle = courier(ledger, table, receiver), table.settle
+    one, settle = courier(ledger, receiver), table.settle
 
     def away(_: str) -> None:
         raise LedgerUnavailable("away")

@@ -8,10 +8,8 @@ import pytest
 
 from tasks.dispatch.canary import judge, look
 from tasks.jobs import ErrorClass, JobRequest, Output, new_job_id
-from tasks.ledger import Ledger, NewJob, WorkerInfo
-from tasks.ledger.operating.canary import CanaryTable
-from tasks.ledger.operating.records import Canary, Sample
-from tasks.ledger.operating.tables import opened
+from tasks.ledger import Canary, Ledger, NewJob, Sample, WorkerInfo
+from tasks.ledger.canaries import Canaries
 from web.request.lane import lane_of
 
 V2 = Canary(version="v2", percent=10, since=0)
@@ -90,29 +88,27 @@ def ledger(ledger_url: str):
 
 
 @pytest.fixture
-def lanes(ledger_url: str, ledger: Ledger):
-    database = opened(ledger_url)
-    yield CanaryTable(database)
-    database.close()
+def lanes(ledger: Ledger) -> Canaries:
+    return ledger.canaries
 
 
 def run(ledger: Ledger, lane: str, error: ErrorClass | None = None) -> None:
     job_id = new_job_id("a")
     request = JobRequest(prompt="a calm song", duration=10)
-    ledger.accept(NewJob(id=job_id, request=request, model_queue="sketch@1", lane=lane)).result()
-    ledger.release(100)
+    ledger.submissions.accept(NewJob(id=job_id, request=request, model_queue="sketch@1", lane=lane)).result()
+    ledger.dispatch.release(100)
     info = WorkerInfo(id="w", node="n", queues=("sketch@1",), engine="sketch", model_version="1")
-    epoch = ledger.register_worker(info)
-    job = ledger.claim(job_id, "w", epoch)
+    epoch = ledger.workers.register(info)
+    job = ledger.workers.claim(job_id, "w", epoch)
     assert job is not None
     if error:
-        assert ledger.fail(job_id, job.attempt, "w", epoch, error, "because")
+        assert ledger.workers.fail(job_id, job.attempt, "w", epoch, error, "because")
     else:
         song = Output(name=f"{job_id}.wav", format="wav", seconds=10, bytes=1, sha256="0" * 64)
-        assert ledger.finish(job_id, job.attempt, "w", epoch, [song])
+        assert ledger.workers.finish(job_id, job.attempt, "w", epoch, [song])
 
 
-def test_a_canary_that_fails_is_stopped_by_its_jobs_in_the_ledger(ledger: Ledger, lanes: CanaryTable) -> None:
+def test_a_canary_that_fails_is_stopped_by_its_jobs_in_the_ledger(ledger: Ledger, lanes: Canaries) -> None:
     assert look(lanes) is None
     run(ledger, "canary", ErrorClass.ENGINE_CRASH)
     lanes.set("v2", 10)
@@ -132,7 +128,7 @@ def test_a_canary_that_fails_is_stopped_by_its_jobs_in_the_ledger(ledger: Ledger
     assert look(lanes) is None
 
 
-def test_another_share_keeps_what_was_seen_and_another_version_begins_anew(lanes: CanaryTable) -> None:
+def test_another_share_keeps_what_was_seen_and_another_version_begins_anew(lanes: Canaries) -> None:
     first = lanes.set("v2", 10)
     assert lanes.set("v2", 50).since == first.since
     assert lanes.get().percent == 50

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 
 import pytest
 
@@ -62,7 +63,7 @@ def test_what_nobody_claims_beside_an_idle_worker_is_sent_again(ledger, dispatch
     assert taken(broker) == [job_id]  # and with that it is lost
     for _ in range(int(LOST_SECONDS)):
         clock.now += UPKEEP_SECONDS
-        ledger.renew("gpu0@a", epoch)
+        ledger.workers.renew("gpu0@a", epoch)
         turn(dispatcher)
     turn(dispatcher)
     assert taken(broker) == [job_id]
@@ -71,12 +72,12 @@ def test_what_nobody_claims_beside_an_idle_worker_is_sent_again(ledger, dispatch
 def test_what_nobody_claims_while_all_are_busy_is_not_sent_again(ledger, dispatcher, broker, clock):
     job_id, waiting = accept(ledger, 2)
     epoch = register(ledger)
-    ledger.claim(job_id, "gpu0@a", epoch)
+    ledger.workers.claim(job_id, "gpu0@a", epoch)
     turn(dispatcher)
     assert taken(broker) == [waiting]
     for _ in range(10):
         clock.now += UPKEEP_SECONDS
-        ledger.renew("gpu0@a", epoch)
+        ledger.workers.renew("gpu0@a", epoch)
         turn(dispatcher)
     assert taken(broker) == []
 
@@ -112,7 +113,7 @@ def test_what_a_broker_could_not_take_for_long_is_sent_once_when_it_is_back(ledg
     for second in range(10):
         publisher.deaf = second < 8
         clock.now += UPKEEP_SECONDS
-        ledger.renew("gpu0@a", epoch)
+        ledger.workers.renew("gpu0@a", epoch)
         turn(dispatcher)
     assert taken(broker) == [job_id]
     publisher.close()
@@ -148,7 +149,7 @@ def test_a_standby_takes_over_when_the_lease_ends_and_sends_what_was_lost(
     seen = set(taken(broker))
     for _ in range(6):
         clock.now += UPKEEP_SECONDS
-        ledger.renew("gpu0@a", epoch)
+        ledger.workers.renew("gpu0@a", epoch)
         turn(second)
         turn(first)
         seen.update(taken(broker))
@@ -176,22 +177,22 @@ def test_a_standby_takes_over_at_once_where_the_active_one_leaves(open_ledger, p
 
 
 def test_everything_but_messages_goes_on_while_the_broker_is_frozen(open_ledger, clock, broker):
-    ledger = open_ledger()
+    ledger, watching = open_ledger(), open_ledger(clock=time.time)
     patient = Publisher(make_app(Settings(broker_url=broker.url), 120.0), broker.url)
     dispatcher, standby = Dispatcher(ledger, patient, clock=clock), Dispatcher(open_ledger(), patient)
     dead, late = accept_one(ledger), accept_one(ledger, start_within=8.0)
-    ledger.claim(dead, "gpu0@a", register(ledger))
+    ledger.workers.claim(dead, "gpu0@a", register(ledger))
     dispatcher.watch()
     broker.freeze()
     try:
         carrying = threading.Thread(target=dispatcher.carry, daemon=True)
         carrying.start()
-        eventually(lambda: any(view.released for view in ledger._lines.queues_now()))
+        eventually(lambda: any(view.released for view in watching.views.queues()))
         for _ in range(12):
             clock.now += 1
             dispatcher.watch()
             assert not standby._leader.turn()
-        assert [ledger.get(one).state for one in (dead, late)] == [JobState.QUEUED, JobState.FAILED]
+        assert [ledger.views.get(one).state for one in (dead, late)] == [JobState.QUEUED, JobState.FAILED]
         assert carrying.is_alive()
     finally:
         broker.thaw()

@@ -19,7 +19,7 @@ def maintenance(ledger, clock) -> Maintenance:
 
 
 def turn(maintenance: Maintenance) -> list[str]:
-    return maintenance.turn(maintenance._ledger.workers())
+    return maintenance.turn(maintenance._ledger.views.workers())
 
 
 def test_a_job_meant_for_one_machine_goes_to_all_after_some_seconds(ledger, clock, maintenance):
@@ -27,16 +27,16 @@ def test_a_job_meant_for_one_machine_goes_to_all_after_some_seconds(ledger, cloc
     register(ledger, queues=(NODE, QUEUE))
     clock.now += AFFINITY_SECONDS - 1
     assert turn(maintenance) == []
-    assert ledger.get(job_id).queue == NODE
+    assert ledger.views.get(job_id).queue == NODE
     clock.now += 1
     assert turn(maintenance) == []  # its machine lives: the queue is not to be emptied
-    assert ledger.get(job_id).queue == QUEUE
+    assert ledger.views.get(job_id).queue == QUEUE
 
 
 def test_a_job_meant_for_a_machine_that_is_gone_goes_to_all_at_once(ledger, maintenance):
     job_id = accept_one(ledger, preferred_queue=NODE)
     assert turn(maintenance) == [NODE]
-    assert ledger.get(job_id).queue == QUEUE
+    assert ledger.views.get(job_id).queue == QUEUE
     assert turn(maintenance) == []
 
 
@@ -45,34 +45,34 @@ def test_jobs_of_a_version_nobody_runs_go_to_the_version_that_is_run(ledger, clo
     epoch = register(ledger, "gpu0@b", queues=("sketch@2",), version="2")
     turn(maintenance)
     clock.now += ORPHANED_SECONDS - 1
-    ledger.renew("gpu0@b", epoch)
+    ledger.workers.renew("gpu0@b", epoch)
     epoch = register(ledger, "gpu0@b", queues=("sketch@2",), version="2")
     turn(maintenance)
-    assert ledger.get(job_id).queue == QUEUE
+    assert ledger.views.get(job_id).queue == QUEUE
     clock.now += 2
     turn(maintenance)
-    assert ledger.get(job_id).queue == "sketch@2"
-    assert ledger.claim(job_id, "gpu0@b", epoch)
+    assert ledger.views.get(job_id).queue == "sketch@2"
+    assert ledger.workers.claim(job_id, "gpu0@b", epoch)
 
 
 def test_jobs_of_a_dead_worker_are_free_again_and_that_is_told(ledger, clock, maintenance, told):
     job_id = accept_one(ledger)
-    ledger.claim(job_id, "gpu0@a", register(ledger))
+    ledger.workers.claim(job_id, "gpu0@a", register(ledger))
     turn(maintenance)
-    assert ledger.get(job_id).state is JobState.RUNNING
+    assert ledger.views.get(job_id).state is JobState.RUNNING
     clock.now += LEASE + 1
     turn(maintenance)
-    assert ledger.get(job_id).state is JobState.QUEUED
+    assert ledger.views.get(job_id).state is JobState.QUEUED
     assert told(job_id) == ["job.requeued"]
 
 
 def test_a_job_that_has_lost_its_last_worker_fails(ledger, clock, maintenance, told):
     job_id = accept_one(ledger)
     for _ in range(3):
-        ledger.claim(job_id, "gpu0@a", register(ledger))
+        ledger.workers.claim(job_id, "gpu0@a", register(ledger))
         clock.now += LEASE + 1
         turn(maintenance)
-    job = ledger.get(job_id)
+    job = ledger.views.get(job_id)
     assert (job.state, job.error.error_class) == (JobState.FAILED, ErrorClass.WORKER_LOST)
     assert told(job_id) == ["job.requeued", "job.requeued", "job.failed"]
 
@@ -81,8 +81,8 @@ def test_a_job_that_could_not_start_in_time_fails(ledger, clock, maintenance, to
     late, patient = accept_one(ledger, start_within=5.0), accept_one(ledger)
     clock.now += 6
     turn(maintenance)
-    assert ledger.get(late).error.error_class is ErrorClass.DEADLINE
-    assert ledger.get(patient).state is JobState.QUEUED
+    assert ledger.views.get(late).error.error_class is ErrorClass.DEADLINE
+    assert ledger.views.get(patient).state is JobState.QUEUED
     assert told(late) == ["job.failed"]
 
 
@@ -91,7 +91,7 @@ def test_every_end_that_no_worker_tells_of_is_told_once_with_its_trace(ledger, m
     traced = {"traceparent": f"00-{trace}-b7ad6b7169203331-01"}
     leader, follower = accept(ledger, 2, seed=7, **traced)
     cancelled = accept_one(ledger, **traced)
-    ledger.cancel(cancelled)
+    ledger.submissions.cancel(cancelled)
     assert run(ledger, leader, epoch=register(ledger))
     turn(maintenance)
     turn(maintenance)
@@ -102,16 +102,16 @@ def test_every_end_that_no_worker_tells_of_is_told_once_with_its_trace(ledger, m
 
 def test_the_followers_of_a_failed_run_fail_and_are_told_of(ledger, maintenance, told):
     leader, follower = accept(ledger, 2, seed=7)
-    job = ledger.claim(leader, "gpu0@a", epoch := register(ledger))
-    assert ledger.fail(leader, job.attempt, "gpu0@a", epoch, ErrorClass.INTERNAL, "broken")
+    job = ledger.workers.claim(leader, "gpu0@a", epoch := register(ledger))
+    assert ledger.workers.fail(leader, job.attempt, "gpu0@a", epoch, ErrorClass.INTERNAL, "broken")
     turn(maintenance)
     assert (told(leader), told(follower)) == ([], ["job.failed"])
 
 
 def test_a_cancelled_job_whose_worker_died_is_told_of_as_cancelled(ledger, clock, maintenance, told):
     job_id = accept_one(ledger)
-    ledger.claim(job_id, "gpu0@a", register(ledger))
-    ledger.cancel(job_id)
+    ledger.workers.claim(job_id, "gpu0@a", register(ledger))
+    ledger.submissions.cancel(job_id)
     clock.now += LEASE + 1
     turn(maintenance)
     assert told(job_id) == ["job.cancelled"]

@@ -3,7 +3,7 @@ import pytest
 
 from observability.logging import configure
 from tasks.dispatch import queue_report as report
-from tasks.ledger.records import QueueView
+from tasks.ledger import QueueView
 
 
 @pytest.fixture

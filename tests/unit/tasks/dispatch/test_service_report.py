@@ -8,7 +8,7 @@ import pytest
 from observability.logging import configure
 from tasks.dispatch import service_report as standing
 from tasks.jobs import ErrorClass
-from tasks.ledger.views import standing as ledger_standing
+from tasks.ledger.views import recent
 from tests.ledgers import accept_one, new_job, register, song
 
 
@@ -27,14 +27,14 @@ def told(path, action):
 
 
 def end(ledger, clock, worker, *, seconds=2.0, error=None, **values):
-    job_id = ledger.accept(new_job(duration=60, **values)).result(30).job.id
-    job = ledger.claim(job_id, worker, 1)
+    job_id = ledger.submissions.accept(new_job(duration=60, **values)).result(30).job.id
+    job = ledger.workers.claim(job_id, worker, 1)
     clock.now += seconds
-    assert ledger.renew(worker, 1).alive
+    assert ledger.workers.renew(worker, 1).alive
     if error:
-        assert ledger.fail(job_id, job.attempt, worker, 1, error, "so")
+        assert ledger.workers.fail(job_id, job.attempt, worker, 1, error, "so")
     else:
-        assert ledger.finish(job_id, job.attempt, worker, 1, [song(job_id)])
+        assert ledger.workers.finish(job_id, job.attempt, worker, 1, [song(job_id)])
 
 
 def test_the_hours_share_leaves_out_peoples_own_failures_and_older_jobs(ledger, clock, path):
@@ -56,18 +56,18 @@ def test_the_hours_share_leaves_out_peoples_own_failures_and_older_jobs(ledger, 
     assert line["service"]["hour"] == {"ended": 8, "failed": 2, "failed_share": 0.25}
     assert line["service"]["recent"] == {"ended": 0, "failed": 0, "failed_share": 0.0}
     assert line["service"]["open"] == {"jobs": 1, "oldest_seconds": 400.0}
-    ledger.cancel(waiting)
+    ledger.submissions.cancel(waiting)
     report.tell(ledger)
     assert told(path, "service.state")[-1]["service"]["open"] == {"jobs": 0, "oldest_seconds": 0.0}
 
 
 def test_a_share_stays_a_share_where_only_the_latest_jobs_are_looked_at(ledger, clock, monkeypatch):
-    monkeypatch.setattr(ledger_standing, "MOST", 10)
+    monkeypatch.setattr(recent, "MOST", 10)
     register(ledger)
     for number in range(40):
         end(ledger, clock, "gpu0@a", error=ErrorClass.INTERNAL if number % 4 == 0 else None)
 
-    assert standing.failed_share(ledger.ended(3600))["failed_share"] == pytest.approx(0.25, abs=0.1)
+    assert standing.failed_share(ledger.views.ended(3600))["failed_share"] == pytest.approx(0.25, abs=0.1)
 
 
 def test_a_slow_gpu_is_told_as_a_multiple_of_the_fleets_median(ledger, clock, path):
@@ -109,8 +109,8 @@ def test_only_a_worker_that_did_not_say_goodbye_is_silent_until_it_is_back_or_an
     report = standing.ServiceReport()
 
     def look():
-        report.note(ledger.workers())
-        ledger.expire_workers()
+        report.note(ledger.views.workers())
+        ledger.dispatch.expire_workers()
         report.tell(ledger)
         return {
             line["worker"]["id"]: line["worker"]["silent_seconds"] for line in told(path, "worker.silent")
@@ -118,7 +118,7 @@ def test_only_a_worker_that_did_not_say_goodbye_is_silent_until_it_is_back_or_an
 
     left, _lost, _back = (register(ledger, name) for name in ("gpu0@a", "gpu1@a", "gpu2@a"))
     assert look() == {}
-    ledger.retire_worker("gpu0@a", left)
+    ledger.workers.retire("gpu0@a", left)
     clock.now += 11
     assert look().keys() == {"gpu1@a", "gpu2@a"}
     register(ledger, "gpu2@a")

@@ -1,7 +1,9 @@
 import subprocess
 import sys
 
+import numpy as np
 import pytest
+from safetensors.numpy import save_file
 
 from tasks import engines
 from tasks.engines import UnknownEngine, load_engine, model_of, resolve
@@ -33,6 +35,12 @@ def test_auto_takes_acestep_only_where_a_gpu_and_the_model_are(tmp_path, monkeyp
     assert resolve(Settings(model=str(tmp_path))) == "sketch"
     assert resolve(Settings(model="nobody/has-this-one")) == "sketch"
     (tmp_path / "model_index.json").write_text("{}")
+    assert resolve(Settings(model=str(tmp_path))) == "sketch", "an index without weights is no model"
+    (tmp_path / "transformer").mkdir()
+    (tmp_path / "transformer" / "config.json").write_text('{"is_turbo": true}')
+    save_file(
+        {"w": np.zeros(1, np.float32)}, tmp_path / "transformer" / "diffusion_pytorch_model.safetensors"
+    )
     assert resolve(Settings(model=str(tmp_path))) == "acestep"
     monkeypatch.setattr(engines, "_has_gpu", lambda: False)
     assert resolve(Settings(model=str(tmp_path))) == "sketch"

@@ -17,8 +17,7 @@ from alembic.script import ScriptDirectory
 
 from tasks.jobs import JobState
 from tasks.ledger import Ledger, LedgerFull, LedgerUnavailable
-from tasks.ledger.operating import tables as operating
-from tasks.ledger.sql import room
+from tasks.ledger.sql import disk_guard
 from tasks.ledger.sql.database import Database
 from tasks.ledger.sql.migrate import HEAD
 from tasks.ledger.sql.schema import metadata
@@ -28,7 +27,7 @@ from tests.ledgers import accept, accept_one, new_job, register
 def test_the_migrations_make_the_tables_that_the_code_means(ledger, ledger_url):
     database = Database(ledger_url)
     with database.writer.connect() as connection:
-        assert compare_metadata(MigrationContext.configure(connection), [metadata, operating.metadata]) == []
+        assert compare_metadata(MigrationContext.configure(connection), metadata) == []
     database.close()
 
 
@@ -50,7 +49,7 @@ def test_many_threads_accept_and_every_job_is_there(ledger):
     answers = []
 
     def submit():
-        answers.extend([ledger.accept(new_job()) for _ in range(50)])
+        answers.extend([ledger.submissions.accept(new_job()) for _ in range(50)])
 
     threads = [threading.Thread(target=submit) for _ in range(4)]
     for thread in threads:
@@ -59,24 +58,24 @@ def test_many_threads_accept_and_every_job_is_there(ledger):
         thread.join()
     wait(answers)
     assert len({answer.result().job.id for answer in answers}) == 200
-    assert ledger.counters()["queued"] == 200
+    assert ledger.views.counters()["queued"] == 200
 
 
 def test_one_job_that_cannot_be_written_leaves_its_neighbours_alone(ledger):
     twice = new_job()
-    ledger.accept(twice).result()
-    answers = [ledger.accept(one) for one in (new_job(), twice, new_job())]
+    ledger.submissions.accept(twice).result()
+    answers = [ledger.submissions.accept(one) for one in (new_job(), twice, new_job())]
     wait(answers)
     assert [type(answer.exception()) for answer in answers] == [type(None), LedgerUnavailable, type(None)]
 
 
 def test_jobs_that_come_together_are_answered_in_their_order_and_the_bad_one_alone_is_refused(ledger):
     twice, good = new_job(), [new_job(), new_job()]
-    ledger.accept(twice).result()
-    first, bad, last = ledger.accept_many([good[0], twice, good[1]]).result()
+    ledger.submissions.accept(twice).result()
+    first, bad, last = ledger.submissions.accept_many([good[0], twice, good[1]]).result()
     assert [first.job.id, last.job.id] == [one.id for one in good]
     assert isinstance(bad, LedgerUnavailable)
-    assert ledger.counters()["queued"] == 3
+    assert ledger.views.counters()["queued"] == 3
 
 
 def test_an_accepted_job_survives_kill_9_of_the_process_that_accepted_it(ledger, ledger_url):
@@ -90,7 +89,7 @@ def test_an_accepted_job_survives_kill_9_of_the_process_that_accepted_it(ledger,
     process.kill()
     told += [line.strip() for line in process.stdout.read().splitlines(keepends=True) if line.endswith("\n")]
     process.wait()
-    assert all(ledger.get(job_id).state is JobState.QUEUED for job_id in told)
+    assert all(ledger.views.get(job_id).state is JobState.QUEUED for job_id in told)
 
 
 def test_beyond_max_queued_jobs_are_refused_until_some_leave(open_ledger):
@@ -98,13 +97,12 @@ def test_beyond_max_queued_jobs_are_refused_until_some_leave(open_ledger):
     first, *_ = accept(ledger, 3)
     with pytest.raises(LedgerFull):
         accept(ledger)
-    ledger.claim(first, "gpu0@a", register(ledger))
+    ledger.workers.claim(first, "gpu0@a", register(ledger))
     assert accept(ledger)
 
 
 def test_a_nearly_full_disk_refuses_before_accepting(tmp_path, monkeypatch):
-    monkeypatch.setattr(room, "KEEP_FREE", 2**62)
-    monkeypatch.setattr(room.Room.__init__, "__defaults__", (2**62,))
+    monkeypatch.setattr(disk_guard, "KEEP_FREE", 2**62)
     with Ledger(f"sqlite:///{tmp_path / 'ledger.db'}") as ledger, pytest.raises(LedgerFull):
         accept(ledger)
 
@@ -117,7 +115,7 @@ def test_a_database_that_cannot_be_written_is_unavailable_and_works_again_after(
             other.execute("CREATE TRIGGER broken BEFORE INSERT ON jobs BEGIN SELECT RAISE(FAIL, 'disk'); END")
         with pytest.raises(LedgerUnavailable):
             accept(ledger)
-        assert ledger.get(job_id)
+        assert ledger.views.get(job_id)
         with sqlite3.connect(path) as other:
             other.execute("DROP TRIGGER broken")
         assert accept(ledger)
@@ -135,9 +133,9 @@ def test_a_postgresql_that_went_away_is_unavailable_and_found_again():
             with pytest.raises(LedgerUnavailable):
                 accept(ledger)
             with pytest.raises(LedgerUnavailable):
-                ledger.get(job_id)
+                ledger.views.get(job_id)
             server.start()
-            assert ledger.get(job_id).state is JobState.QUEUED
+            assert ledger.views.get(job_id).state is JobState.QUEUED
             assert accept(ledger)
     finally:
         server.close()
@@ -150,10 +148,10 @@ def test_a_url_that_keeps_nothing_is_refused():
 
 def test_positions_stay_cheap_with_many_waiting(tmp_path):
     with Ledger(f"sqlite:///{tmp_path / 'ledger.db'}") as ledger:
-        answers = [ledger.accept(new_job(owner=f"owner{n % 50}")) for n in range(5_000)]
+        answers = [ledger.submissions.accept(new_job(owner=f"owner{n % 50}")) for n in range(5_000)]
         last = answers[-1].result(60).job.id
         began = time.perf_counter()
-        assert ledger.watch([last])[last].position == pytest.approx(5_000, abs=60)
+        assert ledger.views.snapshots([last])[last].position == pytest.approx(5_000, abs=60)
         assert time.perf_counter() - began < 5  # a guard against quadratic work, not a measure
 
 
@@ -164,6 +162,6 @@ def test_reads_do_not_wait_for_a_writer(tmp_path):
         database = Database(url)
         with database.write() as connection:
             connection.execute(sa.text("UPDATE live SET stage = 'held'"))
-            assert ledger.get(job_id).stage is None
+            assert ledger.views.get(job_id).stage is None
         database.close()
-        assert ledger.get(job_id).stage == "held"
+        assert ledger.views.get(job_id).stage == "held"

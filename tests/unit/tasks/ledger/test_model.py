@@ -12,6 +12,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 
 from tasks.jobs import ErrorClass, JobState
 from tasks.ledger import Ledger
+from tasks.ledger.views.views import Views
 from tests.ledgers import Clock, accept_one, register, song
 
 LEASE, ATTEMPTS = 10.0, 3
@@ -133,7 +134,7 @@ class Jobs(RuleBasedStateMachine):
             return
         job, epoch = self.jobs[job_id], self.leases[worker][0]
         may = job.state is JobState.QUEUED and job.leader is None and self.holds(worker)
-        assert (self.ledger.claim(job_id, worker, epoch) is not None) == may
+        assert (self.ledger.workers.claim(job_id, worker, epoch) is not None) == may
         if may:
             job.state, job.holder = JobState.RUNNING, (worker, epoch)
             job.attempt += 1
@@ -148,11 +149,11 @@ class Jobs(RuleBasedStateMachine):
         job = self.jobs[job_id]
         mine = (job_id, job.attempt - stale, *job.holder)
         if how == "finish":
-            done = self.ledger.finish(*mine, [song(job_id)])
+            done = self.ledger.workers.finish(*mine, [song(job_id)])
         elif how == "fail":
-            done = self.ledger.fail(*mine, ErrorClass.INTERNAL, "broken")
+            done = self.ledger.workers.fail(*mine, ErrorClass.INTERNAL, "broken")
         else:
-            done = self.ledger.hand_back(*mine, "engine_crash", charged=how == "charged")
+            done = self.ledger.workers.hand_back(*mine, "engine_crash", charged=how == "charged")
         assert done is not stale
         if done and how in {"finish", "fail"}:
             self.end(job_id, JobState.SUCCEEDED if how == "finish" else JobState.FAILED)
@@ -165,7 +166,7 @@ class Jobs(RuleBasedStateMachine):
         if job_id is None:
             return
         job = self.jobs[job_id]
-        self.ledger.cancel(job_id)
+        self.ledger.submissions.cancel(job_id)
         if job.state is JobState.QUEUED:
             self.end(job_id, JobState.CANCELLED)
         elif job.state is JobState.RUNNING:
@@ -173,7 +174,7 @@ class Jobs(RuleBasedStateMachine):
 
     @rule(window=st.integers(1, 4))
     def release(self, window) -> None:
-        for release in self.ledger.release(window):
+        for release in self.ledger.dispatch.release(window):
             job = self.jobs[release.job_id]
             assert (job.state, job.leader) == (JobState.QUEUED, None)
 
@@ -181,7 +182,7 @@ class Jobs(RuleBasedStateMachine):
     def renew(self, worker) -> None:
         if worker in self.leases:
             epoch = self.leases[worker][0]
-            assert self.ledger.renew(worker, epoch).alive == self.holds(worker)
+            assert self.ledger.workers.renew(worker, epoch).alive == self.holds(worker)
             if self.holds(worker):
                 self.leases[worker] = (epoch, self.clock.now + LEASE)
 
@@ -191,14 +192,14 @@ class Jobs(RuleBasedStateMachine):
 
     @rule()
     def expire(self) -> None:
-        self.ledger.expire_workers()
+        self.ledger.dispatch.expire_workers()
         self.lose(lambda job: self.leases[job.holder[0]][0] == job.holder[1] and self.holds(job.holder[0]))
         self.leases = {worker: lease for worker, lease in self.leases.items() if self.holds(worker)}
 
     @precondition(lambda self: self.jobs)
     @invariant()
     def the_ledger_says_what_the_model_says(self) -> None:
-        said = {job_id: snapshot.state for job_id, snapshot in self.ledger.watch(self.jobs).items()}
+        said = {job_id: snapshot.state for job_id, snapshot in self.ledger.views.snapshots(self.jobs).items()}
         assert said == {job_id: job.state for job_id, job in self.jobs.items()}
 
     @precondition(lambda self: self.jobs)
@@ -211,14 +212,14 @@ class Jobs(RuleBasedStateMachine):
     @precondition(lambda self: self.jobs)
     @invariant()
     def what_can_run_waits_in_the_outbox_or_is_out(self) -> None:
-        waiting = sum(view.waiting + view.released for view in self.ledger._lines.queues_now())
+        waiting = sum(view.waiting + view.released for view in Views(self.ledger._store).queues())
         queued = [job for job in self.jobs.values() if job.state is JobState.QUEUED and job.leader is None]
         assert waiting == len(queued)
 
     @precondition(lambda self: self.jobs)
     @invariant()
     def counters_are_right(self) -> None:
-        counters = self.ledger.counters()
+        counters = self.ledger.views.counters()
         for state in JobState:
             assert counters.get(state, 0) == sum(job.state is state for job in self.jobs.values())
 

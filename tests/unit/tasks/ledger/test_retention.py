@@ -22,10 +22,10 @@ def test_audio_is_deleted_by_age_with_all_its_formats_and_its_record_says_so(led
     young = accept_one(ledger)
     run(ledger, young, epoch=register(ledger))
     clock.now += 15 * DAY
-    assert ledger.retention(deleted.extend, 30 * DAY) == 1
+    assert ledger.retention.expire_songs(deleted.extend, 30 * DAY) == 1
     assert {f"{old}.{suffix}" for suffix in ("wav", "flac", "mp3", "opus", "mid")} == set(deleted)
-    assert ledger.get(old).extra["expired_at"] == clock.now
-    assert ledger.retention(deleted.extend, 30 * DAY) == 0
+    assert ledger.views.get(old).extra["expired_at"] == clock.now
+    assert ledger.retention.expire_songs(deleted.extend, 30 * DAY) == 0
 
 
 def test_audio_that_was_given_to_another_counts_its_age_from_then(ledger, clock, deleted):
@@ -34,17 +34,17 @@ def test_audio_that_was_given_to_another_counts_its_age_from_then(ledger, clock,
     clock.now += 29 * DAY
     again = accept_one(ledger, seed=7)
     clock.now += 2 * DAY
-    assert ledger.retention(deleted.extend, 30 * DAY) == 0
+    assert ledger.retention.expire_songs(deleted.extend, 30 * DAY) == 0
     clock.now += 29 * DAY
-    assert ledger.retention(deleted.extend, 30 * DAY) == 1
-    assert ledger.get(again).extra["expired_at"] == clock.now
+    assert ledger.retention.expire_songs(deleted.extend, 30 * DAY) == 1
+    assert ledger.views.get(again).extra["expired_at"] == clock.now
 
 
 def test_a_song_that_expired_is_made_anew(ledger, clock, deleted):
     run(ledger, accept_one(ledger, seed=7), epoch=register(ledger))
     clock.now += 31 * DAY
-    ledger.retention(deleted.extend, 30 * DAY)
-    assert not ledger.accept(new_job(seed=7)).result().job.cache_hit
+    ledger.retention.expire_songs(deleted.extend, 30 * DAY)
+    assert not ledger.submissions.accept(new_job(seed=7)).result().job.cache_hit
 
 
 def test_a_deletion_that_fails_is_tried_again_and_nobody_is_given_that_audio(ledger, clock, deleted):
@@ -55,7 +55,7 @@ def test_a_deletion_that_fails_is_tried_again_and_nobody_is_given_that_audio(led
         raise OSError("the NAS is away")
 
     with pytest.raises(OSError, match="away"):
-        ledger.retention(broken, 0.0)
-    assert not ledger.accept(new_job(seed=7)).result().job.cache_hit
-    assert ledger.retention(deleted.extend, 0.0) == 1
+        ledger.retention.expire_songs(broken, 0.0)
+    assert not ledger.submissions.accept(new_job(seed=7)).result().job.cache_hit
+    assert ledger.retention.expire_songs(deleted.extend, 0.0) == 1
     assert f"{old}.wav" in deleted

@@ -43,6 +43,7 @@ def test_a_worker_serves_its_own_queue_first() -> None:
     assert worker_name("box", 1) == "gpu1@box"
 
 
+@pytest.mark.server
 def test_a_published_id_comes_back_through_a_real_broker() -> None:
     with valkey.running() as server:
         app = make_app(Settings(broker_url=server.url))

@@ -11,6 +11,7 @@ from tests.servers import valkey
 
 
 @pytest.mark.parametrize("away", ["freeze", "kill"])
+@pytest.mark.server
 def test_a_broker_that_does_not_answer_is_waited_for_only_a_moment(away: str, tmp_path) -> None:
     path = tmp_path / "web.jsonl"
     configure("tutti-web", path)

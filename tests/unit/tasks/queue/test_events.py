@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import pytest
+
 from tasks.queue.application import make_app
 from tasks.settings import Settings
 from tests.servers import valkey
 
 
+@pytest.mark.server
 def test_a_heartbeat_does_not_wait_for_a_broker_that_has_gone() -> None:
     """With Celery's own dispatcher this hangs: kombu connects again for ever."""
     with valkey.running() as broker:

@@ -14,6 +14,7 @@ QUEUE = "tone@1"
 
 
 @pytest.mark.parametrize("connected", [True, False])
+@pytest.mark.server
 def test_a_frozen_broker_is_given_up_and_used_again_when_it_thaws(connected: bool) -> None:
     with valkey.running(durable=False) as broker:
         publisher = Publisher(make_app(Settings(broker_url=broker.url), 0.3), broker.url)
@@ -28,6 +29,7 @@ def test_a_frozen_broker_is_given_up_and_used_again_when_it_thaws(connected: boo
         publisher.close()
 
 
+@pytest.mark.server
 def test_a_broker_that_is_not_there_is_said_to_be_away(tmp_path) -> None:
     url = f"redis+socket://{tmp_path / 'none.sock'}"
     with pytest.raises(BrokerUnavailable):

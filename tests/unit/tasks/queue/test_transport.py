@@ -9,12 +9,14 @@ from tasks.queue import transport
 from tests.servers import valkey
 
 
+@pytest.mark.server
 def test_the_urls_of_redis_lead_to_it() -> None:
     transport.use()
     for url in ("redis://localhost", "rediss://localhost", "redis+socket:///nowhere"):
         assert isinstance(Connection(url).transport, transport.Transport)
 
 
+@pytest.mark.server
 def test_a_channel_keeps_one_client_until_its_connections_are_dropped() -> None:
     transport.use()
     with valkey.running() as server, Connection(server.url) as connection:
@@ -28,6 +30,7 @@ def test_a_channel_keeps_one_client_until_its_connections_are_dropped() -> None:
             assert third.ping()
 
 
+@pytest.mark.server
 def test_what_waits_for_messages_has_a_client_of_its_own() -> None:
     transport.use()
     with valkey.running() as server, Connection(server.url) as connection:
@@ -37,6 +40,7 @@ def test_what_waits_for_messages_has_a_client_of_its_own() -> None:
             assert channel.client.connection_pool is not shared.connection_pool
 
 
+@pytest.mark.server
 def test_a_channel_whose_connection_has_gone_fails_as_one_that_was_cut_off() -> None:
     transport.use()
     with valkey.running() as server:
@@ -50,6 +54,7 @@ def test_a_channel_whose_connection_has_gone_fails_as_one_that_was_cut_off() -> 
 
 
 @pytest.mark.parametrize("way", ["ack", "requeue"])
+@pytest.mark.server
 def test_a_message_that_cannot_be_acknowledged_takes_no_room(way: str) -> None:
     transport.use()
     with valkey.running() as server, Connection(server.url) as connection:

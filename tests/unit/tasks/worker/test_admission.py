@@ -38,7 +38,7 @@ def test_who_waits_enters_when_a_slot_is_free() -> None:
     with admission.entered(1):
         thread = threading.Thread(target=wait)
         thread.start()
-        assert not entered.is_set()
+        assert not entered.wait(0.3)
     assert entered.wait(20)
     thread.join()
 

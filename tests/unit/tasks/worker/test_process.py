@@ -31,7 +31,7 @@ class Listener:
         self.heard: queue.SimpleQueue[object] = queue.SimpleQueue()
         request = JobRequest(prompt=prompt, duration=5)
         wanted = [Song(job_id="j", variation=n + 1, seed=n, request=request) for n in range(songs)]
-        self.run = engine.make(wanted, self.heard.put, alone=alone)
+        self.order = engine.make(wanted, self.heard.put, alone=alone)
 
     def wait(self, kind: type[T] | tuple[type[T], ...]) -> T:
         until = time.monotonic() + 30
@@ -95,7 +95,7 @@ def test_samples_arrive_unchanged_and_each_variation_is_its_own(engine: EnginePr
 def test_a_cancelled_run_leaves_while_its_neighbour_goes_on(engine: EngineProcess, tmp_path: Path) -> None:
     endless, other = Listener(engine, f"until={tmp_path / 'never'}"), Listener(engine, "steps=40")
     endless.wait(Joined)
-    engine.leave(endless.run)
+    engine.leave(endless.order)
     endless.wait(Left)
     other.wait(Made)
     assert not engine.busy

@@ -12,7 +12,7 @@ from tests.engines import STEPS, Tone, ToneState
 def order(run: int, prompt: str = "a plain tone", *, variation: int = 1, alone: bool = False) -> Make:
     request = JobRequest(prompt=prompt, duration=5)
     return Make(
-        run=run, song=Song(job_id=f"j{run}", variation=variation, seed=run, request=request), alone=alone
+        order=run, song=Song(job_id=f"j{run}", variation=variation, seed=run, request=request), alone=alone
     )
 
 
@@ -22,12 +22,12 @@ def drive(scheduler: Scheduler, until: Callable[[], bool] | None = None) -> list
     for _ in range(1000):
         if scheduler.idle or (until and until()):
             return events
-        events.extend(scheduler.turn())
+        events.extend(scheduler.advance())
     raise AssertionError("the scheduler never comes to rest")
 
 
 def runs(events: list[Event], kind: type) -> list[int]:
-    return [event.run for event in events if isinstance(event, kind)]
+    return [event.order for event in events if isinstance(event, kind)]
 
 
 def test_songs_that_fit_are_made_together() -> None:
@@ -43,7 +43,7 @@ def test_songs_that_fit_are_made_together() -> None:
 def test_a_song_joins_between_two_steps_and_leaves_when_it_is_done() -> None:
     scheduler = Scheduler(engine := Tone())
     scheduler.add(order(1, "long steps=6"))
-    list(scheduler.turn())
+    list(scheduler.advance())
     scheduler.add(order(2, "short steps=2"))
     drive(scheduler)
     assert engine.batches == [["j1"], ["j1", "j2"], ["j1", "j2"], ["j1"], ["j1"], ["j1"]]
@@ -69,8 +69,8 @@ def test_a_job_that_left_takes_no_further_step() -> None:
     scheduler = Scheduler(engine := Tone())
     scheduler.add(order(1, "long steps=50"))
     scheduler.add(order(2))
-    list(scheduler.turn())
-    assert scheduler.leave(1) == Left(run=1)
+    list(scheduler.advance())
+    assert scheduler.leave(1) == Left(order=1)
     drive(scheduler)
     assert all("j1" not in batch for batch in engine.batches[1:])
 
@@ -78,7 +78,7 @@ def test_a_job_that_left_takes_no_further_step() -> None:
 def test_the_engine_hears_that_the_last_song_left() -> None:
     scheduler = Scheduler(engine := Tone())
     scheduler.add(order(1, "long steps=50"))
-    list(scheduler.turn())
+    list(scheduler.advance())
     scheduler.leave(1)
     drive(scheduler)
     assert engine.batches == [["j1"], []]
@@ -122,13 +122,13 @@ class Narrow(Tone):
 
 def long_order(run: int) -> Make:
     request = JobRequest(prompt="a long tone", duration=20)
-    return Make(run=run, song=Song(job_id=f"j{run}", variation=1, seed=run, request=request))
+    return Make(order=run, song=Song(job_id=f"j{run}", variation=1, seed=run, request=request))
 
 
 def test_short_songs_go_before_a_long_one_that_does_not_fit_but_not_for_ever() -> None:
     scheduler = Scheduler(Narrow())
     scheduler.add(order(0, "short steps=2"))
-    list(scheduler.turn())
+    list(scheduler.advance())
     scheduler.add(long_order(1000))
     for run in range(1, 100):
         scheduler.add(order(run, f"short steps={1 + run % 3}"))
@@ -153,7 +153,7 @@ def test_memory_running_out_for_a_song_alone_fails_it() -> None:
     scheduler.add(order(2))
     events = drive(scheduler)
     broke = [event for event in events if isinstance(event, Broke)]
-    assert [(event.run, event.error_class) for event in broke] == [(1, ErrorClass.OUT_OF_MEMORY)]
+    assert [(event.order, event.error_class) for event in broke] == [(1, ErrorClass.OUT_OF_MEMORY)]
     assert runs(events, Made) == [2]
 
 
@@ -173,7 +173,7 @@ def test_an_unforeseen_error_of_a_song_alone_is_its_own() -> None:
     scheduler.add(order(1, "a faulty tone"))
     seen: list[Event] = []
     with pytest.raises(EngineBroken):
-        seen.extend(scheduler.turn())
+        seen.extend(scheduler.advance())
     assert [event.error_class for event in seen if isinstance(event, Broke)] == [ErrorClass.INTERNAL]
 
 
@@ -183,5 +183,5 @@ def test_an_unforeseen_error_in_company_blames_nobody() -> None:
     scheduler.add(order(2))
     seen: list[Event] = []
     with pytest.raises(EngineBroken):
-        seen.extend(scheduler.turn())
+        seen.extend(scheduler.advance())
     assert [event for event in seen if isinstance(event, Broke)] == []

@@ -10,7 +10,7 @@ down_revision = "0001"
 
 
 def upgrade() -> None:
-    """Make the tables of `tasks.ledger.operating.tables`."""
+    """Make the tables."""
     op.create_table(
         "api_keys",
         sa.Column("id", sa.String(8), primary_key=True),

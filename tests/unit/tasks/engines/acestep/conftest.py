@@ -12,7 +12,7 @@ import torch
 from diffusers import AceStepPipeline
 
 from tasks.engines.acestep import AceStepEngine, Options
-from tests.unit.tasks.engines.acestep.checkpoint import save
+from tests.unit.tasks.engines.acestep.tiny_checkpoint import save
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -12,13 +12,15 @@ from peft import LoraConfig
 from peft.utils import get_peft_model_state_dict
 from safetensors.torch import save_file
 
-from tasks.engines.acestep import AceStepEngine, Options, lora, model
-from tasks.engines.acestep.decoding import FULL_SCALE, PEAK
+from tasks.engines.acestep import AceStepEngine, Options
+from tasks.engines.acestep.adapters import merged
+from tasks.engines.acestep.checkpoint import model
+from tasks.engines.acestep.decoding.decoder import FULL_SCALE, PEAK, Finisher
 from tasks.engines.engine import Engine, EngineOutOfMemory
 from tasks.jobs import JobError
-from tests.unit.tasks.engines.acestep.checkpoint import RATE
 from tests.unit.tasks.engines.acestep.conftest import reference, start
 from tests.unit.tasks.engines.acestep.songs import alone, difference, seeded, song, together
+from tests.unit.tasks.engines.acestep.tiny_checkpoint import RATE
 
 
 def test_it_is_an_engine(engine):
@@ -117,10 +119,10 @@ def test_out_of_memory_in_any_stage_costs_no_neighbour(turbo, folder, monkeypatc
     wanted = [alone(engine, one) for one in songs]
     encode, decoder = engine.built.conditioner.encode, engine.built.decoder
 
-    def scarce_encode(briefs, words):
-        if len(briefs) > 1 or briefs[0].frames == 60 * RATE:
+    def scarce_encode(plans, words):
+        if len(plans) > 1 or plans[0].frames == 60 * RATE:
             raise torch.OutOfMemoryError("no memory left")
-        return encode(briefs, words)
+        return encode(plans, words)
 
     def scarce_decode(latents):
         if len(latents) > 1 or len(latents[0]) == 60 * 25:
@@ -161,17 +163,17 @@ def adapter(turbo, folder):
 
 
 def test_an_adapter_sounds_as_in_diffusers_and_only_in_its_own_song(engine, adapter: AceStepPipeline):
-    own, other = song(1, lora="choir"), song(2, duration=9.0)
+    own, other = song(1, lora="choir", dcw="off"), song(2, duration=9.0)
     got, beside = together(engine, [own, other])
     call = {"prompt": own.request.prompt, "audio_duration": 5.0, "num_inference_steps": 3}
     wanted = adapter(**call, generator=seeded(1), output_type="latent").audios[0]
     assert difference(got, wanted) < 1e-4
-    assert difference(got, alone(engine, song(1))) > 1e-3
+    assert difference(got, alone(engine, song(1, dcw="off"))) > 1e-3
     assert difference(beside, alone(engine, other)) < 1e-6
 
 
 def test_adapters_leave_when_others_come(engine, adapter, folder, monkeypatch):
-    monkeypatch.setattr(lora, "KEPT", 1)
+    monkeypatch.setattr(merged, "KEPT", 1)
     source = folder / "lora" / "choir" / "choir.safetensors"
     (folder / "lora" / "band.safetensors").write_bytes(source.read_bytes())
     alone(engine, song(1, lora="band", steps=1))
@@ -232,4 +234,68 @@ def test_options_come_from_the_settings(tmp_path):
 def test_ten_minutes_with_guidance_still_fit(base_engine):
     longest = song(1, duration=600.0, guidance_scale=7.0)
     assert base_engine.fits([], longest)
-    assert base_engine.admit(longest).brief.passes == 2
+    assert base_engine.admit(longest).plan.passes == 2
+
+
+def test_outside_a_repaint_the_file_is_the_source_sample_for_sample(engine, upload):
+    """Apart from the window and the fade at its edges."""
+    noise = np.random.default_rng(0).normal(0, 0.2, (2, 6 * 8_000)).astype(np.float32)
+    fields = {"task_type": "repaint", "source_audio": upload(noise, 8_000), "steps": 2}
+    fade = int(0.025 * RATE)
+    for first, last in ((2.0, 4.0), (0.0, 3.0), (3.0, None), (-1.0, 0.5)):
+        state = engine.admit(song(1, repaint_start=first, repaint_end=last, **fields))
+        source = np.rint(state.plan.source.numpy() * 32_768).clip(-32_768, 32_767).astype(np.int16)
+        made, edit = sound(engine, state), state.plan.edit
+        assert made.shape == source.shape == (2, (7 if first < 0 else 6) * RATE)
+        before = slice(0, max(0, edit.first - fade))
+        after = slice(min(edit.last + fade, source.shape[1]), None)
+        assert np.array_equal(made[:, before], source[:, before])
+        assert np.array_equal(made[:, after], source[:, after])
+        window = slice(edit.first, edit.last)
+        assert (made[:, window] != source[:, window]).mean() > 0.9
+    aggressive = song(1, repaint_start=2.0, repaint_end=4.0, repaint_mode="aggressive", **fields)
+    assert (sound(engine, engine.admit(aggressive))[:, :RATE] != source[:, :RATE]).mean() > 0.9
+
+
+def test_sixteen_bits_come_out_as_they_went_in():
+    source = torch.arange(-32_768, 32_768).to(torch.int16)[None].expand(2, -1)
+    kept = Finisher(torch.device("cpu")).splice(
+        torch.full((2, 65_536), torch.nan), source.float() / 32_768, torch.zeros(65_536)
+    )
+    assert np.array_equal(kept.samples(), source.numpy())
+
+
+def sound(engine: AceStepEngine, state) -> np.ndarray:
+    while not state.done:
+        engine.step([state])
+    return engine.decode(state).samples
+
+
+def test_an_extension_past_ten_minutes_is_refused(engine, upload):
+    name = upload(np.zeros((2, 6 * 8_000), np.float32), 8_000)
+    with pytest.raises(JobError, match="of at most 600"):
+        engine.admit(song(1, task_type="repaint", source_audio=name, repaint_start=-598.0, repaint_end=1.0))
+
+
+def test_a_retake_goes_from_one_song_to_the_other(engine):
+    """By the angle between the two noises: nothing of it is the song, all of it is the other seed's."""
+    own, other = alone(engine, song(1)), alone(engine, song(2, prompt="A bright piano melody number 1"))
+    assert torch.equal(alone(engine, song(1, retake_variance=0.0)), own)
+    whole = alone(engine, song(1, retake_variance=1.0, retake_seed=2))
+    assert difference(whole, other) < 1e-5
+    part = alone(engine, song(1, retake_variance=0.2))
+    assert difference(part, own) > 0.01
+    assert torch.equal(alone(engine, song(1, retake_variance=0.2)), part)
+
+
+def test_latents_are_rescaled_and_shifted_at_the_end(engine):
+    state = engine.admit(song(1, latent_rescale=0.5, latent_shift=0.1))
+    while not state.done:
+        engine.step([state])
+    assert torch.equal(state.sampler.finish(state.latents), state.latents * 0.5 + 0.1)
+
+
+def test_fresh_noise_is_the_seeds_own(engine):
+    one = song(1, infer_method="sde")
+    assert torch.equal(alone(engine, one), alone(engine, one))
+    assert difference(alone(engine, one), alone(engine, song(1))) > 0.01

@@ -12,8 +12,8 @@ from tasks.jobs import ErrorClass
 from tasks.settings import Settings
 from tasks.worker.messages import Broke, Died, Made, Moved
 from tasks.worker.process import EngineProcess
-from tests.unit.tasks.engines.acestep.checkpoint import RATE
 from tests.unit.tasks.engines.acestep.songs import song
+from tests.unit.tasks.engines.acestep.tiny_checkpoint import RATE
 
 PATIENCE = 120.0
 

@@ -8,7 +8,7 @@ from itertools import pairwise
 
 import numpy as np
 
-from tasks.engines.sketch.score import Note, Score, Track
+from tasks.engines.sketch.music.score import Note, Score, Track
 
 # Temperley 2007 (Music and Probability) and Albrecht and Shanahan 2013 (Music Perception 31), from the tonic.
 PROFILES = {

@@ -9,11 +9,12 @@ from hypothesis import strategies as st
 
 from tasks.engines.sketch.compose import compose
 from tasks.engines.sketch.genres import GENRES
-from tasks.engines.sketch.harmony import harmonise, voicings
 from tasks.engines.sketch.midi import to_midi
-from tasks.engines.sketch.plan import make_plan
-from tasks.engines.sketch.score import Score
-from tasks.engines.sketch.theory import MODES, Key, chord, pitch_class
+from tasks.engines.sketch.music.score import Score
+from tasks.engines.sketch.music.theory import MODES, Key, chord, pitch_class
+from tasks.engines.sketch.planning.harmony import harmonise, voicings
+from tasks.engines.sketch.planning.plan import make_plan
+from tasks.engines.sketch.reading.vocabulary import words_for
 from tasks.jobs import SEED_MAX, JobRequest
 from tests.unit.tasks.engines.sketch import measures
 
@@ -25,7 +26,7 @@ def song(prompt: str, seed: int = 1, **fields: object) -> Score:
 
 
 def in_genre(genre: str, seed: int = 1, **fields: object) -> Score:
-    return song(f"{GENRES[genre].words[0]} music", seed, **fields)
+    return song(f"{words_for('genre', genre)[0]} music", seed, **fields)
 
 
 def last_notes(score: Score) -> dict[str, list[int]]:
@@ -91,7 +92,7 @@ def bass_by_bar(request: JobRequest, seed: int) -> list[tuple[int, list[int]]]:
 
 @pytest.mark.parametrize("genre", GENRES)
 def test_the_bass_plays_the_root_and_mostly_where_the_chord_begins(genre: str) -> None:
-    played = bass_by_bar(JobRequest(prompt=f"{GENRES[genre].words[0]} music"), 3)
+    played = bass_by_bar(JobRequest(prompt=f"{words_for('genre', genre)[0]} music"), 3)
     assert len(played) > 6
     assert np.mean([root in {pitch % 12 for pitch in pitches} for root, pitches in played]) > 0.9
     if genre not in {"reggae", "latin"}:  # their basses play around the beat
@@ -100,7 +101,7 @@ def test_the_bass_plays_the_root_and_mostly_where_the_chord_begins(genre: str) -
 
 @pytest.mark.parametrize("genre", GENRES)
 def test_the_melodys_long_notes_and_downbeats_belong_to_the_chord(genre: str) -> None:
-    request = JobRequest(prompt=f"{GENRES[genre].words[0]} music", duration=90)
+    request = JobRequest(prompt=f"{words_for('genre', genre)[0]} music", duration=90)
     score, bars = compose(request, 5), harmonise(make_plan(request, 5))
     length, steps = measures.bar_seconds(score), measures.steps(score)
     inside = []

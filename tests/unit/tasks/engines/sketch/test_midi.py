@@ -7,7 +7,7 @@ import pytest
 
 from tasks.engines.sketch.compose import compose
 from tasks.engines.sketch.midi import to_midi
-from tasks.engines.sketch.score import Score
+from tasks.engines.sketch.music.score import Score
 from tasks.jobs import JobRequest
 
 PROMPTS = [

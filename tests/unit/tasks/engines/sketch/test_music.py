@@ -9,7 +9,8 @@ import pytest
 
 from tasks.engines.sketch.compose import compose
 from tasks.engines.sketch.genres import GENRES
-from tasks.engines.sketch.score import Note, Score, Section, Track
+from tasks.engines.sketch.music.score import Note, Score, Section, Track
+from tasks.engines.sketch.reading.vocabulary import words_for
 from tasks.jobs import JobRequest
 from tests.unit.tasks.engines.sketch import measures
 
@@ -21,7 +22,7 @@ RETURNING = 0.3
 
 
 def song(genre: str, seed: int, seconds: float = 75) -> Score:
-    return compose(JobRequest(prompt=f"{GENRES[genre].words[0]} music", duration=seconds), seed)
+    return compose(JobRequest(prompt=f"{words_for('genre', genre)[0]} music", duration=seconds), seed)
 
 
 def toy(tracks: list[Track]) -> Score:

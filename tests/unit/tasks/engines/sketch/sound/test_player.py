@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 from tasks.audio.loudness import integrated_loudness, true_peak
-from tasks.engines.sketch.score import Note, Score, Track
+from tasks.engines.sketch.music.score import Note, Score, Track
 from tasks.engines.sketch.sound.font import Font, default_font
 from tasks.engines.sketch.sound.player import play
 from tasks.engines.sketch.sound.room import impulse_response

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tasks.engines.sketch.score import Note, Track
+from tasks.engines.sketch.music.score import Note, Track
 from tasks.engines.sketch.sound.font import Font
 from tasks.engines.sketch.sound.stem import Stereo, balance, render
 from tests import fonts, measures

@@ -1,0 +1,117 @@
+"""Many wishes in one file: JSON lines, or CSV with the fields' names in its first line.
+
+A line is a job's fields. Two more name audio on this machine, which is uploaded first: `source_file` and
+`reference_file`. Every line is checked before the first is sent.
+"""
+
+from __future__ import annotations
+
+import csv
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from pydantic import TypeAdapter, ValidationError
+
+from tasks.jobs import JobRequest
+from web.request import words
+
+UPLOADS = {"source_file": "source_audio", "reference_file": "reference_audio"}
+STAND_IN = "0" * 64  # an upload's name, while it is not uploaded
+
+
+class BatchError(ValueError):
+    """Lines that cannot be jobs; the message names each with its number."""
+
+
+@dataclass(frozen=True)
+class Wish:
+    """One job to be: its fields, and files to upload for it."""
+
+    line: int
+    fields: Mapping[str, Any]
+    files: Mapping[str, Path]
+
+
+def read(path: Path) -> list[Wish]:
+    """All wishes of a file, checked.
+
+    Raises:
+        BatchError: Some lines are wrong, or the file cannot be read.
+    """
+    try:
+        text = path.read_text(encoding="utf-8-sig")
+    except (OSError, UnicodeDecodeError) as error:
+        raise BatchError(f"{path}: {error}") from error
+    found = _from_csv(text, path) if path.suffix.lower() == ".csv" else _from_json_lines(text, path)
+    wishes, wrong = [], []
+    for line, fields in found:
+        try:
+            wishes.append(wish_of(line, fields, path.parent))
+        except ValueError as error:
+            wrong.append(f"{path}:{line}: {error}")
+    if wrong:
+        raise BatchError("\n".join(wrong))
+    if not wishes:
+        raise BatchError(f"{path}: there is no job in it")
+    return wishes
+
+
+def _from_json_lines(text: str, path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
+    for number, line in enumerate(text.splitlines(), 1):
+        if not line.strip():
+            continue
+        try:
+            fields = json.loads(line)
+        except ValueError as error:
+            raise BatchError(f"{path}:{number}: is not JSON: {error}") from error
+        if not isinstance(fields, dict):
+            raise BatchError(f'{path}:{number}: has to be an object such as {{"prompt": "calm piano"}}')
+        yield number, fields
+
+
+def _from_csv(text: str, path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
+    rows = csv.DictReader(text.splitlines(keepends=True), strict=True)
+    try:
+        for row in rows:
+            if None in row or None in row.values():
+                raise BatchError(f"{path}:{rows.line_num}: has another number of cells than the first line")
+            yield (
+                rows.line_num,
+                {name.strip(): typed(name.strip(), cell) for name, cell in row.items() if cell},
+            )
+    except csv.Error as error:
+        raise BatchError(f"{path}:{rows.line_num}: {error}") from error
+
+
+def typed(name: str, text: str) -> Any:
+    """A cell as its field's type has it; what cannot be so stays text, and the check says so."""
+    known = JobRequest.model_fields.get(name)
+    if known is None or known.annotation is None or name == "prompt":
+        return text
+    try:
+        return TypeAdapter(known.annotation).validate_python(text)
+    except ValidationError:
+        return text
+
+
+def wish_of(line: int, fields: Mapping[str, Any], folder: Path = Path()) -> Wish:
+    """One wish, checked as the server will check it.
+
+    Raises:
+        ValueError: What is wrong with it.
+    """
+    files = {ours: folder / str(fields[theirs]) for theirs, ours in UPLOADS.items() if theirs in fields}
+    missing = [str(path) for path in files.values() if not path.is_file()]
+    if missing:
+        raise ValueError(f"{', '.join(missing)} is no file")
+    plain = {name: value for name, value in fields.items() if name not in UPLOADS}
+    try:
+        JobRequest.model_validate_json(json.dumps(plain | dict.fromkeys(files, STAND_IN)), strict=True)
+    except ValidationError as error:
+        raise ValueError(
+            "; ".join(f"{name} {what}" for name, what in words.of_fields(error).items())
+        ) from None
+    return Wish(line, plain, files)

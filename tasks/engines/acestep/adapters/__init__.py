@@ -1,0 +1,1 @@
+"""Adapters (LoRA) that songs ask for."""

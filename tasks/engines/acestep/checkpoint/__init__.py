@@ -1,0 +1,1 @@
+"""The parts of one checkpoint, from disk to a device."""

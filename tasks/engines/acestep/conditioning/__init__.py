@@ -1,0 +1,1 @@
+"""What the network hears before it starts: words, timbre, source."""

@@ -1,0 +1,1 @@
+"""What runs on the device: attention and layers over ragged packs, their tables, recorded graphs."""

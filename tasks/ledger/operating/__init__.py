@@ -1,1 +1,0 @@
-"""What those who run Tutti write down: API keys and canaries."""

@@ -1,1 +1,0 @@
-"""What goes when it is old: songs, uploads, records."""

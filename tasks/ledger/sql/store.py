@@ -1,0 +1,77 @@
+"""What every part of the ledger stands on: one database, the one thread that writes to it, one clock."""
+
+from __future__ import annotations
+
+import functools
+import os
+from collections.abc import Callable
+from typing import Concatenate, ParamSpec, Protocol, TypeVar
+
+import sqlalchemy as sa
+
+from tasks.ledger.sql.database import Database, DatabaseClock
+from tasks.ledger.sql.migrate import migrate
+from tasks.ledger.sql.transaction import Change, T, Transaction
+from tasks.ledger.sql.writer import Writer
+
+SHARDS = 64
+
+
+class Store:
+    """Opens, and brings up to date, the database at a SQLAlchemy URL.
+
+    Args:
+        url: of a SQLite file or a PostgreSQL database.
+        clock: Unix seconds; default: the database server's time.
+
+    Raises:
+        LedgerUnavailable: the database cannot be reached or written.
+    """
+
+    def __init__(self, url: str | sa.URL, clock: Callable[[], float] | None = None) -> None:
+        self.database = Database(url)
+        self.now = clock or DatabaseClock(self.database)
+        migrate(self.database)
+        self.writer = Writer(self.database, self.now, shard=os.getpid() % SHARDS)
+
+    def write(self, change: Change[T]) -> T:
+        """Make a change, together with what others write now; it is durable when this returns."""
+        return self.writer.submit(change).result()
+
+    def close(self) -> None:
+        """Write what waits, and let go of the database."""
+        self.writer.close()
+        self.database.close()
+
+
+class Part(Protocol):
+    """A part of the ledger."""
+
+    @property
+    def _store(self) -> Store: ...
+
+
+S = TypeVar("S", bound=Part)
+R = TypeVar("R")
+P = ParamSpec("P")
+
+
+def writes(method: Callable[Concatenate[S, Transaction, P], R]) -> Callable[Concatenate[S, P], R]:
+    """Run a part's method in a transaction of the one thread that writes; it answers after the commit."""
+
+    @functools.wraps(method)
+    def call(part: S, /, *args: P.args, **kwargs: P.kwargs) -> R:
+        return part._store.write(lambda transaction: method(part, transaction, *args, **kwargs))
+
+    return call
+
+
+def reads(method: Callable[Concatenate[S, sa.Connection, P], R]) -> Callable[Concatenate[S, P], R]:
+    """Run a part's method with a connection that sees what is committed."""
+
+    @functools.wraps(method)
+    def call(part: S, /, *args: P.args, **kwargs: P.kwargs) -> R:
+        with part._store.database.read() as connection:
+            return method(part, connection, *args, **kwargs)
+
+    return call

@@ -1,0 +1,87 @@
+"""One transaction of the writer: history and counts are gathered in it and written at its end."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import cache
+from typing import TypeVar
+
+import sqlalchemy as sa
+
+from tasks.jobs import JobState
+from tasks.ledger.records import Transition
+from tasks.ledger.sql.database import insert_given, insert_on
+from tasks.ledger.sql.schema import counters, transitions
+
+T = TypeVar("T")
+A = TypeVar("A")
+R = TypeVar("R")
+
+LINE = ("job_id", "at", "state", "attempt", "worker", "epoch", "reason")
+
+
+class Transaction:
+    """A connection in a write transaction.
+
+    Args:
+        connection: the connection.
+        now: the transaction's time, Unix seconds.
+        shard: to which of the counters' rows this process adds.
+    """
+
+    def __init__(self, connection: sa.Connection, now: float, shard: int) -> None:
+        self.connection = connection
+        self.now = now
+        self._shard = shard
+        self._lines: list[Transition] = []
+        self._changes: Counter[str] = Counter()
+
+    @property
+    def dialect(self) -> str:
+        """The database's name, for statements that are built once: `sqlite` or `postgresql`."""
+        return self.connection.dialect.name
+
+    def record(self, lines: Iterable[Transition]) -> None:
+        """Add lines to the jobs' history."""
+        self._lines.extend(lines)
+
+    def count(self, changes: Mapping[str, int]) -> None:
+        """Add to counters."""
+        self._changes.update(changes)
+
+    def moved(self, before: JobState | str, after: JobState | str, number: int = 1) -> None:
+        """Count that `number` jobs went from one state to another."""
+        self._changes[str(before)] -= number
+        self._changes[str(after)] += number
+
+    def flush(self) -> None:
+        """Write what was gathered: one statement for all lines, one for all counts."""
+        lines, changes = self._lines, self._changes
+        self._lines, self._changes = [], Counter()
+        rows = [[getattr(line, name) for name in LINE] for line in lines]
+        insert_given(self.connection, transitions, LINE, rows)
+        self._add(changes)
+
+    def _add(self, changes: Mapping[str, int]) -> None:
+        """In the order of their names, so that two writers never wait for each other."""
+        rows = [
+            {"name": name, "shard": self._shard, "value": changes[name]}
+            for name in sorted(changes)
+            if changes[name]
+        ]
+        if rows:
+            self.connection.execute(_add_on(self.dialect), rows)
+
+
+Change = Callable[[Transaction], T]
+"""What one caller wants written."""
+WriteAll = Callable[[Transaction, Sequence[A]], Sequence[R]]
+"""Writes all that is asked; the answers come in the same order."""
+
+
+@cache
+def _add_on(dialect: str) -> sa.Insert:
+    statement = insert_on(dialect, counters)
+    added = {"value": counters.c.value + statement.excluded.value}
+    return statement.on_conflict_do_update(index_elements=["name", "shard"], set_=added)

@@ -1,0 +1,1 @@
+"""From a request to a job: its key, its quota, the song it may share, and the callback that is owed."""

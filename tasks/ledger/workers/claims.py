@@ -1,0 +1,77 @@
+"""From queued to running: many claims at once, each a compare-and-set."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Sequence
+from functools import cache
+from typing import NamedTuple
+
+import sqlalchemy as sa
+
+from tasks.jobs import Job, JobState
+from tasks.ledger.lifecycle.endings import no_longer_waiting
+from tasks.ledger.records import Transition
+from tasks.ledger.sql import queries
+from tasks.ledger.sql.database import as_rows, given_on
+from tasks.ledger.sql.schema import live, workers
+from tasks.ledger.sql.transaction import Transaction
+
+
+class Claim(NamedTuple):
+    """A worker, registered with `epoch`, wants to run a job."""
+
+    job_id: str
+    worker: str
+    epoch: int
+
+
+def claim(transaction: Transaction, claims: Sequence[Claim]) -> list[Job | None]:
+    """Queued to running, for workers whose leases hold; None where that is not to be."""
+    asked: dict[tuple[str, int], list[str]] = defaultdict(list)
+    for one in claims:
+        asked[one.worker, one.epoch].append(one.job_id)
+    won = {
+        Claim(job.id, worker, epoch): job
+        for (worker, epoch), ids in asked.items()
+        for job in _claim_for(transaction, worker, epoch, ids)
+    }
+    transaction.moved(JobState.QUEUED, JobState.RUNNING, len(won))
+    return [won.pop(one, None) for one in claims]  # a job asked for twice is given once
+
+
+def _claim_for(transaction: Transaction, worker: str, epoch: int, ids: Sequence[str]) -> list[Job]:
+    connection, now = transaction.connection, transaction.now
+    asked = {
+        "given": as_rows([[job_id] for job_id in ids]),
+        "p_worker": worker,
+        "p_epoch": epoch,
+        "p_now": now,
+    }
+    won = connection.execute(_claim_on(transaction.dialect), asked).all()
+    if not won:
+        return []
+    no_longer_waiting(connection, [job_id for job_id, _ in won])
+    lines = [
+        Transition(job_id=job_id, at=now, state=JobState.RUNNING, attempt=attempt, worker=worker, epoch=epoch)
+        for job_id, attempt in won
+    ]
+    transaction.record(lines)
+    return queries.get_all(connection, [job_id for job_id, _ in won])
+
+
+@cache
+def _claim_on(dialect: str) -> sa.Executable:
+    worker, epoch = sa.bindparam("p_worker", type_=sa.Text), sa.bindparam("p_epoch", type_=sa.Integer)
+    now = sa.bindparam("p_now", type_=sa.Double)
+    asked = live.c.job_id.in_(sa.select(given_on(dialect, [live.c.job_id]).c.job_id))
+    free = (live.c.state == JobState.QUEUED) & live.c.leader.is_(None) & live.c.cancel.is_(False)
+    in_time = live.c.expires_at.is_(None) | (live.c.expires_at > now)
+    lease = sa.exists().where(workers.c.id == worker, workers.c.epoch == epoch, workers.c.lease_until > now)
+    values = {
+        "state": JobState.RUNNING, "attempt": live.c.attempt + 1, "worker": worker, "epoch": epoch,
+        "started_at": now, "progress": 0.0, "stage": None,
+        "released_at": sa.func.coalesce(live.c.released_at, now),
+    }  # fmt: skip
+    statement = sa.update(live).where(asked, free, in_time, lease).values(values)
+    return statement.returning(live.c.job_id, live.c.attempt)

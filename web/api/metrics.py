@@ -1,0 +1,101 @@
+"""Prometheus' metrics of this process; on one machine, of all its parts."""
+
+from __future__ import annotations
+
+import asyncio
+import shutil
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
+
+from fastapi import APIRouter
+from prometheus_client import CollectorRegistry
+from prometheus_client.metrics_core import CounterMetricFamily, GaugeMetricFamily, Metric
+from prometheus_client.registry import Collector
+from starlette.requests import Request
+from starlette.responses import Response
+
+from observability import metrics
+from observability.certificate import ends_at
+from tasks import ends
+from tasks.ledger import WorkerView
+from web.request.keeper import require_keeper
+from web.request.state import AppState, app_state
+
+router = APIRouter(tags=["health"])
+
+MISSED_SECONDS = 3600.0  # so long a lost worker is shown, and missed; then it is thought to be gone for good
+
+
+@router.get("/metrics", responses={200: {"content": {"text/plain": {}}}})
+async def prometheus(request: Request) -> Response:
+    """Prometheus' text format, for keepers only."""
+    state = app_state(request)
+    await require_keeper(request)
+    others = await asyncio.to_thread(_measure, state)
+    body, media_type = metrics.render(metrics.WEB, others)
+    return Response(body, headers={"content-type": media_type, "cache-control": "no-store"})
+
+
+def _measure(state: AppState) -> CollectorRegistry:
+    """Bring this process's gauges up to date; what it shows beside them comes back."""
+    views = state.ledger.views
+    counters, workers = views.counters(), _missed(state)
+    metrics.jobs_open.set(sum(counters.get(state, 0) for state in ("queued", "running")))
+    for gauge in (metrics.queue_depth, metrics.oldest_queued_seconds):
+        gauge.clear()  # an emptied queue is not listed any more
+    for view in views.queues():
+        metrics.queue_depth.labels(view.name).set(view.waiting + view.released)
+        metrics.oldest_queued_seconds.labels(view.name).set(view.oldest_seconds)
+    metrics.worker_heartbeat_timestamp_seconds.clear()
+    for worker in workers:
+        metrics.worker_heartbeat_timestamp_seconds.labels(worker.id).set(worker.seen_at)
+    if state.settings.tls_certificate:
+        with suppress(OSError):  # nginx may be away; the last answer stays
+            metrics.certificate_expiry.set(ends_at(state.settings.own_host, state.settings.port))
+    usage = shutil.disk_usage(state.settings.storage_path)
+    metrics.storage_free_bytes.set(usage.free)
+    metrics.storage_total_bytes.set(usage.total)
+    if not state.settings.counts_for_all:
+        return metrics.ENDS
+    machine = CollectorRegistry()
+    machine.register(Machine(counters, workers))
+    return machine
+
+
+def _missed(state: AppState) -> Sequence[WorkerView]:
+    """The workers that live, or are missed."""
+    now = state.ledger.now()
+    seen = state.ledger.views.workers()
+    return [worker for worker in seen if not worker.retired and now - worker.seen_at < MISSED_SECONDS]
+
+
+class Machine(Collector):
+    """What the ledger knows of the dispatcher's and the workers' metrics, where they show none themselves.
+
+    Args:
+        counters: the ledger's.
+        workers: those that are not gone for good.
+    """
+
+    def __init__(self, counters: Mapping[str, int], workers: Sequence[WorkerView]) -> None:
+        self._counters = counters
+        self._workers = [worker for worker in workers if worker.alive]
+
+    def collect(self) -> Iterator[Metric]:
+        """Give each metric under the name and with the labels that its own part shows it."""
+        (jobs,) = metrics.jobs.describe()
+        ended = CounterMetricFamily(jobs.name, jobs.documentation, labels=metrics.END)
+        for labels, number in ends.counted(self._counters):
+            ended.add_metric(labels, number)
+        yield ended
+        for gauge, attribute in (
+            (metrics.jobs_running, "running"),
+            (metrics.gpu_busy_ratio, "gpu_busy"),
+            (metrics.gpu_memory_bytes, "gpu_memory_used"),
+        ):
+            (described,) = gauge.describe()
+            family = GaugeMetricFamily(described.name, described.documentation, labels=["gpu"])
+            for worker in self._workers:
+                if (value := getattr(worker, attribute)) is not None:
+                    family.add_metric([worker.id], value)
+            yield family
