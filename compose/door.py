@@ -36,6 +36,6 @@ def enter() -> None:
 def main() -> None:
     """The command `tutti`."""
     enter()
-    from compose.cli import main as command
+    import runpy  # it came here already clean
 
-    command()
+    runpy.run_module("compose.cli", run_name="__main__")

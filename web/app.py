@@ -111,7 +111,6 @@ def create_app(settings: Settings, *, address: str | None = None) -> FastAPI:
     app.add_middleware(
         Edge,
         hosts=Hosts(settings.host_names),
-        proxies=_proxies(settings),
         prefix=settings.public_prefix,
     )
     return app

@@ -7,11 +7,9 @@ import time
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
-from compose.backup import ledger
 from compose.backup.archive import Archive, ArchiveError, Entry, Manifest, digest_of
 from compose.backup.save import Progress, folders
-from tasks.ledger.errors import LedgerUnavailable
-from tasks.ledger.sql.database import Database
+from tasks.ledger import LedgerUnavailable, whole
 from tasks.settings import Settings
 from tasks.storage.songs import Storage
 
@@ -46,7 +44,7 @@ def restore(
         manifest = archive.manifest()
         if manifest is None:
             raise ArchiveError(f"{archive.folder} holds no backup that ended; run `tutti backup` again")
-        if not ledger.is_known(manifest.revision):
+        if not whole.is_known(manifest.revision):
             raise ArchiveError(
                 f"the archive is Tutti {manifest.version}'s, newer than this one; upgrade first"
             )
@@ -65,12 +63,8 @@ def _refuse_to_replace(settings: Settings, manifest: Manifest) -> None:
     secret = settings.data.absolute() / "secret"
     if secret.is_file() and digest_of(secret) != manifest.secret.sha256:
         raise ArchiveError(f"{secret} is another secret than the archive's; {REPLACE}")
-    path = Database(settings.ledger).path
-    if path is not None and not path.exists():
-        return
     try:
-        with contextlib.closing(ledger.opened(settings.ledger)) as database:
-            jobs = ledger.jobs_in(database)
+        jobs = whole.jobs_in(settings.ledger)
     except LedgerUnavailable as error:
         raise ArchiveError(
             f"the ledger that is there cannot be read ({error.__cause__}); {REPLACE}"
@@ -112,21 +106,13 @@ def _secret(settings: Settings, archive: Archive, manifest: Manifest) -> tuple[s
 
 
 def _ledger(settings: Settings, archive: Archive, manifest: Manifest) -> None:
-    database = Database(settings.ledger)
-    if database.path is not None:
-        path = database.path.absolute()
-        path.parent.mkdir(parents=True, exist_ok=True)
-        for name in (path, path.with_name(path.name + "-wal"), path.with_name(path.name + "-shm")):
-            _aside(name)
-        archive.give(manifest.ledger, path, mode=0o600)
-        ledger.opened(settings.ledger).close()  # migrated here, where an error is seen
-        return
     copy = settings.data.absolute() / ".restored.db"
     copy.parent.mkdir(parents=True, exist_ok=True)
     try:
         archive.give(manifest.ledger, copy, mode=0o600)
-        with contextlib.closing(ledger.opened(settings.ledger)) as target:
-            ledger.read(copy, target)
+        for old in whole.files(settings.ledger):
+            _aside(old)
+        whole.read(copy, settings.ledger)
     finally:
         for path in copy.parent.glob(f"{copy.name}*"):
             path.unlink()

@@ -12,9 +12,8 @@ from collections.abc import Callable, Iterator
 from importlib.metadata import version
 from pathlib import Path
 
-from compose.backup import ledger
 from compose.backup.archive import Archive, Entry, Manifest
-from tasks.ledger.sql.migrate import HEAD
+from tasks.ledger import whole
 from tasks.security.secret import secret_of
 from tasks.settings import Settings
 
@@ -43,11 +42,12 @@ def save(settings: Settings, archive: Archive, progress: Progress = lambda *_: N
         archive.sweep()
         before = archive.manifest()
         made_at = dt.datetime.now(dt.UTC).isoformat(timespec="seconds")
+        revision, entry = _ledger(settings, archive)
         manifest = Manifest(
             made_at=made_at,
             version=version("tutti"),
-            revision=HEAD,
-            ledger=_ledger(settings, archive),
+            revision=revision,
+            ledger=entry,
             secret=_secret(settings, archive),
         )
         for kind, folder in folders(settings).items():
@@ -57,13 +57,12 @@ def save(settings: Settings, archive: Archive, progress: Progress = lambda *_: N
         return manifest
 
 
-def _ledger(settings: Settings, archive: Archive) -> Entry:
+def _ledger(settings: Settings, archive: Archive) -> tuple[str, Entry]:
     with tempfile.TemporaryDirectory(dir=archive.folder, prefix=".ledger-") as folder:
         copy = Path(folder, "ledger.db")
-        with contextlib.closing(ledger.opened(settings.ledger)) as database:
-            ledger.write(database, copy)
+        revision = whole.write(settings.ledger, copy)
         with copy.open("rb") as file:
-            return archive.take(file)
+            return revision, archive.take(file)
 
 
 def _secret(settings: Settings, archive: Archive) -> Entry:

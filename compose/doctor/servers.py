@@ -53,29 +53,22 @@ def _writes(connection: object) -> Iterator[Finding]:
 
 def ledger(current: Settings) -> Iterator[Finding]:
     """Whether the ledger opens, and is whole where it is a file that is looked through in a moment."""
-    from sqlalchemy import text
     from sqlalchemy.exc import NoSuchModuleError
 
-    from tasks.ledger.errors import LedgerUnavailable
-    from tasks.ledger.sql.database import Database
+    from tasks.ledger import LedgerUnavailable, whole
 
     current.data.mkdir(parents=True, exist_ok=True)
     try:
-        database = Database(current.ledger)
-        with database.read() as connection:
-            said = connection.scalar(text("PRAGMA quick_check(1)" if database.sqlite else "SELECT 'ok'"))
-        if said != "ok":
-            raise LedgerUnavailable(f"its file is damaged: {said}")
+        where = whole.look_through(current.ledger)
     except (ModuleNotFoundError, NoSuchModuleError) as error:
         yield Finding("bad", f"the ledger's driver is not installed ({error}): the extra `postgresql`")
     except LedgerUnavailable as error:
-        cause = error.__cause__ or error
-        where = database.path or "the database of TUTTI_LEDGER_URL"
-        yield Finding("bad", f"the ledger cannot be opened, {where}: {str(cause).splitlines()[0]}")
+        cause = str(error.__cause__ or "").splitlines()[:1]
+        told = f" ({cause[0]})" if cause else ""
+        name = current.ledger.render_as_string(hide_password=True)
+        yield Finding("bad", f"the ledger cannot be opened, {name}: {error}{told}")
     else:
-        where = str(database.path) if database.path else database.url.render_as_string(hide_password=True)
         yield Finding("ok", f"the ledger opens: {where}")
-        database.close()
 
 
 def elasticsearch(current: Settings) -> Iterator[Finding]:

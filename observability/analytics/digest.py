@@ -16,7 +16,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from observability import coverage
-from observability.analytics import lines, table
+from observability.analytics import columns, lines
 from observability.analytics.lines import Part
 from observability.coverage import Segment
 
@@ -73,9 +73,9 @@ class Digest:
             with lines_file.open("wb") as file:
                 for block in part.wanted():
                     file.write(block)
-            with table.connect() as database:
-                table.load(database, [lines_file], str(temporary))
-                first, last = table.span(database, temporary)
+            with columns.connect() as database:
+                columns.load(database, [lines_file], str(temporary))
+                first, last = columns.span(database, temporary)
             name = f"{identity}-{part.begin}-{part.end}-{first}-{last}.parquet"
             _sync(temporary)
             temporary.replace(self.folder / name)
@@ -89,8 +89,8 @@ class Digest:
             return
         temporary = self.folder / f".{secrets.token_hex(8)}.tmp"
         try:
-            with table.connect() as database:
-                table.merge(database, [one.path for one in chain], temporary)
+            with columns.connect() as database:
+                columns.merge(database, [one.path for one in chain], temporary)
             first = min((one.first for one in chain if one.last), default=0)
             last = max(one.last for one in chain)
             _sync(temporary)

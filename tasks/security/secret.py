@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import secrets
-import tempfile
 from pathlib import Path
 
 from observability import statefile
 from tasks.settings import Settings
-from tasks.storage.publish_once import publish_once
 
 SECRET_BYTES = 32
 
@@ -29,16 +28,13 @@ def secret_of(settings: Settings) -> bytes:
 def _make(path: Path) -> bytes:
     """Write a new secret; of two processes that start at once, both take the one that was first."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=".secret-")  # of mode 0600
-    with os.fdopen(handle, "wb") as file:
-        file.write(secrets.token_bytes(SECRET_BYTES))
-        file.flush()
-        os.fsync(file.fileno())
+    lock = os.open(path.with_name(".secret.lock"), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     try:
-        publish_once(Path(name), path)
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not path.exists():
+            statefile.write(path, secrets.token_bytes(SECRET_BYTES), mode=0o600)
     finally:
-        Path(name).unlink(missing_ok=True)
-    statefile.sync_folder(path.parent)
+        os.close(lock)
     return _whole(path.read_bytes())
 
 

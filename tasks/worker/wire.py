@@ -39,7 +39,7 @@ MESSAGE_MAX = 1 << 26  # bytes; sound goes past them
 NAMES = {
     "tasks.worker.messages": None,  # every one of them
     "tasks.engines.engine": {"Audio"},
-    "tasks.jobs": {"ErrorClass"},
+    "tasks.jobs.job": {"ErrorClass"},
     "numpy": {"ndarray", "dtype"},
     "numpy._core.multiarray": {"_reconstruct", "scalar"},
     "numpy._core.numeric": {"_frombuffer"},

@@ -49,6 +49,9 @@ def server(block: str) -> str:
 def front(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Front]:
     """Tutti with its own nginx, and a second web node without it; both behind proxies on this machine."""
     options = {"public_url": PUBLIC, "trusted_proxies": "127.0.0.1", "rate_limit": "6r/m burst=5"}
+    options |= {
+        "admin_networks": "127.0.0.0/8"
+    }  # which nobody comes from who comes by a proxy of this machine
     with standing_front(tmp_path_factory.mktemp("proxies"), **options) as built:
         yield built
 

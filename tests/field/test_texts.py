@@ -68,4 +68,4 @@ def test_what_the_engine_cannot_follow_is_refused_by_name(web: Process, more: di
     answer = web.client.post("/v1/jobs", json={"prompt": "a calm piano song"} | more)
     assert answer.status_code == 422
     assert field in [error["field"] for error in answer.json()["errors"]]
-    assert "sketch" in answer.json()["detail"]
+    assert "engine" in answer.json()["detail"]

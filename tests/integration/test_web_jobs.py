@@ -392,7 +392,7 @@ def test_metrics_are_prometheus_and_for_admins_only(tmp_path):
     async def scenario(web: Web) -> None:
         await web.submit()
         text = (await web.client.get("/metrics")).text
-        assert 'tutti_queue_depth{queue="sketch@1"} 1.0' in text
+        assert 'tutti_queue_depth{queue="sketch@2"} 1.0' in text
         assert "tutti_storage_free_bytes" in text
         assert 'route="/v1/jobs"' in text
         async with web.another(("198.51.100.7", 1)) as stranger:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import itertools
+import tempfile
 
 import jsonschema
 import pytest
@@ -44,9 +45,9 @@ def explore(url: str) -> int:
 
         @EXAMPLES
         @given(case=operation.as_strategy(generation_mode=mode))
-        def ask(case, path=operation.path):
+        def ask(case):
             answer = case.call(timeout=30)
-            away = answer.status_code == 503 and path in NO_MODEL
+            away = answer.status_code == 503 and case.operation.path in NO_MODEL
             if away:
                 assert answer.json()["type"] == "/problems/no_language_model"
             case.validate_response(answer, excluded_checks=UNSAID + [not_a_server_error] * away)
@@ -84,7 +85,8 @@ def test_what_follows_from_a_job_answers_as_the_schema_says(tmp_path):
 
 
 def every_operation():
-    schema = create_app(Settings(data="unused")).openapi()
+    with tempfile.TemporaryDirectory() as folder:  # its secret is made there
+        schema = create_app(Settings(data=folder)).openapi()
     operations = [
         (f"{method} {path}", operation)
         for path, item in schema["paths"].items()
@@ -97,7 +99,7 @@ def test_every_operation_has_examples_that_are_as_its_schema_says():
     schema, operations = every_operation()
 
     def check(content, what):
-        assert content["examples"], what
+        assert content.get("examples"), what
         for one in content["examples"].values():
             shared = schema["components"]["examples"].get(one.get("$ref", "").rpartition("/")[2], one)
             value = shared["value"]

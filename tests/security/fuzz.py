@@ -10,6 +10,7 @@ broke.
 from __future__ import annotations
 
 import argparse
+import contextlib
 import itertools
 import json
 import math
@@ -39,6 +40,7 @@ class Target:
     name: str
     strategy: st.SearchStrategy[Any]
     check: Callable[[Any], None]
+    examples: int = 150  # at once; an upload is decoded in a process of its own
 
 
 TEXT = st.one_of(st.text(max_size=300), st.sampled_from(ODD))
@@ -160,16 +162,13 @@ def _callback(text: str) -> None:
 
 
 def _upload(data: bytes) -> None:
-    from web.api.uploads import _length
-    from web.request.problems import Problem
+    from tasks.audio.decoding import Undecodable, measure
 
     with tempfile.NamedTemporaryFile() as file:
         file.write(data)
         file.flush()
-        try:
-            _length(Path(file.name))
-        except Problem as problem:
-            _says(str(problem.kind.status), "422")
+        with contextlib.suppress(Undecodable):
+            measure(Path(file.name))
 
 
 def _wire(data: bytes) -> None:
@@ -223,17 +222,36 @@ def _shipped(data: bytes) -> None:
     body(lines)  # type: ignore[arg-type]
 
 
-def _adapter(config: bytes) -> None:
-    from tasks.engines.acestep.adapters.reading import peft_config
+def _adapter(files: tuple[bytes, bytes]) -> None:
+    from tasks.engines.acestep.adapters.reading import peft_config, read
     from tasks.jobs import JobError
 
+    weights, config = files
     with tempfile.TemporaryDirectory() as folder:
+        Path(folder, "x.safetensors").write_bytes(weights)
         Path(folder, "adapter_config.json").write_bytes(config)
         try:
             known = peft_config(Path(folder, "x.safetensors"))
             assert math.isfinite(known.get("lora_alpha", 1) / known.get("r", 1))
+            read(Path(folder, "x.safetensors"), {"layers.0.attn.to_q.weight": (4, 4)})
         except JobError as refused:
-            _says(refused.detail, "adapter_config.json")
+            _says(refused.detail, "the adapter ")
+
+
+def _checkpoint(files: tuple[bytes, bytes]) -> None:
+    from tasks.engines.models.layouts import ModelMissing, find
+
+    weights, index = files
+    for name in ("model.safetensors", "model.safetensors.index.json", "config.json", "model_index.json"):
+        with tempfile.TemporaryDirectory() as folder:
+            Path(folder, name).write_bytes(index if name.endswith("json") else weights)
+            with contextlib.suppress(ModelMissing):
+                find(folder)
+
+
+def _safetensors(header: Any, rest: bytes) -> bytes:
+    text = header if isinstance(header, bytes) else json.dumps(header).encode()
+    return len(text).to_bytes(8, "little") + text + rest
 
 
 def _says(text: str, words: str) -> None:
@@ -247,10 +265,26 @@ JSONISH = st.recursive(
 )
 CONFIG = st.one_of(
     st.binary(max_size=200),
-    st.dictionaries(st.sampled_from(["r", "lora_alpha", "use_rslora"]), JSONISH).map(
-        lambda d: json.dumps(d).encode()
+    st.dictionaries(st.sampled_from(["r", "lora_alpha", "use_rslora", "bias", "weight_map"]), JSONISH).map(
+        lambda said: json.dumps(said).encode()
     ),
-    st.sampled_from([b"[" * 5_000, b'{"r":0}', b'{"r":"8"}', b"[]", b'{"r":-4,"use_rslora":true}']),
+    st.sampled_from([b"[" * 5_000, b'{"r":0}', b'{"r":"8"}', b"[]", b'{"weight_map":{"a":"../x"}}']),
+)
+TENSOR = st.fixed_dictionaries(
+    {
+        "dtype": st.sampled_from(["F32", "F16", "BF16", "I8", "X"]),
+        "shape": st.lists(st.integers(-1, 2**40), max_size=3),
+        "data_offsets": st.lists(st.integers(-1, 2**40), min_size=2, max_size=2),
+    }
+)
+NAME = st.sampled_from(
+    ["layers.0.attn.to_q.lora_A.weight", "layers.0.attn.to_q.lora_B.weight", "decoder.proj_in.1.weight", "x"]
+)
+WEIGHTS = st.one_of(
+    st.binary(max_size=200),
+    st.builds(
+        _safetensors, st.one_of(st.dictionaries(NAME, TENSOR), CONFIG, JSONISH), st.binary(max_size=64)
+    ),
 )
 AUDIO = st.builds(
     lambda magic, rest: magic + rest,
@@ -264,11 +298,12 @@ TARGETS = (
     Target("cookies of keys", HEADER, _cookie),
     Target("signatures", st.dictionaries(st.sampled_from(["signature", "expires"]), HEADER), _signature),
     Target("callbacks", TEXT, _callback),
-    Target("uploads", AUDIO, _upload),
+    Target("uploads", AUDIO, _upload, examples=15),
     Target("the wire", st.one_of(st.binary(max_size=200), st.sampled_from(_pickles())), _wire),
     Target("log lines", st.binary(max_size=300), _line),
     Target("shipped lines", st.binary(max_size=300), _shipped),
-    Target("adapters", CONFIG, _adapter),
+    Target("adapters", st.tuples(WEIGHTS, CONFIG), _adapter),
+    Target("checkpoints", st.tuples(WEIGHTS, CONFIG), _checkpoint),
 )
 
 
@@ -290,7 +325,7 @@ def main() -> int:
 
 def _run(target: Target, examples: dict[str, int]) -> bool:
     @settings(
-        max_examples=200, deadline=None, database=None, suppress_health_check=list(HealthCheck),
+        max_examples=target.examples, deadline=None, database=None, suppress_health_check=list(HealthCheck),
         phases=[Phase.generate, Phase.shrink],
     )  # fmt: skip
     @given(target.strategy)

@@ -173,7 +173,7 @@ def test_an_address_sends_a_few_uploads_at_once(house: House) -> None:
 
 @pytest.fixture(scope="module")
 def front(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Front]:
-    with standing_front(tmp_path_factory.mktemp("refusals"), max_body_megabytes="2") as standing_:
+    with standing_front(tmp_path_factory.mktemp("refusals"), max_body_megabytes="24") as standing_:
         yield standing_
 
 
@@ -207,7 +207,7 @@ def test_gateway_and_app_agree_to_the_byte(front: Front, extra: int) -> None:
 
     sizes = {
         "/v1/jobs": (JSON_MAX, "application/json"),
-        "/v1/uploads": (2 * 10**6, "audio/wav"),
+        "/v1/uploads": (24 * 10**6, "audio/wav"),
         "/flower/x": (1024 * 1024, "application/json"),
     }
     for path, (size, kind) in sizes.items():

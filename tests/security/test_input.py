@@ -121,7 +121,9 @@ def _foreseen(route: Route, status: int) -> bool:
 
 @pytest.mark.parametrize("target", fuzz.TARGETS, ids=lambda target: target.name)
 def test_a_parser_of_a_border_takes_or_refuses(target: fuzz.Target) -> None:
-    @settings(max_examples=150, deadline=None, suppress_health_check=list(HealthCheck), derandomize=True)
+    @settings(
+        max_examples=target.examples, deadline=None, suppress_health_check=list(HealthCheck), derandomize=True
+    )
     @given(data=st.data())
     def run(data: st.DataObject) -> None:
         target.check(data.draw(target.strategy))

@@ -37,9 +37,9 @@ class Player:
         info = WorkerInfo(
             id=NAME,
             node="here",
-            queues=("gpu.here.0", "node.here", "sketch@1"),
+            queues=("gpu.here.0", "node.here", "sketch@2"),
             engine="sketch",
-            model_version="1",
+            model_version="2",
         )
         return cls(ledger, settings, ledger.workers.register(info))
 

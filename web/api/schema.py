@@ -85,8 +85,13 @@ def _mended(app: FastAPI, prefix: str) -> dict[str, Any]:
 
 
 def _exemplify(name: str, operation: dict[str, Any]) -> None:
-    """Give an operation's good answer its example."""
+    """Give an operation's good answer its example; what it never answers goes."""
     for status, response in operation["responses"].items():
+        if (
+            response.get("content", {}).get("application/json") == {"schema": {}}
+            and len(response["content"]) > 1
+        ):
+            del response["content"]["application/json"]  # FastAPI adds it to what answers something else
         content = response.get("content", {}).get("application/json")
         if content is not None and status.startswith("2") and name in examples.ANSWERS:
             content["examples"] = {"answer": {"value": examples.ANSWERS[name]}}

@@ -9,8 +9,6 @@ from __future__ import annotations
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from web.request import client
-from web.request.client import Proxies
 from web.request.context import RequestContext
 from web.request.hosts import Hosts
 from web.request.problems import Problem
@@ -23,16 +21,12 @@ class Edge:
     Args:
         app: What answers.
         hosts: The names by which it may be asked for.
-        proxies: Whose word about the client is believed.
         prefix: The path of the public URL, which a proxy may have passed on.
     """
 
-    def __init__(
-        self, app: ASGIApp, *, hosts: Hosts, proxies: Proxies = client.NONE, prefix: str = ""
-    ) -> None:
+    def __init__(self, app: ASGIApp, *, hosts: Hosts, prefix: str = "") -> None:
         self.app = app
         self.hosts = hosts
-        self.proxies = proxies
         self.prefix = prefix
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -44,7 +38,7 @@ class Edge:
         scope = inner(scope, self.prefix)
         if method == "HEAD":  # a copy: the server goes by its own
             scope = {**scope, "method": "GET"}
-        context = RequestContext(scope, send, self.proxies, method)
+        context = RequestContext(scope, send, scope["app"].state.tutti.proxies, method)
         try:
             await self._serve(scope, receive, context)
         except Exception as error:

@@ -17,7 +17,6 @@ import torch
 from torch import Tensor
 
 from tasks.engines.acestep.adapters.merged import Adapters, Chosen
-from tasks.engines.acestep.admission import Admission
 from tasks.engines.acestep.build import Built, Weights, build
 from tasks.engines.acestep.checkpoint.model import Model, load
 from tasks.engines.acestep.decoding.decoder import Pending
@@ -26,6 +25,7 @@ from tasks.engines.acestep.denoising.pack import tokens_of
 from tasks.engines.acestep.denoising.sampler import ramps
 from tasks.engines.acestep.denoising.state import SongState, mark, seconds
 from tasks.engines.acestep.denoising.step_policy import due
+from tasks.engines.acestep.fitting import Fitting
 from tasks.engines.acestep.options import Options
 from tasks.engines.acestep.start import log_start, use_cache
 from tasks.engines.engine import Audio, EngineOutOfMemory, Song
@@ -50,7 +50,7 @@ class AceStepEngine:
         self._built: Built | None = None
         self._members: list[SongState] = []
         self._adapters: Adapters | None = None
-        self._admits: Admission | None = None
+        self._admits: Fitting | None = None
         self._running: deque[torch.cuda.Event] = deque()
 
     @classmethod
@@ -77,7 +77,7 @@ class AceStepEngine:
         loaded = time.perf_counter()
         self._built = build(model, self.options)
         self._adapters = Adapters(self._built, self.options)
-        self._admits = Admission(self._built, self.options, self._adapters)
+        self._admits = Fitting(self._built, self.options, self._adapters)
         self.warm_up()
         log_start(self._built, warm=warm, read=loaded - start, prepare=time.perf_counter() - loaded)
 
@@ -105,7 +105,7 @@ class AceStepEngine:
     # --- who may join
 
     @property
-    def _admission(self) -> Admission:
+    def _fitting(self) -> Fitting:
         if self._admits is None:
             self.load()
         if self._admits is None:
@@ -114,7 +114,7 @@ class AceStepEngine:
 
     def fits(self, states: Sequence[SongState], song: Song) -> bool:
         """Whether this song can join without running out of what was measured at load."""
-        return self._admission.fits(states, song)
+        return self._fitting.fits(states, song)
 
     def admit(self, song: Song) -> SongState:
         """Prepare a song; nothing of it is on the device before its first step.
@@ -124,7 +124,7 @@ class AceStepEngine:
             EngineOutOfMemory: It is too long for this device even alone.
 
         """
-        return self._admission.admit(song)
+        return self._fitting.admit(song)
 
     # --- taking steps
 

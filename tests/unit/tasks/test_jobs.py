@@ -9,8 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from tasks import jobs
-from tasks.jobs import JOB_ID, LYRICS_MAX, JobRequest, JobState, new_job_id
+from tasks.jobs import JOB_ID, LYRICS_MAX, JobRequest, JobState, ids, new_job_id
 
 WORLDS_LINE_ENDS = ["\n", "\r\n", "\r", "\x0b", "\x0c", "\x85", "\u2028", "\u2029"]
 
@@ -23,7 +22,7 @@ def test_ids_sort_by_time_and_name_their_cell() -> None:
 
 
 def test_an_id_cannot_be_guessed_from_its_neighbour(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(jobs.time, "time_ns", lambda: 1_800_000_000_000_000_000)
+    monkeypatch.setattr(ids.time, "time_ns", lambda: 1_800_000_000_000_000_000)
     first, second = (_number(new_job_id("a")) for _ in range(2))
     assert second - first > 2**40
 
@@ -31,7 +30,7 @@ def test_an_id_cannot_be_guessed_from_its_neighbour(monkeypatch: pytest.MonkeyPa
 def _number(job_id: str) -> int:
     number = 0
     for character in job_id.split("_")[1]:
-        number = number * 32 + jobs.BASE32.index(character)
+        number = number * 32 + ids.BASE32.index(character)
     return number
 
 

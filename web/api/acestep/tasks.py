@@ -86,11 +86,16 @@ async def query_result(request: Request) -> Response:
 def _ids(listed: Any) -> list[str]:
     try:
         ids = json.loads(listed) if isinstance(listed, str) else listed
-    except ValueError:
+    except (ValueError, RecursionError):
         ids = [listed]
-    if not isinstance(ids, list) or len(ids) > AT_ONCE or not all(isinstance(item, str) for item in ids):
+    if not isinstance(ids, list) or len(ids) > AT_ONCE or not all(map(_is_text, ids)):
         raise Problem(BAD_REQUEST, f"task_id_list has to be a list of at most {AT_ONCE} task ids.")
     return ids
+
+
+def _is_text(item: Any) -> bool:
+    """Whether it is text that an answer can repeat: half of a character cannot be written as UTF-8."""
+    return isinstance(item, str) and item.isprintable()
 
 
 @router.head("/v1/audio", include_in_schema=False)

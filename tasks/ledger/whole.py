@@ -1,4 +1,4 @@
-"""The ledger as one file of SQLite, as of one moment, from either database; and back into either."""
+"""The ledger as a whole: looked through, copied into one file of SQLite as of one moment, and put back."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from typing import Final
 import sqlalchemy as sa
 
 from tasks import places
+from tasks.ledger.errors import LedgerUnavailable
 from tasks.ledger.sql.database import Database
 from tasks.ledger.sql.migrate import HEAD, migrate
 from tasks.ledger.sql.schema import NO_QUEUES
@@ -19,27 +20,68 @@ BATCH: Final = 500
 NOT_ROWS: Final = frozenset({"alembic_version", "sqlite_sequence"})
 
 
-def opened(url: str | sa.URL) -> Database:
-    """A ledger's database, brought up to date."""
-    database = Database(url)
-    migrate(database)
-    return database
+def look_through(url: str | sa.URL) -> str:
+    """Open a ledger and, where it is a file, read all of it; where it is comes back.
+
+    Raises:
+        LedgerUnavailable: it cannot be opened, or is damaged.
+    """
+    with contextlib.closing(Database(url)) as database:
+        with database.read() as connection:
+            said = connection.scalar(sa.text("PRAGMA quick_check(1)" if database.sqlite else "SELECT 'ok'"))
+        if said != "ok":
+            raise LedgerUnavailable(f"the ledger's file is damaged: {said}")
+        return str(database.path) if database.path else database.url.render_as_string(hide_password=True)
 
 
-def write(source: Database, target: Path) -> None:
-    """Copy the ledger into a new file, as of now; workers and dispatchers of today are left out of it."""
-    if source.path is not None:
-        _copy_file(source.path, target)
-    else:
-        with contextlib.closing(opened(places.sqlite_url(target))) as made, _one_moment(source) as reading:
-            _copy_rows(reading, made)
+def write(url: str | sa.URL, target: Path) -> str:
+    """Copy a ledger into a new file, as of now; workers and dispatchers of today are left out of it.
+
+    Returns:
+        The revision of its tables.
+
+    Raises:
+        LedgerUnavailable: it cannot be read.
+    """
+    with contextlib.closing(_opened(url)) as source:
+        if source.path is not None:
+            _copy_file(source.path, target)
+        else:
+            with (
+                contextlib.closing(_opened(places.sqlite_url(target))) as made,
+                _one_moment(source) as reading,
+            ):
+                _copy_rows(reading, made)
     _forget_the_living(target)
+    return HEAD
 
 
-def read(source: Path, target: Database) -> None:
-    """Fill an empty, migrated ledger of PostgreSQL from such a file."""
-    with contextlib.closing(opened(places.sqlite_url(source))) as kept, kept.read() as reading:
+def read(source: Path, url: str | sa.URL) -> None:
+    """Put such a file's content into a ledger: the rows of PostgreSQL, or a new file with the old one set aside.
+
+    Raises:
+        LedgerUnavailable: it cannot be written.
+    """
+    path = _path(url)
+    if path is not None:
+        source.replace(path)
+        _opened(url).close()  # migrated here, where an error is seen
+        return
+    with (
+        contextlib.closing(_opened(places.sqlite_url(source))) as kept,
+        kept.read() as reading,
+        contextlib.closing(_opened(url)) as target,
+    ):
         _copy_rows(reading, target)
+
+
+def files(url: str | sa.URL) -> list[Path]:
+    """The files of a ledger that is one, those that are there."""
+    path = _path(url)
+    if path is None:
+        return []
+    every = [path, path.with_name(path.name + "-wal"), path.with_name(path.name + "-shm")]
+    return [one for one in every if one.exists()]
 
 
 def is_known(revision: str) -> bool:
@@ -47,17 +89,28 @@ def is_known(revision: str) -> bool:
     return revision <= HEAD
 
 
-def jobs_in(database: Database) -> int:
-    """How many jobs a ledger knows."""
-    with database.read() as connection:
+def jobs_in(url: str | sa.URL) -> int:
+    """How many jobs a ledger knows; none where it is a file that is not there.
+
+    Raises:
+        LedgerUnavailable: it cannot be read.
+    """
+    path = _path(url)
+    if path is not None and not path.exists():
+        return 0
+    with contextlib.closing(_opened(url)) as database, database.read() as connection:
         return int(connection.scalar(sa.text("SELECT count(*) FROM jobs")) or 0)
 
 
-def empty(database: Database) -> None:
-    """Take every row out of a ledger."""
-    with database.write() as connection:
-        for table in _tables(connection):
-            connection.execute(sa.delete(table))
+def _path(url: str | sa.URL) -> Path | None:
+    with contextlib.closing(Database(url)) as database:
+        return database.path.absolute() if database.path else None
+
+
+def _opened(url: str | sa.URL) -> Database:
+    database = Database(url)
+    migrate(database)
+    return database
 
 
 def _copy_file(source: Path, target: Path) -> None:

@@ -28,7 +28,7 @@ DRAWERS = 4
 """Threads that draw noise: a minute's takes 3 ms, since a CPU draws its numbers one by one."""
 
 
-class Admission:
+class Fitting:
     """Plans songs, and says which fit beside others within what was measured at load."""
 
     def __init__(self, built: Built, options: Options, adapters: Adapters) -> None:

@@ -1,18 +1,9 @@
-"""The vocabulary: what a person asks for, and what becomes of it.
-
-Everything here is plain data: the web app, the ledger, the dispatcher and the worker all speak it, and
-nothing here knows of any of them.
-"""
+"""What a person asks for: its fields, their ranges, and how text is cleaned."""
 
 from __future__ import annotations
 
-import datetime as dt
 import itertools
 import re
-import secrets
-import threading
-import time
-from enum import StrEnum
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import (
@@ -35,7 +26,6 @@ SEED_MAX = 2**32 - 1
 
 AudioFormat = Literal["wav", "flac", "mp3", "opus"]
 Priority = Literal["low", "normal", "high"]
-Lane = Literal["stable", "canary"]
 TaskType = Literal["text2music", "cover", "cover-nofsq", "repaint", "extract", "lego", "complete"]
 CODE_MAX = 63_999  # the largest audio code; five of them make a second
 ADAPTERS_MAX = 8
@@ -54,90 +44,7 @@ LEFT_BY_WORD = {
 UPLOAD_ID = r"^[0-9a-f]{64}$"
 """An upload is named by the SHA-256 of its bytes, so that equal requests have equal fingerprints."""
 
-BASE32 = "0123456789abcdefghjkmnpqrstvwxyz"  # Crockford's, without i, l, o and u
-JOB_ID = re.compile(r"^[a-z0-9]{1,4}_[0-9a-hjkmnp-tv-z]{26}$")
 KEY_SCALE = re.compile(r"^[A-G][#b♯♭]?(?: (?:major|minor))?$", re.IGNORECASE)
-
-
-class _Ulids:
-    """Time-sortable numbers of 128 bits; within one process each is greater than the one before.
-
-    Source: https://github.com/ulid/spec (48 bits of milliseconds, 80 bits of randomness).
-    """
-
-    def __init__(self) -> None:
-        self._last = 0
-        self._lock = threading.Lock()
-
-    def next(self) -> int:
-        chance = secrets.randbits(80)
-        fresh = (time.time_ns() // 1_000_000 << 80) | chance
-        with self._lock:
-            if fresh >> 80 <= self._last >> 80:
-                fresh = self._last + 1 + (chance >> 16)  # nobody guesses it from its neighbour
-            self._last = fresh
-        return fresh
-
-
-_ulids = _Ulids()
-_PAIRS = tuple(
-    first + second for first in BASE32 for second in BASE32
-)  # ten bits at once: an id costs a third
-
-
-def new_job_id(cell: str) -> str:
-    """A job's id: the cell's name and 26 characters that sort by time, such as `a_01kb...`."""
-    number = _ulids.next()
-    return f"{cell}_" + "".join([_PAIRS[number >> shift & 1023] for shift in range(120, -1, -10)])
-
-
-class JobState(StrEnum):
-    """Where a job is; the last three are final."""
-
-    QUEUED = "queued"
-    RUNNING = "running"
-    SUCCEEDED = "succeeded"
-    FAILED = "failed"
-    CANCELLED = "cancelled"
-
-    @property
-    def final(self) -> bool:
-        """Whether the job can change no more."""
-        return self in FINAL_STATES
-
-
-FINAL_STATES = frozenset({JobState.SUCCEEDED, JobState.FAILED, JobState.CANCELLED})
-
-
-class ErrorClass(StrEnum):
-    """Why a job failed: the values of `error.class` in the API, the logs and the metrics."""
-
-    INVALID_REQUEST = "invalid_request"
-    OUT_OF_MEMORY = "out_of_memory"
-    ENGINE_CRASH = "engine_crash"
-    WORKER_LOST = "worker_lost"
-    STORAGE_FULL = "storage_full"
-    STORAGE_UNAVAILABLE = "storage_unavailable"
-    DEADLINE = "deadline"
-    CANCELLED_BY_USER = "cancelled_by_user"
-    INTERNAL = "internal"
-
-    @property
-    def ours(self) -> bool:
-        """Whether the service failed; else who asked ended it, or asked for what cannot be."""
-        return self not in _PERSONS_OWN
-
-
-_PERSONS_OWN = frozenset({ErrorClass.INVALID_REQUEST, ErrorClass.CANCELLED_BY_USER})
-
-
-class JobError(Exception):
-    """A job cannot go on. `detail` is shown to the person who asked: it says what to do."""
-
-    def __init__(self, error_class: ErrorClass, detail: str) -> None:
-        super().__init__(detail)
-        self.error_class = error_class
-        self.detail = detail
 
 
 def clean_text(text: Any) -> Any:
@@ -341,85 +248,3 @@ class JobRequest(BaseModel):
         if self.retake_seed is not None and not self.retake_variance:
             raise ValueError("retake_seed needs retake_variance, which says how far the retake goes")
         return self
-
-
-class Output(BaseModel):
-    """One finished audio file of a job."""
-
-    name: str = Field(description="File name below /output/, such as `<id>.wav` or `<id>-2.flac`.")
-    format: str
-    seconds: float
-    bytes: int
-    sha256: str
-    seed: int | None = None
-    notes: list[str] = Field(default_factory=list, description="What was shortened to make it, if anything.")
-
-
-class Timings(BaseModel):
-    """Seconds that the last attempt spent in each stage; `queue` is the wait before it."""
-
-    queue: float = 0.0
-    condition: float = 0.0
-    denoise: float = 0.0
-    decode: float = 0.0
-    encode: float = 0.0
-    store: float = 0.0
-
-
-class Failure(BaseModel):
-    """Why a job failed, as the API shows it under `error`."""
-
-    model_config = ConfigDict(populate_by_name=True)
-
-    error_class: ErrorClass = Field(alias="class")
-    detail: str
-
-
-class Job(BaseModel):
-    """What the ledger knows of one job."""
-
-    id: str
-    state: JobState
-    request: JobRequest
-    attempt: int = 0
-    progress: float = Field(0.0, ge=0.0, le=1.0, description="Share done of the running attempt.")
-    stage: str | None = Field(None, description="What is being done now, in words for a person.")
-    outputs: list[Output] = Field(default_factory=list)  # pydantic copies plain defaults deeply, each time
-    timings: Timings = Field(default_factory=Timings)
-    error: Failure | None = None
-    owner: str = Field("anonymous", description="Whose fair share it counts to: a key's id or an address.")
-    lane: Lane = "stable"
-    queue: str | None = None
-    worker: str | None = None
-    traceparent: str | None = None
-    fingerprint: str | None = None
-    cache_hit: bool = False
-    created_at: dt.datetime
-    started_at: dt.datetime | None = None
-    finished_at: dt.datetime | None = None
-    extra: dict[str, Any] = Field(default_factory=dict)
-
-    @property
-    def named_outputs(self) -> list[Output]:
-        """The files under this job's own name, as people see them.
-
-        A song that equal requests share lies under the name of the job that made it, which is that job's
-        own and no one else's to look at.
-        """
-        maker = self.extra.get("cache_of")
-        if not maker:
-            return self.outputs
-        return [
-            output.model_copy(update={"name": self.id + output.name.removeprefix(maker)})
-            for output in self.outputs
-        ]
-
-    def stored_as(self, name: str) -> str | None:
-        """The file in the storage behind one of the names of `named_outputs`; None for any other name."""
-        pairs = zip(self.named_outputs, self.outputs, strict=True)
-        return next((stored.name for named, stored in pairs if named.name == name), None)
-
-    @property
-    def trace_id(self) -> str | None:
-        """The 32 hexadecimal digits that tie every line about this job together."""
-        return self.traceparent.split("-")[1] if self.traceparent else None
