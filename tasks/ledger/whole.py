@@ -57,7 +57,7 @@ def write(url: str | sa.URL, target: Path) -> str:
 
 
 def read(source: Path, url: str | sa.URL) -> None:
-    """Put such a file's content into a ledger: the rows of PostgreSQL, or a new file with the old one set aside.
+    """Put such a file into a ledger's place: as its file, or its rows into PostgreSQL.
 
     Raises:
         LedgerUnavailable: it cannot be written.

@@ -58,7 +58,7 @@ def test_a_backup_that_was_killed_goes_on_and_a_restore_too(tmp_path: Path) -> N
             model_queue="sketch@1",
             traceparent="",
         )
-        ledger.accept(new).result(30)
+        ledger.submissions.accept(new).result(30)
     (data / "output").mkdir()
     songs = {f"song-{number}.wav": bytes([number]) * 400_000 for number in range(150)}
     for name, content in songs.items():
@@ -125,17 +125,17 @@ def test_a_ledger_moves_between_databases(ways: str, postgresql: Postgresql, tmp
         ids = [new_job_id("a") for _ in range(5)]
         for job_id in ids:
             request = JobRequest(prompt="calm piano ü 漢")
-            ledger.accept(NewJob(id=job_id, request=request, model_queue="sketch@1", traceparent="")).result(
-                30
-            )
-        ledger.cancel(ids[0])
+            ledger.submissions.accept(
+                NewJob(id=job_id, request=request, model_queue="sketch@1", traceparent="")
+            ).result(30)
+        ledger.submissions.cancel(ids[0])
     archive = str(tmp_path / "archive")
     done = tutti("backup", archive, cwd=tmp_path, data="var", ledger_url=source)
     assert done.returncode == 0, done.stderr
     done = tutti("restore", archive, cwd=tmp_path, data="var", ledger_url=target)
     assert done.returncode == 0, done.stderr
     with Ledger(target) as ledger:
-        assert [str(ledger.get(job_id).state) for job_id in ids] == ["cancelled", *["queued"] * 4]
-        assert ledger.get(ids[1]).request.prompt == "calm piano ü 漢"
-        ledger.cancel(ids[1])
-        assert len(ledger.history(ids[1])) > len(ledger.history(ids[2]))
+        assert [str(ledger.views.get(job_id).state) for job_id in ids] == ["cancelled", *["queued"] * 4]
+        assert ledger.views.get(ids[1]).request.prompt == "calm piano ü 漢"
+        ledger.submissions.cancel(ids[1])
+        assert len(ledger.views.history(ids[1])) > len(ledger.views.history(ids[2]))

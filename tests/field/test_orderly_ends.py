@@ -15,7 +15,7 @@ from tests.servers.workers import System, eventually
 def told_and_killed(system: System, worker: workers.Part) -> None:
     """SIGTERM, and SIGKILL while it waits for its song, as container engines and systemd do it."""
     worker.send(signal.SIGTERM)
-    eventually(lambda: not any(view.queues for view in system.ledger.workers() if view.alive))
+    eventually(lambda: not any(view.queues for view in system.ledger.views.workers() if view.alive))
     worker.end(signal.SIGKILL)
 
 
