@@ -2,12 +2,21 @@
 
 from __future__ import annotations
 
+if __name__ == "__main__":  # before all else: see there
+    from compose import door
+
+    door.enter()
+
 import sys
+import traceback
+from importlib.metadata import version
+from typing import Annotated
 
 import typer
 from pydantic import ValidationError
 
 from compose.commands import (
+    backup,
     canary,
     capacity,
     doctor,
@@ -23,6 +32,9 @@ from compose.commands import (
     status,
     webhooks,
 )
+from tasks import environment
+from tasks.checked import complaints
+from tasks.sources import WrongSettings
 
 app = typer.Typer(
     name="tutti",
@@ -42,6 +54,7 @@ for module in (
     webhooks,
     canary,
     model,
+    backup,
     doctor,
     settings,
     ship,
@@ -50,31 +63,55 @@ for module in (
     app.add_typer(module.app)
 
 
+def _version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"tutti {version('tutti')}")
+        raise typer.Exit
+
+
+@app.callback()
+def _options(
+    shown: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version and end.")
+    ] = False,
+) -> None:
+    """Serve the ACE-Step music model to many people at once."""
+
+
 def main() -> None:
-    """Run one command; a setting that is wrong and a ledger that is away are named rather than traced."""
+    """Run one command; what goes wrong at a start is named in one line rather than traced."""
+    environment.clean()
     try:
         app()
-    except ValidationError as error:
-        if error.title != "Settings":
+    except (ValidationError, WrongSettings) as error:
+        if isinstance(error, ValidationError) and error.title != "Settings":
             raise
-        for problem in error.errors():
-            name = "_".join(str(part) for part in problem["loc"]).upper()
-            typer.echo(f"TUTTI_{name}: {problem['msg']} (it is {problem['input']!r})", err=True)
+        for line in complaints(error):
+            typer.echo(line, err=True)
         sys.exit(2)
     except Exception as error:
-        named = _to_look_at(error)
-        if named is None:
-            raise
-        typer.echo(f"{error}{named and f' ({named})'}", err=True)
+        if not _is_told(error):
+            traceback.print_exc()
+        typer.echo(f"tutti {' '.join(sys.argv[1:2])}: {_told(error)}", err=True)
         sys.exit(1)
+
+
+def _is_told(error: Exception) -> bool:
+    """Whether the text says to whoever runs Tutti what to do, so that a trace would only hide it."""
+    ours = type(error).__module__.split(".")[0] in {"tasks", "nginx", "web", "compose", "observability"}
+    return ours or isinstance(error, OSError)
+
+
+def _told(error: Exception) -> str:
+    named = _to_look_at(error)
+    text = str(error) if _is_told(error) else f"{type(error).__name__}: {error}"
+    return f"{text} ({named})" if named else text
 
 
 # module, error, and the settings to look at; what nobody has loaded cannot have raised anything
 KNOWN = (
     ("tasks.ledger.errors", "LedgerUnavailable", "TUTTI_LEDGER_URL, TUTTI_DATA"),
     ("observability.metrics", "CannotServe", "TUTTI_METRICS_HOST, TUTTI_..._METRICS_PORT"),
-    ("tasks.security.folders", "FolderRefused", ""),
-    ("nginx.process", "GatewayError", ""),
 )
 
 

@@ -73,7 +73,16 @@ install_lock() {
     # shellcheck disable=SC2086
     $uv pip sync $quiet --compile-bytecode --require-hashes --python .venv/bin/python "$locks/$1.txt"
     $uv pip install -q --no-deps --build-constraints $locks/tool.txt --python .venv/bin/python -e . -e clients/python
+    isolate
     printf '%s\n' "$1 $(sum "$1") $PWD" >.venv/.tutti
+}
+
+# `tutti` is started by an interpreter that looks neither at PYTHONPATH nor into the working folder: a compose.py
+# there would be taken for ours. In a folder whose name has a space the script is one of sh, with python inside.
+isolate() {
+    sed -e '1s|^\(#!/.*python[0-9.]*\)$|\1 -I|' -e "s|python\" \"\$0\"|python\" -I \"\$0\"|" .venv/bin/tutti >.venv/bin/.tutti
+    cat .venv/bin/.tutti >.venv/bin/tutti
+    rm .venv/bin/.tutti
 }
 
 debian_packages() {

@@ -14,11 +14,16 @@ from pathlib import Path
 from compose import parts
 from compose.supervise import Say, StartFailed, Supervisor
 from compose.terminal import plain
-from tasks.engines import resolve
-from tasks.security.folders import claim
+from tasks import listening
+from tasks.engines import UnknownEngine, model_of, resolve
+from tasks.security.folders import FolderRefused, claim
 from tasks.settings import Settings
 
 COLOURS = (36, 33, 32, 35, 34, 31, 96)  # ANSI, one a part
+
+
+class CannotStart(Exception):
+    """The settings do not fit this machine. The text says what to change."""
 
 
 class AlreadyRunning(Exception):
@@ -44,6 +49,17 @@ def sole_owner(settings: Settings) -> Iterator[None]:
         yield
 
 
+def is_running(settings: Settings) -> bool:
+    """Whether a `tutti up` holds the data folder."""
+    try:
+        with sole_owner(settings):
+            return False
+    except AlreadyRunning:
+        return True
+    except OSError:
+        return False
+
+
 def prepare(settings: Settings) -> None:
     """Make the folders that the parts expect."""
     for folder in (settings.data, settings.storage_path, settings.log_path):
@@ -54,17 +70,33 @@ def prepare(settings: Settings) -> None:
 
 def up(settings: Settings) -> int:
     """Run every part until SIGINT or SIGTERM; the answer is the exit code."""
-    claim(settings)
     try:
+        claim(settings)
         with sole_owner(settings):
-            if not parts.port_is_free(settings):
-                print(_port_taken(settings), file=sys.stderr)  # noqa: T201
-                return 1
+            look_ahead(settings)
             prepare(settings)
             return asyncio.run(_run(settings))
-    except AlreadyRunning as error:
+    except (AlreadyRunning, CannotStart, FolderRefused, UnknownEngine, OSError) as error:
         print(error, file=sys.stderr)  # noqa: T201
         return 1
+
+
+def look_ahead(settings: Settings) -> None:
+    """Find what would make a part die again and again, before any is started.
+
+    Raises:
+        CannotStart: settings do not fit this machine; the text says which.
+        CannotListen: ports or sockets cannot be had.
+    """
+    parts.try_ports(settings)
+    listening.try_sockets(settings.run_path)
+    model_of(settings)
+    for name in ("tls_certificate", "tls_key"):
+        path = getattr(settings, name)
+        if path is not None and not os.access(path, os.R_OK):
+            raise CannotStart(f"TUTTI_{name.upper()}: {path} cannot be read")
+    if bool(settings.tls_certificate) != bool(settings.tls_key):
+        raise CannotStart("HTTPS needs both TUTTI_TLS_CERTIFICATE and TUTTI_TLS_KEY")
 
 
 async def _run(settings: Settings) -> int:
@@ -129,10 +161,3 @@ def _front(settings: Settings) -> str:
 
 def _short(path: Path) -> str:
     return os.path.relpath(path) if path.is_relative_to(Path.cwd()) else str(path)
-
-
-def _port_taken(settings: Settings) -> str:
-    return (
-        f"Port {settings.port} of {settings.host} is in use by another program. "
-        f"Choose another: TUTTI_PORT={settings.port + 1} make run"
-    )

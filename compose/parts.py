@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import socket
-import sys
 from pathlib import Path
 
 import httpx
@@ -12,6 +10,7 @@ import httpx
 from compose import broker
 from compose.supervise import Check, Part
 from nginx import gateway
+from tasks import environment, listening
 from tasks.settings import Settings
 
 
@@ -42,7 +41,7 @@ def behind_nginx(settings: Settings) -> bool:
 
 
 def _tutti(*words: str) -> list[str]:
-    return [sys.executable, "-m", "compose.cli", *words]
+    return environment.python("compose.cli", *words)
 
 
 def _web(settings: Settings) -> list[str]:
@@ -79,8 +78,7 @@ def _listens(path: Path) -> Check:
 def _answers(settings: Settings, *, uds: Path | None = None) -> Check:
     """Ready when `/livez` answers 200 where people, or nginx, will ask."""
     scheme = "https" if settings.tls_certificate and uds is None and behind_nginx(settings) else "http"
-    host = f"[{settings.own_host}]" if ":" in settings.own_host else settings.own_host
-    address = f"{scheme}://{host}:{settings.port}/livez"
+    address = f"{listening.url(scheme, settings.own_host, settings.port)}/livez"
 
     async def check() -> bool:
         transport = httpx.AsyncHTTPTransport(uds=str(uds) if uds else None, verify=False)
@@ -93,13 +91,18 @@ def _answers(settings: Settings, *, uds: Path | None = None) -> Check:
     return check
 
 
-def port_is_free(settings: Settings) -> bool:
-    """Whether nobody listens where people will come. Ports of ended connections count as free."""
-    family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
-    with socket.socket(family, socket.SOCK_STREAM) as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind((settings.host, settings.port))
-        except OSError:
-            return False
-    return True
+def ports(settings: Settings) -> list[int]:
+    """The ports that people come to."""
+    more = settings.tls_redirect_port if behind_nginx(settings) else None
+    return [settings.port, *([more] if more else [])]
+
+
+def try_ports(settings: Settings) -> None:
+    """Listen for a moment where people will come. Ports of ended connections count as free.
+
+    Raises:
+        CannotListen: it cannot be done; the text says why.
+    """
+    for port in ports(settings):
+        for made in listening.bind(settings.host, port):
+            made.close()

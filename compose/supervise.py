@@ -17,6 +17,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 
 from observability.back_off import BackOff
+from tasks import environment
 
 PR_SET_PDEATHSIG = 1
 STEADY_SECONDS = 30.0  # a process that lived so long starts its back-off anew
@@ -110,6 +111,7 @@ class Supervisor:
         reading, writing = os.pipe()
         running.process = process = await asyncio.create_subprocess_exec(
             *running.part.argv,
+            env=environment.built(),
             stdin=asyncio.subprocess.DEVNULL,
             stdout=writing,
             stderr=asyncio.subprocess.STDOUT,

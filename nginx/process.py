@@ -11,13 +11,14 @@ import shutil
 import signal
 import subprocess
 import sys
-import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
 from nginx import account, keycache
 from nginx.account import Account
+from nginx.paths import link, paths
 from nginx.render import Machine
+from observability import statefile
 from tasks.settings import Settings
 
 PR_SET_PDEATHSIG = 1
@@ -89,11 +90,12 @@ class Nginx:
         self.program = program
         self.prefix = settings.run_path / "nginx"
         self.config = self.prefix / "nginx.conf"
-        self.error_log = settings.log_path / "nginx-error.log"
+        self.error_log = paths(settings).logs / "nginx-error.log"
         self._child: subprocess.Popen[bytes] | None = None
         own = () if settings.storage else (settings.storage_path,)  # a NAS has to be there already
         for folder in (self.prefix, settings.log_path, *own):
             folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        link(settings)
         try:
             self.user = account.choose(settings)
             wanted = settings.keys_required and keycache.possible()
@@ -121,15 +123,15 @@ class Nginx:
             GatewayError: nginx refuses it; what ran before stays in force.
 
         """
-        with tempfile.NamedTemporaryFile("w", dir=self.prefix, prefix="nginx.conf.", delete=False) as file:
-            file.write(text)  # mode 0600: it may hold the secret of signed links
+        tried = self.prefix / "nginx.conf.next"
+        statefile.write(tried, text.encode(), mode=0o600)  # it may hold the secret of signed links
         try:
-            answer = self._run("-t", "-q", config=Path(file.name))
+            answer = self._run("-t", "-q", config=tried)
             if answer.returncode:
                 raise GatewayError(f"nginx refuses its configuration:\n{answer.stderr.strip()}")
-            Path(file.name).replace(self.config)
+            tried.replace(self.config)
         finally:
-            Path(file.name).unlink(missing_ok=True)
+            tried.unlink(missing_ok=True)
 
     def start(self) -> None:
         """Start the master. It listens a moment later; `running` tells when it ended."""

@@ -12,7 +12,9 @@ from pathlib import Path
 import jinja2
 
 from nginx.node import Backends
+from nginx.paths import paths
 from nginx.problem import PROBLEMS
+from tasks.listening import authority
 from tasks.settings import Settings
 from web.request.http import (
     API_PREFIXES,
@@ -117,6 +119,13 @@ def quoted(value: object) -> str:
     return '"' + text.replace("\\", "\\\\").replace('"', '\\"') + '"'
 
 
+def _opened(settings: Settings) -> str:
+    """What people open, for redirects: the address that is set, else the name by which they came."""
+    if settings.public_url:
+        return _bare(settings.public_url)
+    return "https://$host" + ("" if settings.port == 443 else f":{settings.port}")
+
+
 def _bare(text: str) -> str:
     """Check a value that stands in nginx's text without quotes."""
     if re.search(r"""[\s$;{}"'\\]""", text):
@@ -136,8 +145,8 @@ def networks(text: str) -> list[str]:
 
 def listen(host: str, port: int) -> str:
     """Write the address of a `listen` directive."""
-    bare = host.strip("[]")
-    return f"[{bare}]:{port}" if ":" in bare else f"{bare}:{port}"
+    dual = " ipv6only=off" if host == "::" else ""  # every address: those of IPv4 too
+    return authority(host, port) + dual
 
 
 def _environment() -> jinja2.Environment:
@@ -183,11 +192,12 @@ def render(
             secret=secret,
             limit=rate_limit(settings.rate_limit),
             login_limit=rate_limit(settings.login_limit),
+            paths=paths(settings),
             listen=listen(settings.host, settings.port),
             # The kernel hands a connection over once its request is there. Else a worker that a reload tells
             # to end may have accepted it, heard nothing yet, and close it as idle.
             deferred=" deferred" if sys.platform == "linux" else "",
-            origin=_bare(settings.public_origin),
+            opened=_opened(settings),
             prefix=settings.public_prefix,
             before=f"(?:{re.escape(settings.public_prefix)})?" if settings.public_prefix else "",
             token=token or "-",

@@ -28,7 +28,7 @@ from typing import Any, cast
 import structlog
 from structlog.stdlib import ProcessorFormatter
 
-from observability import metrics
+from observability import console, metrics
 from observability.ecs import MESSAGE_MAX, Fields, add_exception, drop_secrets, merge, render
 from observability.lines import LineFile
 from observability.redact import scrub
@@ -53,6 +53,11 @@ class _Output:
         self.dataset = "tutti"
         self.prefix = ""
         self.count = itertools.count()
+
+    def tell(self, level: str, action: str, fields: Fields) -> None:
+        """Say on the console why something failed, where the lines themselves go to a file."""
+        if self.file is not None and LEVELS[level] >= LEVELS["error"]:
+            console.tell(self.fixed["service"]["name"], action, fields)
 
     def msg(self, line: bytes) -> None:
         if self.file is None:
@@ -94,6 +99,9 @@ class EcsLogger(structlog.BoundLoggerBase):
         if LEVELS[level] < _output.threshold:
             return
         fields["event"] = {"action": action, **fields.get("event", {})}
+        if level == "error":
+            fields = add_exception(None, level, fields)
+            _output.tell(level, action, fields)
         arguments, _ = self._process_event(level, None, fields)
         self._logger.msg(*arguments)
 
@@ -220,6 +228,9 @@ def _level_of(record: logging.LogRecord) -> str:
 def _foreign_line(logger: Any, _method: str, fields: MutableMapping[str, Any]) -> str:
     level = _level_of(cast("logging.LogRecord", fields["_record"]))
     line: Any = _foreign(logger, level, fields)
+    if level in {"error", "critical"}:
+        line = add_exception(logger, level, line)
+        _output.tell(level, str(line["log"]["logger"]), line)
     for step in (_add_context, add_exception, drop_secrets, _add_fixed, render):
         line = step(logger, level, line)
     return cast("bytes", line).decode()

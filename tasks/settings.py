@@ -1,189 +1,110 @@
-"""Every setting, described. Nothing else in Tutti reads the environment.
+"""Every setting, described.
 
-Each is an environment variable with the prefix `TUTTI_`; `tutti settings` prints them all.
+Each is an environment variable with the prefix `TUTTI_`, or stands in a file (`tasks.sources`); `tutti
+settings` prints them all.
 """
 
 from __future__ import annotations
 
-import hashlib
-import ipaddress
-import os
-import re
 import socket
-import tempfile
 from functools import cache
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Any, Literal
 from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, Field, SecretStr
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic import Field, SecretStr
+from pydantic.fields import FieldInfo
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
-EVERY_ADDRESS = frozenset({"0.0.0.0", "::", "[::]"})
-UNIX_PATH_MAX = 100  # sun_path holds 108 bytes on Linux and 104 on macOS; room is left for the name
+from tasks import listening, places, sources
+from tasks.checked import (
+    HOST_NAME,
+    BrokerUrl,
+    Host,
+    HostNames,
+    HttpUrl,
+    LedgerUrl,
+    Networks,
+    NodeName,
+    Origins,
+    Ports,
+    PublicUrl,
+    WebAddress,
+    WebNodes,
+    this_host,
+)
+
+if TYPE_CHECKING:
+    from sqlalchemy import URL
+
 LOCAL = "local:"  # begins the address of a web node that only its own machine can reach
-WEB_ADDRESS = re.compile(r"^(?:\[[0-9a-fA-F:]+\]|[A-Za-z0-9.-]+):\d{1,5}$")
-ORIGIN = re.compile(r"^https?://[A-Za-z0-9.-]+(?::\d{1,5})?$")
-PUBLIC_URL = re.compile(
-    r"^https?://(?:\[[0-9a-f:.]+\]|[a-z0-9_-]+(?:\.[a-z0-9_-]+)*\.?)(?::\d{1,5})?(?:/[\w.~-]+)*/?$",
-    re.IGNORECASE | re.ASCII,
-)
-OWN_PATHS = frozenset(
-    [
-        "-",
-        "analytics",
-        "api",
-        "auth",
-        "create_random_sample",
-        "docs",
-        "favicon.ico",
-        "flower",
-        "format_input",
-        "gateway",
-        "generate",
-        "health",
-        "livez",
-        "login",
-        "logout",
-        "metrics",
-        "openapi.json",
-        "output",
-        "problems",
-        "query_result",
-        "readyz",
-        "release_task",
-        "songs",
-        "static",
-        "v1",
-    ]
-)
-"""First parts of our own addresses; a prefix of such a name could not be told from them."""
-HOST_NAME = re.compile(r"^(?=.{1,253}\Z)[A-Za-z0-9_]([A-Za-z0-9_-]*[A-Za-z0-9])?(\.[A-Za-z0-9_-]+)*\Z")
-PORTS = re.compile(r"^(\d{1,5})(?:-(\d{1,5}))?\Z", re.ASCII)
-PORT_MAX = 65_535
-NODE_NAME = re.compile(r"^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$")
 
 
-def _node_name(text: str) -> str:
-    if not NODE_NAME.match(text):
-        raise ValueError("has to be lower-case letters, digits and hyphens (it names queues and files)")
-    return text
+class _Given(PydanticBaseSettingsSource):
+    """What stands in variables and files (`tasks.sources`)."""
 
+    def get_field_value(self, field: FieldInfo, field_name: str) -> tuple[Any, str, bool]:
+        raise NotImplementedError  # all values come at once
 
-def _this_host() -> str:
-    name = re.sub(r"[^a-z0-9-]+", "-", socket.gethostname().split(".")[0].lower()).strip("-")
-    return name[:63].strip("-") or "localhost"
-
-
-def _web_address(text: str | None) -> str | None:
-    if text is not None and not WEB_ADDRESS.match(text):
-        raise ValueError("has to be host:port or [IPv6]:port")
-    return text
-
-
-def _networks(text: str) -> str:
-    for part in filter(None, (part.strip() for part in text.split(","))):
-        ipaddress.ip_network(part)  # ValueError says what is wrong with it
-    return text
-
-
-def _origins(text: str) -> str:
-    for part in filter(None, (part.strip() for part in text.split(","))):
-        if part != "null" and not ORIGIN.match(part):
-            raise ValueError(f"{part!r} has to be an origin such as https://app.example.com; '*' is none")
-    return text
-
-
-def _public_url(text: str | None) -> str | None:
-    """Check the address that people open; its path is the prefix below which everything stands."""
-    if text is None:
-        return None
-    wrong = f"{text!r} is not a plain address such as https://music.example.org or http://host:8080/tutti"
-    if not PUBLIC_URL.match(text):
-        raise ValueError(wrong)
-    try:
-        parts = urlsplit(text)
-        _ = parts.port  # ValueError where it is none
-    except ValueError:
-        raise ValueError(wrong) from None
-    first = parts.path.split("/")[1] if "/" in parts.path else ""
-    if first in OWN_PATHS:
-        raise ValueError(f"its path begins with /{first}, which is an address of Tutti's own; choose another")
-    return text.rstrip("/")
-
-
-def _host_names(text: str) -> str:
-    for name in filter(None, (part.strip() for part in text.split(","))):
-        if name != "*" and not HOST_NAME.match(name):
-            raise ValueError(f"{name!r} is not a name such as 'music.example.org' (without a port)")
-    return text
-
-
-def ports(text: str) -> tuple[range, ...]:
-    """The ports of a setting such as `80, 443, 8000-8999`.
-
-    Raises:
-        ValueError: one of them is not a port or a range of ports.
-    """
-    found = []
-    for part in filter(None, (part.strip() for part in text.split(","))):
-        match = PORTS.match(part)
-        first, last = (int(match[1]), int(match[2] or match[1])) if match else (0, 0)
-        if not 1 <= first <= last <= PORT_MAX:
-            raise ValueError(f"{part!r} is neither a port nor a range of ports such as '8000-8999'")
-        found.append(range(first, last + 1))
-    return tuple(found)
-
-
-def _ports(text: str) -> str:
-    ports(text)
-    return text
-
-
-def is_loopback(host: str) -> bool:
-    """Whether only this machine can reach a server that listens on `host`."""
-    try:
-        return ipaddress.ip_address(host.strip("[]")).is_loopback
-    except ValueError:
-        return host == "localhost"
+    def __call__(self) -> dict[str, Any]:
+        fields = self.settings_cls.model_fields
+        empty = {name for name, field in fields.items() if field.annotation is str and field.default == ""}
+        return sources.given(fields, empty | {"admin_networks"})
 
 
 class Settings(BaseSettings):
     """All settings with their defaults: everything on one machine, embedded."""
 
-    model_config = SettingsConfigDict(env_prefix="TUTTI_", frozen=True, extra="ignore")
+    model_config = SettingsConfigDict(frozen=True, extra="ignore", hide_input_in_errors=True)
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,  # noqa: ARG003 - by name
+        dotenv_settings: PydanticBaseSettingsSource,  # noqa: ARG003
+        file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """What the caller says, then what `tasks.sources` finds."""
+        return init_settings, _Given(settings_cls)
 
     # where
-    host: str = Field("127.0.0.1", description="Address to listen on. Anything but loopback turns keys on.")
+    host: Host = Field(
+        "127.0.0.1",
+        description="Address to listen on: 0.0.0.0 for all of IPv4, :: for all. Beyond loopback keys are on.",
+    )
     port: int = Field(8000, ge=1, le=65535, description="Where people reach Tutti.")
-    advertise: Annotated[str | None, AfterValidator(_web_address)] = Field(
+    advertise: WebAddress | None = Field(
         None,
         description="Where gateways reach this web node, such as '10.0.0.5:8001'; default: HOST:PORT, with "
         "this machine's name where HOST is every address (0.0.0.0, ::).",
     )
     data: Path = Field(Path("var"), description="Folder of everything kept: ledger, songs, logs.")
     storage: Path | None = Field(None, description="Folder of the songs, the NAS; default: DATA/output.")
+    run: Path | None = Field(
+        None,
+        description="Folder of sockets and locks, on a local disk, such as /run/tutti; default: DATA/run.",
+    )
     gateway: Literal["auto", "off"] = Field("auto", description="auto: nginx in front where it is installed.")
-    public_url: Annotated[str | None, AfterValidator(_public_url)] = Field(
+    public_url: PublicUrl | None = Field(
         None,
         description="Address people see, if it is not http://HOST:PORT, such as https://music.example.org or "
         "https://example.org/tutti; everything stands below its path.",
     )
-    hosts: Annotated[str, AfterValidator(_host_names)] = Field(
+    hosts: HostNames = Field(
         "",
         description="Names by which people reach Tutti, beside PUBLIC_URL's, this machine's own, localhost "
         "and bare addresses; requests for any other name are refused. '*': any name.",
     )
-    node: Annotated[str, AfterValidator(_node_name)] = Field(
-        default_factory=_this_host, description="This machine's name among the others."
-    )
+    node: NodeName = Field(default_factory=this_host, description="This machine's name among the others.")
     cell: str = Field(
         "a", pattern=r"^[a-z0-9]{1,4}$", description="Name of this ledger and its GPUs in job ids."
     )
 
     # the way of a job
-    ledger_url: SecretStr | None = Field(None, description="SQLAlchemy URL; default: SQLite below DATA.")
-    broker_url: SecretStr | None = Field(None, description="kombu URL; default: the embedded Valkey.")
+    ledger_url: LedgerUrl | None = Field(None, description="SQLAlchemy URL; default: SQLite below DATA.")
+    broker_url: BrokerUrl | None = Field(None, description="kombu URL; default: the embedded Valkey.")
     rate_limit: str = Field(
         "5r/s burst=10",
         pattern=r"^(off|\d+r/[sm]( burst=\d+)?)$",
@@ -220,23 +141,22 @@ class Settings(BaseSettings):
     callback_hours: float = Field(
         24.0, gt=0, description="Hours that a callback is tried again while its receiver fails."
     )
-    callback_networks: Annotated[str, AfterValidator(_networks)] = Field(
+    callback_networks: Networks = Field(
         "",
         description="Networks beyond the public internet that callbacks may reach, such as '10.1.0.0/16'.",
     )
-    callback_ports: Annotated[str, AfterValidator(_ports)] = Field(
+    callback_ports: Ports = Field(
         "80, 443, 8080, 8443", description="Ports that callbacks may reach, such as '443, 8000-8999'."
     )
 
     # asking another server: tutti submit, watch, list, get, cancel, mcp
-    server: str | None = Field(
+    server: HttpUrl | None = Field(
         None,
-        pattern=r"^https?://",
         description="Tutti that the commands ask; default: the one of this machine.",
     )
     api_key: SecretStr | None = Field(None, description="API key that the commands show it.")
 
-    cors_origins: Annotated[str, AfterValidator(_origins)] = Field(
+    cors_origins: Origins = Field(
         "",
         description="Web pages that may ask from a browser, such as 'https://app.example.com, null'; none.",
     )
@@ -245,12 +165,12 @@ class Settings(BaseSettings):
     balance: Literal["least_conn", "ip_hash", "round_robin"] = Field(
         "least_conn", description="How the gateway chooses among web nodes."
     )
-    web_nodes: str = Field(
+    web_nodes: WebNodes = Field(
         "",
         description="Web nodes behind the gateway, such as '10.0.0.5:8001 weight=2, 10.0.0.6:8001 backup'; "
         "empty: those that the ledger knows, else this machine's.",
     )
-    trusted_proxies: str = Field(
+    trusted_proxies: Networks = Field(
         "",
         description="Networks of the proxies in front, whose PROXY_HEADER is believed, such as '10.0.0.0/8, "
         "192.0.2.7'.",
@@ -259,7 +179,7 @@ class Settings(BaseSettings):
         "X-Forwarded-For",
         description="Which header the TRUSTED_PROXIES write; the other may be a stranger's and is not read.",
     )
-    admin_networks: str | None = Field(
+    admin_networks: Networks | None = Field(
         None,
         description="Networks that may open /flower, /metrics, /analytics and /gateway/status without a key "
         "of the scope admin; default: this machine, and nobody where PUBLIC_URL is another machine's name.",
@@ -321,11 +241,22 @@ class Settings(BaseSettings):
     warm_up: bool = Field(False, description="Load the model at start rather than at the first job.")
 
     # being watched
+    pass_environment: str = Field(
+        "",
+        description="Further variables that Tutti's processes get, such as 'MY_ENGINE_*'; itself one.",
+    )
     log_level: Literal["debug", "info", "warning", "error"] = "info"
-    elasticsearch_url: str | None = Field(None, description="Where `tutti ship` and `tutti observe` go.")
+    ca_bundle: Path | None = Field(
+        None,
+        description="PEM file of authorities that are believed besides the machine's: for callbacks, "
+        "Elasticsearch and Kibana.",
+    )
+    elasticsearch_url: HttpUrl | None = Field(None, description="Where `tutti ship` and `tutti observe` go.")
     elasticsearch_api_key: SecretStr | None = None
-    kibana_url: str | None = Field(None, description="Where `tutti observe setup` imports the dashboards.")
-    metrics_host: str = Field(
+    kibana_url: HttpUrl | None = Field(
+        None, description="Where `tutti observe setup` imports the dashboards."
+    )
+    metrics_host: Host = Field(
         "127.0.0.1",
         description="Address at which workers, the dispatcher and the shipper answer /metrics, to anybody: "
         "let only Prometheus reach it.",
@@ -375,43 +306,38 @@ class Settings(BaseSettings):
 
     @property
     def run_path(self) -> Path:
-        """The folder of sockets and pid files; a temporary folder where DATA's name is too long."""
-        path = (self.data / "run").absolute()
-        if len(os.fsencode(path)) + len("/worker-00.sock") <= UNIX_PATH_MAX:
-            return path
-        digest = hashlib.sha256(os.fsencode(path)).hexdigest()[:16]
-        return Path(tempfile.gettempdir(), f"tutti-{os.getuid()}-{digest}")
+        """The folder of sockets and locks; a temporary one where its name would be too long or too odd."""
+        return places.plain_folder((self.run or self.data / "run").absolute())
 
     @property
-    def ledger(self) -> str:
+    def ledger(self) -> URL:
         """The ledger's SQLAlchemy URL."""
         if self.ledger_url:
-            return self.ledger_url.get_secret_value()
-        return f"sqlite:///{(self.data / 'ledger.db').absolute()}"
+            return places.database_url(self.ledger_url.get_secret_value())
+        return places.sqlite_url((self.data / "ledger.db").absolute())
 
     @property
     def broker(self) -> str:
         """The broker's kombu URL; the embedded one listens on a socket in the run folder."""
         if self.broker_url:
             return self.broker_url.get_secret_value()
-        return f"redis+socket://{self.run_path / 'broker.sock'}"
+        return places.socket_broker_url(self.run_path / "broker.sock")
 
     @property
     def counts_for_all(self) -> bool:
         """Whether the web app's /metrics tells of all parts: they are here, and show none themselves."""
         own = (self.worker_metrics_port, self.dispatch_metrics_port)
-        return self.ledger.startswith("sqlite") and own == (None, None)
+        return self.ledger.get_backend_name() == "sqlite" and own == (None, None)
 
     @property
     def keys_required(self) -> bool:
         """Whether a request needs an API key: by default where others than this machine can reach it."""
-        return self.keys == "on" or (self.keys == "auto" and not is_loopback(self.host))
+        return self.keys == "on" or (self.keys == "auto" and not listening.is_loopback(self.host))
 
     @property
     def own_host(self) -> str:
         """Where this machine itself reaches a server that listens on HOST."""
-        bare = self.host.strip("[]")
-        return {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(bare, bare)
+        return listening.own(self.host)
 
     @property
     def host_names(self) -> frozenset[str] | None:
@@ -432,9 +358,10 @@ class Settings(BaseSettings):
         """`host:port` where a gateway reaches this web node; `local:host:port`: only one of this machine."""
         if self.advertise:
             return self.advertise
-        if is_loopback(self.host):
-            return f"{LOCAL}{self._listens}"
-        return self._listens
+        if listening.is_loopback(self.host):
+            return f"{LOCAL}{listening.authority(self.host, self.port)}"
+        name = socket.gethostname() if self.host in listening.EVERY_ADDRESS else self.host
+        return listening.authority(name, self.port)
 
     @property
     def cors_allowed(self) -> tuple[str, ...]:
@@ -444,13 +371,11 @@ class Settings(BaseSettings):
     @property
     def server_url(self) -> str:
         """Where the commands that ask a server find it."""
-        scheme = "https" if self.tls_certificate else "http"
-        return self.server or self.public_url or f"{scheme}://{self.own_host}:{self.port}"
+        return self.server or self.public_url or listening.url(self._scheme, self.own_host, self.port)
 
     @property
-    def _listens(self) -> str:
-        host = socket.gethostname() if self.host in EVERY_ADDRESS else self.host.strip("[]")
-        return f"[{host}]:{self.port}" if ":" in host else f"{host}:{self.port}"
+    def _scheme(self) -> str:
+        return "https" if self.tls_certificate else "http"
 
     @property
     def public_prefix(self) -> str:
@@ -467,14 +392,13 @@ class Settings(BaseSettings):
         """The networks of keepers; none by default where a proxy or tunnel makes strangers look local."""
         if self.admin_networks is not None:
             return self.admin_networks
-        apart = self.public_url and not is_loopback(urlsplit(self.public_url).hostname or "")
+        apart = self.public_url and not listening.is_loopback(urlsplit(self.public_url).hostname or "")
         return "" if apart else "127.0.0.0/8, ::1"
 
     @property
     def base_url(self) -> str:
         """The address people open, without a slash at the end."""
-        scheme = "https" if self.tls_certificate else "http"
-        return (self.public_url or f"{scheme}://{self.host}:{self.port}").rstrip("/")
+        return self.public_url or listening.url(self._scheme, listening.opened(self.host), self.port)
 
 
 @cache

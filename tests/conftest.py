@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -13,6 +14,9 @@ from tasks.ledger import Ledger
 from tests import needs
 from tests.ledgers import Clock
 from tests.servers.postgresql import Postgresql
+from tests.servers.surroundings import PASSED
+
+os.environ.update(PASSED)  # an engine process of a test finds the tests' engines
 
 # Machines that run tests are busy: an example may take its time.
 hypothesis.settings.register_profile("busy", deadline=None)

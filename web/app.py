@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from fastapi import FastAPI
 from starlette.middleware.cors import CORSMiddleware
 
+from observability.logging import get_logger
 from tasks.ledger import Ledger
 from tasks.queue.names import model_queue
 from tasks.security.keys import Keyring
@@ -39,6 +40,7 @@ from web.asgi.edge import Edge
 from web.asgi.short_way import ShortWay
 from web.pages import errors, flower
 from web.process.batcher import Batcher
+from web.process.digesting import Digesting
 from web.process.queue_router import QueueRouter
 from web.process.watcher import Watcher
 from web.request import keeper
@@ -52,6 +54,8 @@ if TYPE_CHECKING:
     from tasks.storage.songs import Storage
 
 DESCRIPTION = "Ask for music in words; get songs. Every error is a problem document (RFC 9457)."
+
+log = get_logger()
 
 COLLECT_AFTER = 20_000  # new objects; about as many as a few hundred requests hold at once
 THREADS = 16  # that wait for the ledger; asyncio's default is too few for two cores
@@ -139,6 +143,7 @@ def _state(settings: Settings, threads: Executor) -> AppState:
         watcher=Watcher(ledger),
         route=QueueRouter(ledger, default=model_queue(model.name, model.version)),
         keyring=Keyring(ledger.keys),
+        digesting=Digesting(settings.log_path, settings.data.absolute() / "analytics"),
         gate=RateLimiter(settings.rate_limit),
         logins=RateLimiter(settings.login_limit, "Keys may be tried"),
         signer=signer,
@@ -172,11 +177,15 @@ def _lifespan(
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         threads = ThreadPoolExecutor(THREADS, "ledger")
         asyncio.get_running_loop().set_default_executor(threads)
-        state = app.state.tutti = await asyncio.to_thread(_state, settings, threads)
+        try:
+            state = app.state.tutti = await asyncio.to_thread(_state, settings, threads)
+        except Exception as error:
+            log.error("web.not_started", message=f"the web app cannot start: {error}", exc_info=error)
+            raise
         with suppress(Exception):
             await state.route.look()
         _calm_the_collector()
-        chores = [asyncio.create_task(state.watcher.run()), asyncio.create_task(state.route.run())]
+        chores = [asyncio.create_task(chore.run()) for chore in (state.watcher, state.route, state.digesting)]
         if address is not None:
             chores.append(asyncio.create_task(presence.run(state, address)))
         try:

@@ -7,6 +7,7 @@ import os
 import resource
 import signal
 import socket
+import sys
 from pathlib import Path
 from typing import cast
 
@@ -14,6 +15,8 @@ import uvicorn
 from fastapi import FastAPI
 
 from observability.logging import configure, get_logger
+from tasks import listening
+from tasks.listening import CannotListen
 from tasks.security.folders import claim
 from tasks.settings import LOCAL, Settings
 from web.app import create_app
@@ -42,11 +45,16 @@ def run(settings: Settings, *, uds: Path | None = None) -> int:
     configure(service="tutti-web", path=settings.log_path / "web.jsonl", level=settings.log_level)
     if uds is None:
         _warn_if_alone(settings)
+    try:
+        sockets = _listen(settings, uds)
+    except CannotListen as error:
+        sys.stderr.write(f"{error}\n")
+        return 1
     server = _Server(_configuration(settings, uds))
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: None)  # uvicorn raises it again when it has ended well
     try:
-        server.run()
+        server.run(sockets)
     finally:
         if uds is not None:
             uds.unlink(missing_ok=True)
@@ -62,9 +70,22 @@ class _Server(uvicorn.Server):
         await super().shutdown(sockets)
 
 
+def _listen(settings: Settings, uds: Path | None) -> list[socket.socket] | None:
+    """The sockets to serve, made here so that a refusal has its reason; uvicorn makes the one at a path.
+
+    Raises:
+        CannotListen: they cannot be had; the text says why.
+    """
+    if uds is None:
+        return listening.bind(settings.host, settings.port)
+    listening.try_sockets(uds.parent)
+    uds.unlink(missing_ok=True)
+    return None
+
+
 def _warn_if_alone(settings: Settings) -> None:
     """Say it where a ledger is shared with machines that cannot reach this process."""
-    if settings.advertised.startswith(LOCAL) and not settings.ledger.startswith("sqlite"):
+    if settings.advertised.startswith(LOCAL) and settings.ledger.get_backend_name() != "sqlite":
         log.warning(
             "web.unreachable",
             message=f"listening on {settings.host}, which gateways on other machines cannot reach: they send "
@@ -87,12 +108,8 @@ def _door(settings: Settings) -> Door:
 
 def _configuration(settings: Settings, uds: Path | None) -> uvicorn.Config:
     address = f"unix:{uds}" if uds else settings.advertised
-    if uds is not None:
-        uds.unlink(missing_ok=True)
     return uvicorn.Config(
         create_app(settings, address=address),
-        host=settings.host,
-        port=settings.port,
         uds=os.fspath(uds) if uds else None,
         loop="uvloop",
         http=guarded(_door(settings)),

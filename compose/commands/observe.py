@@ -79,13 +79,14 @@ def _try(do: Callable[[], None]) -> bool:
     from elasticsearch import ApiError
     from httpx import HTTPError
 
+    from observability import trust
     from observability.elastic.setup import NewerThanThis
     from observability.kibana.setup import KibanaRefused
 
     try:
         do()
     except (NewerThanThis, KibanaRefused, ApiError, TransportError, HTTPError) as problem:
-        typer.echo(f"Stopped: {problem}", err=True)
+        typer.echo(f"Stopped: {trust.advice(problem) or problem}", err=True)
         return False
     return True
 
@@ -94,15 +95,17 @@ def _elasticsearch(url: str, access: Access, retention_days: int, failure_days: 
     from observability.elastic.setup import setup as set_up
     from observability.shipper.bulk import client
 
-    with client(url, access.api_key) as keyed:
+    with client(url, access.api_key, bundle=settings().ca_bundle) as keyed:
         server = keyed.options(basic_auth=access.user) if access.user else keyed
         _tell(set_up(server, retention_days=retention_days, failure_days=failure_days, new_key=new_key))
 
 
 def _kibana(url: str, access: Access, runbooks: str, replace: bool) -> None:
+    from observability import trust
     from observability.kibana.setup import setup as set_up
 
-    _tell(set_up(url, access, runbooks=runbooks, replace=replace))
+    verify = trust.context(settings().ca_bundle)
+    _tell(set_up(url, access, runbooks=runbooks, replace=replace, verify=verify))
 
 
 def _tell(steps: list[Step]) -> None:
@@ -132,8 +135,12 @@ def report(
 ) -> None:
     """Write every panel from the log files into one HTML file that needs no server and no network."""
     from observability import analytics
+    from observability.analytics.digest import Digest
 
     since = dt.datetime.now(dt.UTC) - dt.timedelta(hours=hours) if hours else None
-    paths = sorted(settings().log_path.glob("*.jsonl"))
-    output.write_text(analytics.report(analytics.build(paths, since=since)), encoding="utf-8")
+    chosen = settings()
+    paths = sorted(chosen.log_path.glob("*.jsonl"))
+    digest = chosen.data.absolute() / "analytics"
+    Digest(digest).update(paths)
+    output.write_text(analytics.report(analytics.build(paths, since=since, digest=digest)), encoding="utf-8")
     typer.echo(f"Wrote {output} from {len(paths)} log files.")

@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from tasks import places
 from tasks.security.folders import claim
 from tasks.settings import settings
 
@@ -33,9 +34,10 @@ def ship(
     code = run(
         url=chosen.elasticsearch_url,
         api_key=key.get_secret_value() if key else None,
-        patterns=[str(chosen.log_path / "*.jsonl*")],
+        patterns=[places.pattern(chosen.log_path, "*.jsonl*")],
         state=chosen.data.absolute() / "ship",
         once=once,
+        bundle=chosen.ca_bundle,
         metrics_port=chosen.shipper_metrics_port,
         metrics_host=chosen.metrics_host,
     )

@@ -1,45 +1,97 @@
 """Draws all panels as SVG in a process of its own, so that the one that serves keeps its memory and its time.
 
-python -m observability.analytics HOURS WIDTH day|night FILE... writes a JSON object, panel id -> SVG.
+    python -m observability.analytics HOURS WIDTH day|night FILE... [--digest FOLDER]
+    python -m observability.analytics --update --digest FOLDER FILE...
+
+writes a JSON object, panel id -> SVG; or brings the digest of old lines up to date.
 """
 
 from __future__ import annotations
 
+import argparse
 import datetime as dt
+import itertools
 import os
 import sys
+from concurrent.futures import ProcessPoolExecutor
+from multiprocessing import get_context
 from pathlib import Path
+from typing import BinaryIO
 
 import orjson
 import vl_convert
 
-from observability.analytics.build import Built, build
+from observability.analytics.build import build
+from observability.analytics.digest import Digest
+from observability.analytics.table import TooMuch
 from observability.panels.panel import NIGHT
 from observability.panels.query import Json
 
-NICE = 10
+PAINTERS = 2
+BLANK: Json = {"data": {"values": [{}]}, "mark": "point"}
+NICE, NICEST = 10, 19
+TOO_MUCH = 75  # exit code, EX_TEMPFAIL
 NONE = (
     '<svg xmlns="http://www.w3.org/2000/svg" width="640" height="60"><text x="12" y="34" '
     'font-family="sans-serif" font-size="14" fill="#889">No such lines in this time.</text></svg>'
 )
 
 
-def _svg(one: Built, width: int, config: Json) -> str:
-    if not one.rows:
+def own_output() -> BinaryIO:
+    """Standard output for us alone: what a library prints goes to standard error from now on."""
+    sys.stdout.flush()
+    ours = os.fdopen(os.dup(1), "wb")
+    os.dup2(2, 1)
+    return ours
+
+
+def _svg(spec: Json | None, config: Json) -> str:
+    if spec is None:
         return NONE
-    drawn: str = vl_convert.vegalite_to_svg(one.spec(width), config=config)
+    drawn: str = vl_convert.vegalite_to_svg(spec, config=config)
     return drawn
 
 
-def main() -> None:
-    """Draw them."""
+def _options() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m observability.analytics")
+    parser.add_argument("words", nargs="*")
+    parser.add_argument("--digest", type=Path)
+    parser.add_argument("--update", action="store_true")
+    return parser.parse_args()
+
+
+def main() -> int:
+    """Draw them, or bring the digest up to date."""
+    out, options = own_output(), _options()
+    if options.update:
+        os.nice(NICEST)
+        Digest(options.digest).update([Path(word) for word in options.words])
+        return 0
     os.nice(NICE)
-    hours, width, light, *files = sys.argv[1:]
+    hours, width, light, *files = options.words
     config = NIGHT if light == "night" else {"background": "white"}
     since = dt.datetime.now(dt.UTC) - dt.timedelta(hours=float(hours))
-    drawn = {one.panel.id: _svg(one, int(width), config) for one in build(map(Path, files), since=since)}
-    sys.stdout.buffer.write(orjson.dumps(drawn))
+    with _painters() as painters:
+        try:
+            built = build(map(Path, files), since=since, digest=options.digest)
+        except TooMuch as much:
+            sys.stderr.write(f"{much} bytes of log lines have to be read first\n")
+            return TOO_MUCH
+        specs = [one.spec(int(width)) if one.rows else None for one in built]
+        svgs = painters.map(_svg, specs, itertools.repeat(config))
+        drawn = {one.panel.id: svg for one, svg in zip(built, svgs, strict=True)}
+    out.write(orjson.dumps(drawn))
+    out.close()
+    return 0
+
+
+def _painters() -> ProcessPoolExecutor:
+    """Two processes that draw; they load their script while the lines are read, which takes as long."""
+    painters = ProcessPoolExecutor(PAINTERS, mp_context=get_context("fork"))
+    for _ in range(PAINTERS):
+        painters.submit(_svg, BLANK, {})
+    return painters
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

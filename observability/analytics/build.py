@@ -33,7 +33,11 @@ class Built:
 
 
 def build(
-    paths: Iterable[Path], *, since: dt.datetime | None = None, until: dt.datetime | None = None
+    paths: Iterable[Path],
+    *,
+    since: dt.datetime | None = None,
+    until: dt.datetime | None = None,
+    digest: Path | None = None,
 ) -> list[Built]:
     """Answer every panel from log files.
 
@@ -41,12 +45,13 @@ def build(
         paths: JSON line files, such as all of `settings.log_path.glob("*.jsonl*")`; rotated ones too.
         since: First time, with a zone; None for all there is.
         until: Time after the last.
+        digest: Folder of what was read before.
 
     Returns:
         The panels in the order of the dashboards.
 
     """
-    lines, _ = table.open_lines(list(paths), since, until)
+    lines, _ = table.open_lines(list(paths), since, until, digest)
     with lines:
         return [
             Built(dashboard, panel, table.rows(lines, panel.sql))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ssl
 from dataclasses import dataclass
 from typing import Any
 
@@ -35,13 +36,17 @@ class Access:
     api_key: str | None = None
     user: tuple[str, str] | None = None
 
-    def client(self, url: str) -> httpx.Client:
+    def client(self, url: str, verify: ssl.SSLContext | bool = True) -> httpx.Client:
         """A client of this Kibana."""
         headers = HEADERS | ({"authorization": f"ApiKey {self.api_key}"} if self.api_key else {})
-        return httpx.Client(base_url=url.rstrip("/"), headers=headers, auth=self.user, timeout=TIMEOUT)
+        return httpx.Client(
+            base_url=url.rstrip("/"), headers=headers, auth=self.user, timeout=TIMEOUT, verify=verify
+        )
 
 
-def setup(url: str, access: Access, *, runbooks: str, replace: bool = False) -> list[Step]:
+def setup(
+    url: str, access: Access, *, runbooks: str, replace: bool = False, verify: ssl.SSLContext | bool = True
+) -> list[Step]:
     """Bring Kibana's dashboards and rules to where they should be; as often as one likes.
 
     What people made of them stays: dashboards that are there are left alone, rules keep their actions, tags,
@@ -51,6 +56,7 @@ def setup(url: str, access: Access, *, runbooks: str, replace: bool = False) -> 
         url: Where Kibana is, with its base path if it has one.
         access: A key or a user that may manage saved objects and rules. Rules run with a key that Kibana
             makes for this user, or with this key itself.
+        verify: Whom to believe over TLS.
         runbooks: Address of the runbooks, to which each rule links.
         replace: Put our dashboards in the place of those that are there.
 
@@ -62,7 +68,7 @@ def setup(url: str, access: Access, *, runbooks: str, replace: bool = False) -> 
         httpx.TransportError: It does not answer.
 
     """
-    with access.client(url) as kibana:
+    with access.client(url, verify) as kibana:
         version = _version(kibana)
         if version < OBJECTS:
             raise KibanaRefused(

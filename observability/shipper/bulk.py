@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 from elastic_transport import ConnectionError as Lost
 from elastic_transport import ConnectionTimeout
 from elasticsearch import ApiError, Elasticsearch
 
+from observability import trust
 from observability.shipper.line import Line
 
 FILTER = "errors,items.*.status,items.*.error.type,items.*.error.reason,items.*.failure_store"
@@ -46,8 +48,11 @@ class Answer:
     reason: str = ""
 
 
-def client(url: str, api_key: str | None, *, timeout: float = 30.0) -> Elasticsearch:
+def client(
+    url: str, api_key: str | None, *, timeout: float = 30.0, bundle: Path | None = None
+) -> Elasticsearch:
     """Make a client that never retries by itself, because a retry needs the look first."""
+    trusting: dict[str, Any] = {"ssl_context": trust.context(bundle)} if url.startswith("https:") else {}
     return Elasticsearch(
         url,
         api_key=api_key,
@@ -55,6 +60,7 @@ def client(url: str, api_key: str | None, *, timeout: float = 30.0) -> Elasticse
         max_retries=0,
         retry_on_timeout=False,
         http_compress=False,
+        **trusting,
     )
 
 

@@ -14,7 +14,13 @@ from typing import Any
 
 import orjson
 
+from observability import statefile
+
 VERSION = 2  # 1 knew no copies of files
+
+
+class OtherVersion(ValueError):
+    """The state is one that another version of the shipper wrote. The text says what to do."""
 
 
 class AlreadyRunning(RuntimeError):
@@ -34,6 +40,7 @@ class Checkpoint:
 
     def __init__(self, folder: Path) -> None:
         folder.mkdir(parents=True, exist_ok=True)
+        self.lost = False
         self.path = folder / "checkpoint.json"
         self._lock = os.open(folder / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o640)
         try:
@@ -45,35 +52,46 @@ class Checkpoint:
     def load(self) -> tuple[list[dict[str, Any]], dict[str, int]]:
         """Read the files' entries and the streams' generations; both empty at the first start.
 
+        A file that cannot be read any more is set aside, and `lost` tells it: any line there is may have been
+        sent already.
+
         Raises:
-            ValueError: The file is not one of ours; it says which.
+            OtherVersion: The file is another version's; it says which.
 
         """
-        try:
-            saved = orjson.loads(self.path.read_bytes())
-            if saved["version"] != VERSION:
-                raise ValueError(
-                    f"{self.path} is of version {saved['version']}, not {VERSION}; move it away, and "
-                    "the lines of the files that are there are shipped again"
-                )
-            return saved["files"], saved["streams"]
-        except FileNotFoundError:
+        there = self.path.exists()
+        saved = statefile.read(self.path, _parse)
+        if saved is None:
+            self.lost = there
             return [], {}
-        except (KeyError, TypeError) as problem:
-            raise ValueError(f"{self.path} is no checkpoint of tutti ship; move it away") from problem
+        if saved["version"] != VERSION:
+            raise OtherVersion(
+                f"{self.path} is of version {saved['version']}, not {VERSION}; move it away, and "
+                "the lines of the files that are there are shipped again"
+            )
+        return saved["files"], saved["streams"]
 
     def save(self, files: list[dict[str, Any]], streams: dict[str, int]) -> None:
         """Replace the checkpoint, synced to disk: after a power cut it is the old one or this one."""
         body = orjson.dumps({"version": VERSION, "files": files, "streams": streams})
-        temporary = self.path.with_suffix(".tmp")
-        file = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o640)
-        try:
-            os.write(file, body)
-            os.fdatasync(file)
-        finally:
-            os.close(file)
-        temporary.replace(self.path)
+        statefile.write(self.path, body)
 
     def close(self) -> None:
         """Let another process have it."""
         os.close(self._lock)
+
+
+def _parse(content: bytes) -> dict[str, Any]:
+    """A checkpoint with all that the shipper asks of it."""
+    saved: dict[str, Any] = orjson.loads(content)
+    int(saved["version"])
+    if saved["version"] == VERSION:
+        for entry in saved["files"]:
+            for name in ("device", "inode", "head_bytes", "origin", "generation", "offset", "reserved"):
+                if type(entry[name]) is not int:
+                    raise ValueError(f"{name} is no number")
+            if not (type(entry["head"]) is type(entry["tail"]) is str):
+                raise ValueError("head and tail are no text")
+        if not all(type(number) is int for number in dict(saved["streams"]).values()):
+            raise ValueError("a generation is no number")
+    return saved

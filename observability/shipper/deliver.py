@@ -12,7 +12,7 @@ import orjson
 from elastic_transport import TransportError
 from elasticsearch import ApiError, Elasticsearch
 
-from observability import metrics
+from observability import metrics, trust
 from observability.back_off import BackOff
 from observability.lines import LineFile
 from observability.logging import get_logger
@@ -173,6 +173,8 @@ def _count(answer: bulk.Answer) -> None:
 
 
 def _advice(reason: str) -> str:
+    if told := trust.advice(reason):
+        return f"Elasticsearch cannot be reached: {told}"
     if reason.startswith("404"):
         return "Elasticsearch has no data stream for these lines; run `tutti observe setup`"
     if reason.startswith(("401", "403")):

@@ -29,6 +29,7 @@ class Folder:
         patterns: Absolute glob patterns, such as `/srv/tutti/log/*.jsonl*`.
         saved: The checkpoint's entries.
         name_stream: Gives the data stream for a path.
+        suspect: Nothing is known of what was sent, so all that is there now has to be looked for.
 
     """
 
@@ -37,11 +38,14 @@ class Folder:
         patterns: Sequence[str],
         saved: Sequence[dict[str, Any]],
         name_stream: Callable[[Path], str] = stream_of,
+        *,
+        suspect: bool = False,
     ) -> None:
         self.patterns = patterns
         self.sources: dict[tuple[int, int], Source] = {}
         self._saved = {(entry["device"], entry["inode"]): entry for entry in saved}
         self._name_stream = name_stream
+        self._suspect = suspect
         self._flows: dict[str, Flow] = {}
 
     def scan(self) -> None:
@@ -78,6 +82,8 @@ class Folder:
         if not (source.former and source.resume(source.former)) and not self._resume_copy(source):
             source.close()
             return None
+        if self._suspect and source.former is None:
+            source.suspect_to = source.size()
         self.sources[source.key] = source
         return source.key
 

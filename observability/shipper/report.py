@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import threading
+from pathlib import Path
 from types import TracebackType
 from typing import Self
 
@@ -31,11 +32,14 @@ class Report:
         url: Where Elasticsearch is.
         api_key: Its API key.
         stopping: Ends the thread.
+        bundle: PEM file of authorities to believe besides the machine's.
 
     """
 
-    def __init__(self, url: str, api_key: str | None, stopping: threading.Event) -> None:
-        self._server = bulk.client(url, api_key, timeout=5)
+    def __init__(
+        self, url: str, api_key: str | None, stopping: threading.Event, bundle: Path | None = None
+    ) -> None:
+        self._server = bulk.client(url, api_key, timeout=5, bundle=bundle)
         self._stopping = stopping
         self._before = dict.fromkeys(RESULTS, 0.0)
         self._thread = threading.Thread(target=self._run, name="report", daemon=True)

@@ -12,7 +12,7 @@ from pathlib import Path
 from observability import metrics
 from observability.logging import get_logger
 from observability.shipper import bulk
-from observability.shipper.checkpoint import AlreadyRunning
+from observability.shipper.checkpoint import AlreadyRunning, OtherVersion
 from observability.shipper.report import Report
 from observability.shipper.shipper import Shipper
 
@@ -30,6 +30,7 @@ def run(
     once: bool = False,
     metrics_port: int | None = None,
     metrics_host: str = "127.0.0.1",
+    bundle: Path | None = None,
 ) -> int:
     """Ship log files to Elasticsearch until SIGTERM or SIGINT.
 
@@ -41,24 +42,25 @@ def run(
         once: End when everything there is has been shipped.
         metrics_port: Where to show `/metrics`; None for nowhere.
         metrics_host: At which address.
+        bundle: PEM file of authorities to believe besides the machine's.
 
     Returns:
         An exit code: 0, or 1 if another shipper already runs with this state.
 
     """
     stopping = threading.Event()
-    server = bulk.client(url, api_key)
+    server = bulk.client(url, api_key, bundle=bundle)
     with contextlib.ExitStack() as stack:
         stack.enter_context(_signals(stopping))
         stack.callback(server.close)
         try:
             shipper = Shipper(server, patterns, state, stopping)
-        except AlreadyRunning as problem:
+        except (AlreadyRunning, OtherVersion) as problem:
             log.error("shipper.refused_to_start", event={"outcome": "failure"}, message=str(problem))
             return 1
         if metrics_port is not None:
             stack.callback(metrics.serve(metrics_port, metrics_host, metrics.SHIP)[0])
-        stack.enter_context(Report(url, api_key, stopping))
+        stack.enter_context(Report(url, api_key, stopping, bundle))
         log.info("shipper.started", tutti={"shipper": {"patterns": list(patterns)}})
         stack.callback(gc.set_threshold, *gc.get_threshold())
         gc.set_threshold(GARBAGE)

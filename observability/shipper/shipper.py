@@ -16,6 +16,7 @@ from elastic_transport import TransportError
 from elasticsearch import ApiError, Elasticsearch
 
 from observability import metrics
+from observability.logging import get_logger
 from observability.shipper import guard
 from observability.shipper.checkpoint import Checkpoint
 from observability.shipper.deliver import DeadLetters, Delivery
@@ -24,12 +25,15 @@ from observability.shipper.folder import Folder
 from observability.shipper.line import Pending
 from observability.shipper.source import Batch, Source
 
+log = get_logger()
+
 AHEAD = 1  # batches ready, with their place reserved, for when a bulk returns
 RESERVE = 16 << 20  # bytes reserved with one write of the checkpoint, which waits for the disk
 THREADS = 64  # each holds a batch until it is delivered: enough for twenty streams in trouble at once
 POLL_SECONDS = 0.25
 SCAN_SECONDS = 1.0
 SAVE_SECONDS = 5.0
+SAVE_AGAIN = 1.0
 LOOK_SECONDS = 30.0
 DRAIN_SECONDS = 10.0
 
@@ -55,7 +59,7 @@ class Shipper:
         self._checkpoint = Checkpoint(state)
         saved, self._former = self._checkpoint.load()
         self._generations: dict[str, int] = {}
-        self._folder = Folder(patterns, saved)
+        self._folder = Folder(patterns, saved, suspect=self._checkpoint.lost)
         place = f"{os.uname().nodename}:{state.absolute()}".encode()
         name = hashlib.blake2b(place, digest_size=6).hexdigest()
         letters = DeadLetters(state / "dead-letters.jsonl")
@@ -78,7 +82,7 @@ class Shipper:
                 with contextlib.suppress(Stopping):
                     wait(self._flying, timeout=DRAIN_SECONDS)
                     self._collect()
-                self._save()
+                self._try_to_save()
                 self._folder.close()
                 self._checkpoint.close()
 
@@ -133,7 +137,9 @@ class Shipper:
         )
         if batch.end > source.reserved:
             source.reserved = batch.end + RESERVE
-            self._save()
+            while not self._try_to_save():  # nothing is sent that a later life would not look for
+                if self._stopping.wait(SAVE_AGAIN):
+                    return
         self._flying[pool.submit(self._deliver, batch, done)] = batch
 
     def _deliver(self, batch: Batch, done: Future[None]) -> None:
@@ -154,6 +160,16 @@ class Shipper:
             with contextlib.suppress(ApiError, TransportError):
                 self._generations[stream] = guard.newest_generation(self._server, stream)
         return self._generations.get(stream, 0)
+
+    def _try_to_save(self) -> bool:
+        """Save, or say why not; the last good checkpoint stays on a full disk."""
+        try:
+            self._save()
+        except OSError as error:
+            message = f"{self._checkpoint.path} cannot be written ({error.strerror}); lines wait until it can"
+            log.error("shipper.checkpoint_unwritable", event={"outcome": "failure"}, message=message)
+            return False
+        return True
 
     def _save(self) -> None:
         sources = self._folder.sources.values()
@@ -177,7 +193,8 @@ class Shipper:
         for source in sources:
             if source.idle and source.acknowledged >= source.suspect_to:
                 source.reserved = source.acknowledged
-        self._save()
+        if not self._try_to_save():
+            self._stopping.wait(SAVE_AGAIN)
 
     def _measure(self) -> None:
         now = time.monotonic()

@@ -5,6 +5,7 @@ The connection goes to the address that was checked, whatever the name says a mo
 
 from __future__ import annotations
 
+import ssl
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -13,6 +14,7 @@ from typing import Any, Final
 import httpx
 import orjson
 
+from observability import trust
 from tasks.security.addresses import (
     Allowed,
     CallbackRefused,
@@ -44,6 +46,7 @@ def post(
     secrets: Sequence[str] = (),
     allowed: Allowed = is_public,
     at: str | None = None,
+    verify: ssl.SSLContext | bool = True,
 ) -> Answer:
     """POST `document` as JSON to `url`, once; what is answered beyond the status is not read.
 
@@ -53,22 +56,30 @@ def post(
         secrets: those that sign it.
         allowed: which addresses may be reached.
         at: which ports, such as '80, 443'; None for any.
+        verify: whom to believe over TLS.
     """
     try:
         parsed = parse(url)
         check_port(parsed, at)
-        status = _post(parsed, document, secrets, allowed)
+        status = _post(parsed, document, secrets, allowed, verify)
     except HostUnknown as error:
         return Answer(taken=False, final=False, why=str(error))
     except CallbackRefused as error:
         return Answer(taken=False, final=True, why=str(error))
     except httpx.HTTPError as error:
-        return Answer(taken=False, final=False, why=f"no answer: {type(error).__name__}")
+        why = trust.advice(error) or f"no answer: {type(error).__name__}"
+        return Answer(taken=False, final=False, why=why)
     final = status < 500 and status not in AGAIN
     return Answer(taken=200 <= status < 300, final=final, why=f"answered {status}")
 
 
-def _post(url: httpx.URL, document: dict[str, Any], secrets: Sequence[str], allowed: Allowed) -> int:
+def _post(
+    url: httpx.URL,
+    document: dict[str, Any],
+    secrets: Sequence[str],
+    allowed: Allowed,
+    verify: ssl.SSLContext | bool,
+) -> int:
     address = reachable(url, allowed)[0]
     body = orjson.dumps(document)
     headers = {
@@ -81,7 +92,7 @@ def _post(url: httpx.URL, document: dict[str, Any], secrets: Sequence[str], allo
     target = url.copy_with(host=address)
     # No proxy of the environment and no redirect: either would choose another address than the one checked.
     with (
-        httpx.Client(timeout=PATIENCE, follow_redirects=False, trust_env=False) as client,
+        httpx.Client(timeout=PATIENCE, follow_redirects=False, trust_env=False, verify=verify) as client,
         client.stream("POST", target, content=body, headers=headers, extensions=by_name) as answer,
     ):
         return answer.status_code

@@ -8,7 +8,7 @@ import threading
 from collections.abc import Callable
 from typing import Final
 
-from observability import metrics
+from observability import metrics, trust
 from observability.logging import configure, get_logger
 from tasks.dispatch import canary
 from tasks.dispatch.callbacks import CallbackSender
@@ -103,8 +103,8 @@ def _serve_metrics(settings: Settings) -> Callable[[], None]:
 
 
 def _courier(settings: Settings, ledger: Ledger) -> Callable[[], float]:
-    allowed = allowing(settings.callback_networks)
-    deliver = functools.partial(post, allowed=allowed, at=settings.callback_ports)
+    allowed, verify = allowing(settings.callback_networks), trust.context(settings.ca_bundle)
+    deliver = functools.partial(post, allowed=allowed, at=settings.callback_ports, verify=verify)
     return CallbackSender(ledger, _addresses(settings), settings.callback_hours, deliver).turn
 
 

@@ -107,10 +107,18 @@ def load_engine(chosen: Settings) -> Engine:
 
 def _find(name: str) -> Any:
     if ":" in name:
-        return EntryPoint(name=name, value=name, group=GROUP).load()
+        try:
+            return EntryPoint(name=name, value=name, group=GROUP).load()
+        except (ImportError, AttributeError) as error:
+            raise UnknownEngine(
+                f"TUTTI_ENGINE={name} cannot be imported ({error}); install it beside Tutti, or name its "
+                "folder by PYTHONPATH and TUTTI_PASS_ENVIRONMENT=PYTHONPATH (not the working folder)"
+            ) from error
     known = entry_points(group=GROUP)
     if name not in known.names:
-        raise UnknownEngine(f"there is no engine {name!r}; there are: {', '.join(sorted(known.names))}")
+        raise UnknownEngine(
+            f"TUTTI_ENGINE: there is no engine {name!r}; there are: {', '.join(sorted(known.names))}"
+        )
     return known[name].load()
 
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Self
 
+import sqlalchemy as sa
+
 from tasks.ledger.adapters import Adapters
 from tasks.ledger.callbacks import Callbacks
 from tasks.ledger.canaries import Canaries
@@ -38,7 +40,7 @@ class Ledger:
 
     def __init__(
         self,
-        url: str,
+        url: str | sa.URL,
         *,
         max_queued: int = 100_000,
         max_attempts: int = 3,

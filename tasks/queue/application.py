@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import Any
 
 from celery import Celery
+from celery.loaders.app import AppLoader
 from celery.signals import setup_logging
 
 from tasks.queue import transport
@@ -33,6 +34,8 @@ def configuration(chosen: Settings, patience: float | None = None) -> dict[str, 
         "broker_connection_retry_on_startup": True,
         # jobs outlive a broker's absence; giving up would end a worker that is well
         "broker_connection_max_retries": None,
+        # a broker that refuses (out of memory, read-only, its disk full) is one that is away for a while
+        "broker_channel_error_retry": True,
         # RabbitMQ: a cut that nobody told of is noticed after two beats; by default that takes minutes
         "broker_heartbeat": 5,
         # True would end a running job as revoked when the broker restarts
@@ -92,9 +95,42 @@ def _transport_options(chosen: Settings, patience: float | None) -> dict[str, An
 def make_app(chosen: Settings, patience: float | None = None) -> Celery:
     """A Celery application for these settings, without tasks: the worker adds its own."""
     transport.use()
-    made = Celery("tutti", set_as_current=False, events="tasks.queue.events:Events")
+    made = Application(chosen.broker)
     made.conf.update(configuration(chosen, patience))
     return made
+
+
+class Loader(AppLoader):  # type: ignore[misc]
+    """Reads no configuration module: CELERY_CONFIG_MODULE is somebody else's."""
+
+    def read_configuration(self, env: str = "") -> dict[str, Any]:  # noqa: ARG002 - Celery's name
+        """Nothing."""
+        return {}
+
+
+class Application(Celery):  # type: ignore[misc]
+    """Celery with one broker, ours: its own would take CELERY_BROKER_URL of the environment before it.
+
+    Nor does it load what DJANGO_SETTINGS_MODULE or CELERY_LOADER name.
+    """
+
+    def __init__(self, broker: str) -> None:
+        self.tutti_broker = broker
+        super().__init__(
+            "tutti", set_as_current=False, events="tasks.queue.events:Events", loader=Loader, fixups=set()
+        )
+
+    def connection(self, hostname: str | None = None, **options: Any) -> Any:
+        """A connection for whatever is to be done."""
+        return super().connection(hostname or self.tutti_broker, **options)
+
+    def connection_for_read(self, url: str | None = None, **options: Any) -> Any:
+        """A connection that takes messages."""
+        return self._connection(url or self.tutti_broker, **options)
+
+    def connection_for_write(self, url: str | None = None, **options: Any) -> Any:
+        """A connection that sends messages."""
+        return self._connection(url or self.tutti_broker, **options)
 
 
 def _leave_logging_alone(**_: object) -> None:

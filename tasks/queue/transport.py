@@ -12,6 +12,7 @@ from typing import Any
 
 from kombu.transport import TRANSPORT_ALIASES, redis
 from redis.exceptions import ConnectionError as Gone
+from redis.exceptions import ResponseError as Refused
 
 
 class QoS(redis.QoS):  # type: ignore[misc]
@@ -36,7 +37,7 @@ class QoS(redis.QoS):  # type: ignore[misc]
     def _done_with(self, delivery_tag: str) -> Iterator[None]:
         try:
             yield
-        except self.channel.connection_errors:
+        except (*self.channel.connection_errors, Refused):
             self._quick_ack(delivery_tag)
             raise
 

@@ -21,6 +21,7 @@ from typing import Final, TypeVar
 
 import soundfile
 
+from observability import statefile
 from tasks.jobs import ErrorClass, JobError
 from tasks.storage.bounded import Bounded, GivenUp, Ticket
 from tasks.storage.publish_once import publish_once
@@ -147,14 +148,14 @@ class Storage:
 
     def _mark(self) -> None:
         mark, name = self.folder / MARK, str(self.folder)
-        known = self._seen is not None and self._seen.exists() and self._seen.read_text() == name
+        known = self._seen is not None and statefile.read(self._seen, os.fsdecode) == name
         if known and not mark.exists():
             raise OSError(errno.ENODEV, f"it was mounted before, and is not now ({self._seen} remembers)")
         self.folder.mkdir(parents=True, exist_ok=True)
         mark.touch()
         if self._seen and not known:
             self._seen.parent.mkdir(parents=True, exist_ok=True)
-            self._seen.write_text(name)
+            statefile.write(self._seen, os.fsencode(name))
 
     def _publish(
         self, temporary: Path, name: str, data: bytes | memoryview, seconds: float | None, ticket: Ticket

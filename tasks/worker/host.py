@@ -127,7 +127,10 @@ class Host:
         self._idle_since = time.monotonic()
 
     def drain(self) -> None:
-        """Take no more jobs; give back in time those that are not finished."""
+        """Take no more jobs; give back in time those that are not finished.
+
+        The ledger is told first: whoever sent the signal may kill this process before it is done.
+        """
         self.admission.close()
         threading.Thread(target=self._give_back_later, name="drain", daemon=True).start()
 
@@ -161,6 +164,8 @@ class Host:
 
     def _give_back_later(self) -> None:
         until = time.monotonic() + self.settings.drain_seconds
+        with contextlib.suppress(LedgerUnavailable):
+            self.ledger.workers.leave(self.name, self.lease.epoch)
         while self.runs.all() and time.monotonic() < until:
             time.sleep(0.05)
         for run in self.runs.all():

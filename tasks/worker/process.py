@@ -12,7 +12,6 @@ import os
 import signal
 import socket
 import subprocess
-import sys
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -20,7 +19,9 @@ from dataclasses import dataclass, field
 from multiprocessing.connection import Connection
 from typing import Final
 
+from observability import statefile
 from observability.logging import get_logger
+from tasks import environment as environment_
 from tasks.engines.engine import Song
 from tasks.settings import Settings
 from tasks.worker.messages import (
@@ -65,7 +66,7 @@ class EngineProcess:
         self._settings = chosen.model_copy(
             update={"ledger_url": None, "broker_url": None}
         )  # not its business
-        self._environment = {**os.environ, **(environment or {})}
+        self._environment = environment_.built(environment)
         self._changed = threading.Condition()
         self._numbers = itertools.count(1)
         self._orders: dict[int, OpenOrder] = {}
@@ -179,7 +180,7 @@ class EngineProcess:
         self._asked_to_end, self._started = False, time.monotonic()
         with theirs:
             self._child = subprocess.Popen(  # noqa: S603 - this program's own module
-                [sys.executable, "-m", "tasks.worker.child", str(theirs.fileno()), str(os.getpid())],
+                environment_.python("tasks.worker.child", str(theirs.fileno()), str(os.getpid())),
                 pass_fds=[theirs.fileno()],
                 env=self._environment,
                 stdin=subprocess.DEVNULL,
@@ -201,7 +202,8 @@ class EngineProcess:
             case Loaded(name=name, version=version, seconds=seconds):
                 log.info("worker.engine_loaded", message=f"{name}@{version} is ready after {seconds:.1f} s")
                 with contextlib.suppress(OSError):
-                    self._note_of_loading.write_text(f"{time.monotonic() - self._started:.1f}")
+                    took = f"{time.monotonic() - self._started:.1f}"
+                    statefile.write(self._note_of_loading, took.encode())
                 with self._changed:
                     self._loaded, self.load_error = message, None
                     for order, open_order in self._orders.items():

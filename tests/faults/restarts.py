@@ -44,7 +44,7 @@ def _restart(scene: Scene, name: str) -> None:
 def _pid(scene: Scene, name: str) -> int | None:
     for child in psutil.Process(scene.parts["up"].process.pid).children():
         words = child.cmdline() if child.is_running() and child.status() != psutil.STATUS_ZOMBIE else []
-        if words[2:] and words[2:4] == ["compose.cli", name]:
+        if "compose.cli" in words and words[words.index("compose.cli") + 1 :][:1] == [name]:
             return child.pid
     return None
 

@@ -72,7 +72,7 @@ def test_the_key_is_in_clear_in_no_file_on_a_disk(locked: House) -> None:
     with locked.client(headers={"Authorization": f"Bearer {KEY}", "X-API-Key": KEY}) as client:
         client.get("/v1/jobs")
         client.post("/v1/jobs", content=b"x" * 300_000)
-        client.get("/output/none.wav", headers={"Cookie": f"tutti_key={KEY}"})
+        client.get("/output/none.wav", headers={"Cookie": f"tutti_key_{locked.port}={KEY}"})
     locked.line(url__path="/output/none.wav")
     cache = cache_folder(locked.data / "run")
     assert cache is not None

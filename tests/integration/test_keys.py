@@ -141,7 +141,7 @@ def test_a_person_shows_a_key_once_and_then_has_a_session(locked: Front) -> None
         entered = browser.post("/login", data=given)
         assert (entered.status_code, entered.headers["location"]) == (303, "/songs")
         cookie = next(
-            text for text in entered.headers.get_list("set-cookie") if text.startswith("tutti_key=")
+            text for text in entered.headers.get_list("set-cookie") if text.startswith("tutti_key_")
         )
         assert {"HttpOnly", "SameSite=lax"} <= set(cookie.split("; "))
         assert token not in cookie
@@ -172,7 +172,8 @@ def test_login_leads_nowhere_else(locked: Front, target: str) -> None:
 
 
 def test_a_cookie_that_is_not_ours_opens_nothing(locked: Front) -> None:
-    with locked.client(cookies={"tutti_key": "00000000-99999999999.forged"}) as client:
+    name = f"tutti_key_{locked.port}"
+    with locked.client(cookies={name: "00000000-99999999999.forged"}) as client:
         assert client.get("/v1/jobs").status_code == 401
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import os
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -17,6 +16,7 @@ from nginx.gateway import available
 from tasks.ledger import Ledger, Vitals, WorkerInfo
 from tests import needs
 from tests.servers.gateway import free_port, until
+from tests.servers.surroundings import inherited
 
 GOOD = {"prompt": "a calm piano song", "duration": 10}
 
@@ -38,10 +38,9 @@ class Front:
         return done.stdout.strip()
 
     def environment(self, **more: str) -> dict[str, str]:
-        clean = {key: value for key, value in os.environ.items() if not key.startswith("TUTTI_")}
         values = {"data": str(self.data), "port": str(self.port), "node": "n1", "drain_seconds": "2"}
         values |= self.options | more
-        return clean | {f"TUTTI_{key.upper()}": value for key, value in values.items()}
+        return inherited() | {f"TUTTI_{key.upper()}": value for key, value in values.items()}
 
     def start(self, name: str, *words: str, **more: str) -> None:
         self.processes[name] = subprocess.Popen([*TUTTI, *words], env=self.environment(**more))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import signal
 import socket
 import subprocess
@@ -15,6 +14,8 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+
+from tests.servers.surroundings import inherited
 
 ROOT = Path(__file__).parents[2]
 START_SECONDS = 240
@@ -85,8 +86,7 @@ def running(data: Path, *, nginx: bool = True, **settings: str) -> Iterator[Tutt
         "drain_seconds": "5",
         **settings,
     }
-    environment = {key: value for key, value in os.environ.items() if not key.startswith("TUTTI_")}
-    environment |= {f"TUTTI_{name.upper()}": value for name, value in values.items()}
+    environment = inherited() | {f"TUTTI_{name.upper()}": value for name, value in values.items()}
     data.mkdir(parents=True, exist_ok=True)
     log = data / "printed.log"
     with log.open("ab") as out:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import os
 import signal
 import subprocess
 import sys
@@ -20,6 +19,7 @@ from fastapi import FastAPI
 
 from tasks.ledger import Ledger
 from tasks.settings import Settings
+from tests.servers.surroundings import inherited
 from web.app import create_app
 from web.request.state import AppState
 
@@ -111,8 +111,7 @@ def process(data: Path, *, uds: Path | None = None, port: int = 0, **values: str
         "port": str(port or 8000),
         "drain_seconds": "2",
     } | values
-    environment = {key: value for key, value in os.environ.items() if not key.startswith("TUTTI_")}
-    environment |= {f"TUTTI_{name.upper()}": value for name, value in settings.items()}
+    environment = inherited() | {f"TUTTI_{name.upper()}": value for name, value in settings.items()}
     child = subprocess.Popen([sys.executable, "-c", START, str(uds or "")], env=environment)
     transport = httpx.HTTPTransport(uds=str(uds) if uds else None)
     url = f"http://127.0.0.1:{port or 80}"

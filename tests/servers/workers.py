@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import os
 import signal
 import subprocess
 import sys
@@ -21,6 +20,7 @@ from tasks.ledger import Ledger, NewJob
 from tasks.settings import Settings
 from tests.servers import valkey
 from tests.servers.parent import bound
+from tests.servers.surroundings import inherited
 
 ROOT = Path(__file__).parents[2]
 TONE = {"engine": "tests.engines:Tone", "lease_seconds": 2, "drain_seconds": 5, "node": "box"}
@@ -171,12 +171,11 @@ def running(
     with contextlib.nullcontext(broker) if broker else valkey.running() as broker:
         values: dict[str, Any] = {**TONE, "data": data, "broker_url": broker.url, **settings}
         chosen = Settings(**values)
-        inherited = {name: value for name, value in os.environ.items() if not name.startswith("TUTTI_")}
         system = System(
             chosen,
             broker,
             Ledger(chosen.ledger, lease_seconds=chosen.lease_seconds),
-            {**inherited, **_variables(values)},
+            {**inherited(), **_variables(values)},
         )
         try:
             if dispatch:

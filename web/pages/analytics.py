@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import sys
 import time
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -12,7 +11,9 @@ import orjson
 from starlette.requests import Request
 from starlette.responses import Response
 
+from tasks import environment
 from web.pages.render import page
+from web.process.digesting import Digesting
 from web.request.fields import whole_number
 from web.request.keeper import require_keeper
 from web.request.problems import NOT_FOUND, UNAVAILABLE, Problem
@@ -20,6 +21,7 @@ from web.request.state import app_state
 
 FRESH_SECONDS = 60.0
 DRAW_SECONDS = 120.0
+TOO_MUCH = 75  # exit code of the process that draws: too much to read for somebody who waits
 WIDTHS = (640, 320)  # of a panel's picture, in pixels, for wide and narrow screens
 HOURS = {1: "hour", 24: "day", 168: "week", 720: "month"}
 
@@ -28,7 +30,7 @@ HOURS = {1: "hour", 24: "day", 168: "week", 720: "month"}
 class Drawings:
     """The panels of one span of time, width and light, drawn at most once a minute, whoever asks."""
 
-    folder: Path
+    digesting: Digesting
     hours: int
     width: int
     light: str  # day or night
@@ -45,10 +47,12 @@ class Drawings:
             return self.drawn
 
     async def _draw(self) -> dict[str, str]:
-        files = [str(path) for path in sorted(self.folder.glob("*.jsonl"))]
         how = [str(self.hours), str(self.width), self.light]
-        command = [sys.executable, "-m", "observability.analytics", *how, *files]
-        process = await asyncio.create_subprocess_exec(*command, stdout=asyncio.subprocess.PIPE)
+        digest = ["--digest", str(self.digesting.digest)]
+        command = environment.python("observability.analytics", *digest, *how, *self.digesting.files())
+        process = await asyncio.create_subprocess_exec(
+            *command, env=environment.built(), stdout=asyncio.subprocess.PIPE
+        )
         try:
             async with asyncio.timeout(DRAW_SECONDS):
                 said, _ = await process.communicate()
@@ -58,6 +62,10 @@ class Drawings:
             raise Problem(
                 UNAVAILABLE, "The log files took too long to read. Ask for a shorter time."
             ) from None
+        if process.returncode == TOO_MUCH:
+            self.digesting.begin()
+            detail = "So many log lines are read for the first time; this goes on. Ask again in a minute."
+            raise Problem(UNAVAILABLE, detail, headers={"retry-after": "30"})
         if process.returncode:
             raise Problem(UNAVAILABLE, "The log files could not be read; the web app's log says why.")
         drawn: dict[str, str] = orjson.loads(said)
@@ -78,11 +86,16 @@ async def show(request: Request) -> Response:
 
 async def panel(request: Request) -> Response:
     """One panel as a picture."""
+    from observability.panels import PANELS
+
     state = app_state(request)
     await require_keeper(request)
+    if request.path_params["panel"] not in {known.id for known in PANELS}:
+        raise Problem(NOT_FOUND, "There is no panel of this name.")
     light = "night" if request.query_params.get("light") == "night" else "day"
-    key = (state.settings.log_path, _hours(request), _width(request), light)
-    drawn = await _drawings.setdefault(key, Drawings(*key)).get()
+    hours, width = _hours(request), _width(request)
+    key = (state.settings.log_path, hours, width, light)
+    drawn = await _drawings.setdefault(key, Drawings(state.digesting, hours, width, light)).get()
     svg = drawn.get(request.path_params["panel"])
     if svg is None:
         raise Problem(NOT_FOUND, "There is no panel of this name.")

@@ -15,7 +15,7 @@ from tasks.ledger import LedgerError, Quota
 from tasks.security.keys import Key, Login, Scope
 from tasks.security.signer import Signer
 from web.request import client, neighbour, session
-from web.request.fields import cookies, fields, state_of, whole_number
+from web.request.fields import cookie, fields, state_of, whole_number
 from web.request.problems import FORBIDDEN, UNAUTHORIZED, UNAVAILABLE, Problem
 from web.request.state import app_state
 
@@ -135,11 +135,11 @@ async def show_key(request: Request, token: str) -> None:
 
 async def _find(request: Request, token: str = "") -> Key | None:
     shown = token or token_in(request)
-    cookie = cookies(request).get(COOKIE, "")
-    if not shown and not cookie:
+    kept = cookie(request, COOKIE)
+    if not shown and not kept:
         return None
     try:
-        return await asyncio.to_thread(_ask, request, shown, cookie)
+        return await asyncio.to_thread(_ask, request, shown, kept)
     except LedgerError as error:
         headers = {"retry-after": "5"}
         raise Problem(UNAVAILABLE, "Keys cannot be checked now; try again.", headers=headers) from error
@@ -184,7 +184,7 @@ async def forget(request: Request) -> None:
         Problem: 503 where the ledger cannot be told.
     """
     state = app_state(request)
-    login = remembered(cookies(request).get(COOKIE, ""), state.signer)
+    login = remembered(cookie(request, COOKIE), state.signer)
     if login is None:
         return
     try:

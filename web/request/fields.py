@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -9,6 +10,7 @@ from starlette.requests import Request
 from starlette.types import Scope
 
 DIGITS_MAX = 18
+PORT = re.compile(r"(?:^[^:]*|\]):(\d{1,5})$")
 
 
 def fields(scope: Scope) -> Mapping[str, str]:
@@ -32,6 +34,17 @@ def whole_number(text: str) -> int | None:
 def cookies(request: Request) -> Mapping[str, str]:
     """The request's cookies; most programs send none, and then nothing is parsed."""
     return request.cookies if "cookie" in fields(request.scope) else {}
+
+
+def cookie(request: Request, base: str) -> str:
+    """What the browser shows of a cookie of ours, or nothing."""
+    return cookies(request).get(cookie_name(base, request.scope), "")
+
+
+def cookie_name(base: str, scope: Scope) -> str:
+    """A cookie's name at the port that the browser opened: all ports of a host share its cookies."""
+    found = PORT.search(fields(scope).get("host", ""))
+    return f"{base}_{found[1]}" if found else base
 
 
 def state_of(scope: Scope) -> dict[str, Any]:

@@ -8,7 +8,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from tasks.security.signer import Signer
-from web.request.fields import cookies, fields
+from web.request.fields import cookie, cookie_name, cookies, fields
 from web.request.problems import FORBIDDEN, Problem
 from web.request.state import app_state
 
@@ -18,7 +18,8 @@ YEAR = 365 * 86_400
 
 def current(request: Request, signer: Signer) -> str | None:
     """The session's id, where the browser has a cookie that was signed here."""
-    return signer.open("session", cookies(request).get(COOKIE, ""))
+    before_ports_counted = cookies(request).get(COOKIE, "")
+    return signer.open("session", cookie(request, COOKIE) or before_ports_counted)
 
 
 def current_or_new(request: Request, signer: Signer) -> str:
@@ -42,7 +43,7 @@ def set_cookie(request: Request, response: Response, name: str, value: str, seco
     """Give the browser a cookie of ours: for our paths alone, for no script, for HTTPS where it is there."""
     public = app_state(request).public
     response.set_cookie(
-        name,
+        cookie_name(name, request.scope),
         value,
         max_age=seconds,
         path=public.cookie_path,

@@ -17,6 +17,7 @@ from tasks.security.signer import Signer
 from tasks.settings import Settings
 from web.process.batcher import Batcher
 from web.process.conversions import Conversions
+from web.process.digesting import Digesting
 from web.process.ended import Ended
 from web.process.queue_router import QueueRouter
 from web.process.watcher import Watcher
@@ -54,6 +55,7 @@ class AppState:
     storage: Storage
     watcher: Watcher
     route: QueueRouter
+    digesting: Digesting
     keyring: Keyring
     gate: RateLimiter
     logins: RateLimiter

@@ -8,14 +8,17 @@ from tasks.jobs import ErrorClass, JobState
 from tasks.ledger.lifecycle.endings import Ending, end_all
 from tasks.ledger.lifecycle.give_back import free
 from tasks.ledger.records import Freed
-from tasks.ledger.sql.schema import live, workers
+from tasks.ledger.sql.schema import NO_QUEUES, live, workers
 from tasks.ledger.sql.transaction import Transaction
 
 FORGET_SECONDS = 86_400.0  # a worker gone for so long is not shown any more
 
 
 def expire_workers(transaction: Transaction, max_attempts: int) -> list[Freed]:
-    """Take workers whose lease ran out for dead; their jobs are free again, at the cost of an attempt."""
+    """Take workers whose lease ran out for dead; their jobs are free again, at the cost of an attempt.
+
+    Those of a worker that was told to end, and was killed before it had finished, cost none.
+    """
     connection, now = transaction.connection, transaction.now
     alive = workers.c.lease_until.isnot(None)
     dead = sa.update(workers).where(workers.c.lease_until <= now).values(lease_until=None, model_loaded=False)
@@ -23,7 +26,9 @@ def expire_workers(transaction: Transaction, max_attempts: int) -> list[Freed]:
     connection.execute(sa.delete(workers).where(workers.c.seen_at < now - FORGET_SECONDS, ~alive))
     holder = (workers.c.id == live.c.worker) & (workers.c.epoch == live.c.epoch)
     unheld = live.c.worker.isnot(None) & ~sa.exists().where(holder, alive)
-    return free(transaction, unheld, max_attempts)
+    orderly = unheld & sa.exists().where(holder, workers.c.queues == NO_QUEUES)
+    freed = free(transaction, orderly, max_attempts, reason="retired", charged=False)
+    return freed + free(transaction, unheld, max_attempts)
 
 
 def expire_deadlines(transaction: Transaction) -> list[str]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import os
+import sqlite3
 import threading
 import time
 from collections.abc import Iterator, Sequence
@@ -26,6 +27,7 @@ PRAGMAS = (
     "wal_autocheckpoint=4000",
     "temp_store=MEMORY",
 )
+DAMAGED = ("file is not a database", "disk image is malformed")
 CLOCK_CHECK_SECONDS = 60.0
 
 
@@ -36,7 +38,7 @@ class Database:
         url: SQLAlchemy URL of a SQLite file or a PostgreSQL database.
     """
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str | sa.URL) -> None:
         self.url = _with_driver(sa.make_url(url))
         self.sqlite = self.url.get_backend_name() == "sqlite"
         self.path = _file_of(self.url) if self.sqlite else None
@@ -126,7 +128,12 @@ def _translated() -> Iterator[None]:
     """Say in the ledger's words that the database cannot be used."""
     try:
         yield
-    except (sa.exc.DBAPIError, OSError) as error:
+    except (sa.exc.DBAPIError, sqlite3.Error, OSError) as error:
+        if any(words in str(error) for words in DAMAGED):
+            raise LedgerUnavailable(
+                "the ledger's file is damaged and cannot be read; stop Tutti, then bring a backup back "
+                "(tutti restore)"
+            ) from error
         raise LedgerUnavailable("the ledger cannot be reached or written now; try again soon") from error
 
 

@@ -182,6 +182,8 @@ pace = Table(
     Column("seconds", Double, nullable=False),  # running mean of a job's run
 )
 
+NO_QUEUES = "[]"  # of a worker that was told to end, or has left; one that was lost keeps its own
+
 workers = Table(
     "workers",
     metadata,

@@ -28,7 +28,7 @@ class Store:
         LedgerUnavailable: the database cannot be reached or written.
     """
 
-    def __init__(self, url: str, clock: Callable[[], float] | None = None) -> None:
+    def __init__(self, url: str | sa.URL, clock: Callable[[], float] | None = None) -> None:
         self.database = Database(url)
         self.now = clock or DatabaseClock(self.database)
         migrate(self.database)

@@ -8,28 +8,33 @@ from dataclasses import asdict
 
 import sqlalchemy as sa
 
+from tasks.jobs import ErrorClass
 from tasks.ledger.lifecycle.give_back import free
 from tasks.ledger.records import Freed, Renewal, Vitals, WorkerInfo
 from tasks.ledger.sql.database import as_rows, given, insert
-from tasks.ledger.sql.schema import live, workers
+from tasks.ledger.sql.schema import NO_QUEUES, live, workers
 from tasks.ledger.sql.transaction import Transaction
-
-NO_QUEUES = "[]"  # of a worker that said that it left; one that was lost keeps its own
 
 Progress = Mapping[str, tuple[float, str | None]]
 """The share that is done of each job, 0..1, and its stage in words."""
 
 
 def register(transaction: Transaction, info: WorkerInfo, lease: float, max_attempts: int) -> int:
-    """Begin a worker's next epoch; what its last one left running is free again."""
+    """Begin a worker's next epoch; what its last one left running is free again.
+
+    It costs an attempt unless that one was told to end.
+    """
     connection, now = transaction.connection, transaction.now
+    said = connection.scalar(sa.select(workers.c.queues).where(workers.c.id == info.id))
     row = asdict(info) | {"queues": json.dumps(info.queues), "seen_at": now, "lease_until": now + lease}
     statement = insert(connection, workers).values(row | {"epoch": 1})
     renewed = row | {"epoch": workers.c.epoch + 1, "model_loaded": False}
     epoch = connection.scalar(
         statement.on_conflict_do_update(index_elements=["id"], set_=renewed).returning(workers.c.epoch)
     )
-    free(transaction, (live.c.worker == info.id) & (live.c.epoch < epoch), max_attempts)
+    left, orderly = (live.c.worker == info.id) & (live.c.epoch < epoch), said == NO_QUEUES
+    reason = "retired" if orderly else ErrorClass.WORKER_LOST
+    free(transaction, left, max_attempts, reason=reason, charged=not orderly)
     return int(epoch or 1)
 
 
@@ -72,6 +77,12 @@ def free_unknown(
     """Free what a worker claimed and does not know of: the answer to its claim was lost."""
     theirs = (live.c.worker == worker) & (live.c.epoch == epoch) & live.c.job_id.in_(list(unknown))
     return free(transaction, theirs, max_attempts, reason="claim_lost", charged=False)
+
+
+def leave(transaction: Transaction, worker: str, epoch: int) -> None:
+    """Note that a worker was told to end: it gets nothing new, and what it cannot finish costs no attempt."""
+    theirs = (workers.c.id == worker) & (workers.c.epoch == epoch)
+    transaction.connection.execute(sa.update(workers).where(theirs).values(queues=NO_QUEUES))
 
 
 def retire(transaction: Transaction, worker: str, epoch: int, max_attempts: int) -> list[Freed]:

@@ -68,6 +68,11 @@ class Workers:
         leases.free_unknown(transaction, worker, epoch, unknown, self._max_attempts)
 
     @writes
+    def leave(self, transaction: Transaction, worker: str, epoch: int) -> None:
+        """A worker was told to end: it gets nothing new, and its jobs are not charged, however it ends."""
+        leases.leave(transaction, worker, epoch)
+
+    @writes
     def retire(self, transaction: Transaction, worker: str, epoch: int) -> Sequence[Freed]:
         """End a worker's lease; what it still ran goes back without a charge."""
         return leases.retire(transaction, worker, epoch, self._max_attempts)

@@ -164,7 +164,7 @@ def test_networks_are_checked() -> None:
     [
         ({"tls_certificate": "c.pem"}, "TLS needs both"),
         ({"public_url": "http://a; }"}, "plain address"),
-        ({"data": "a$b"}, "cannot quote"),
+        ({"web_nodes": "unix:/a$b"}, "no web node"),
     ],
 )
 def test_settings_that_nginx_cannot_take_are_named(

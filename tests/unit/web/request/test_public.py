@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 from starlette.requests import Request
 
-from tasks.settings import OWN_PATHS, Settings
+from tasks.checked import OWN_PATHS
+from tasks.settings import Settings
 from web.app import create_app
 from web.request.public import Public, inner
 

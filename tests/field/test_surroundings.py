@@ -1,0 +1,109 @@
+"""A working folder full of others' modules, other programs' variables, a data folder of odd letters."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import httpx
+import psutil
+import pytest
+
+from tasks import environment
+from tests.field import house
+from tests.field.house import House, song, tutti, until
+
+MODULES = (
+    "tasks", "web", "nginx", "compose", "observability", "logging", "asyncio", "celery", "celeryconfig",
+    "flowerconfig", "flower", "kombu", "redis", "numpy", "typing", "json", "sitecustomize", "sqlalchemy",
+)  # fmt: skip
+OTHERS = {
+    "CELERY_BROKER_URL": "redis://127.0.0.1:1/0",
+    "CELERY_BROKER_READ_URL": "redis://127.0.0.1:1/0",
+    "CELERY_BROKER_WRITE_URL": "redis://127.0.0.1:1/0",
+    "CELERY_RESULT_BACKEND": "redis://127.0.0.1:1/0",
+    "CELERY_CONFIG_MODULE": "celeryconfig",
+    "CELERY_LOADER": "no.such.loader",
+    "CELERY_CUSTOM_WORKER_POOL": "no.such:Pool",
+    "DJANGO_SETTINGS_MODULE": "no.such.settings",
+    "FLOWER_PORT": "tcp://10.0.0.3:5555",
+    "FLOWER_UNAUTHENTICATED_API": "true",
+    "FLOWER_BASIC_AUTH": "a:b",
+    "FLOWER_URL_PREFIX": "elsewhere",
+    "TUTTI_PORT_8000_TCP": "tcp://10.0.0.4:8000",
+    "TUTTI_SERVICE_HOST": "10.0.0.4",
+    "PGHOST": "10.0.0.5",
+    "PYTHONPATH": ".",
+    "PYTHONSTARTUP": "logging.py",
+    "OMP_NUM_THREADS": "nonsense",
+    "DISABLE_TRACEBACKS": "1",
+}
+ODD = "take #1 [prod] what? a%20b $x 'q' \"d\" ü"
+
+
+def furnish(folder: Path) -> Path:
+    """A working folder whose modules would break whoever imports them."""
+    folder.mkdir()
+    for name in MODULES:
+        (folder / f"{name}.py").write_text(f"raise SystemExit('{name} of the working folder was imported')\n")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def lived_in(tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
+    here = furnish(tmp_path_factory.mktemp("field") / "here")
+    with house.up(here, ODD, beside=OTHERS) as running:
+        yield running
+
+
+def test_a_song_is_made_and_opens(lived_in: House) -> None:
+    made = song(lived_in.url)
+    assert httpx.get(str(made["url"])).content[:4] == b"RIFF"
+
+
+def test_everything_kept_lies_in_the_folder_that_was_named(lived_in: House) -> None:
+    song(lived_in.url)
+    assert {"ledger.db", "output", "log", "secret"} <= {path.name for path in lived_in.data.iterdir()}
+    beside = {path.name for path in lived_in.data.parent.iterdir()} - {f"{name}.py" for name in MODULES}
+    assert beside == {ODD}
+
+
+def test_no_process_has_a_variable_of_other_programs(lived_in: House) -> None:
+    found: dict[str, set[str]] = {}
+    for process in lived_in.family[1:]:  # the first cleans its own, which the kernel does not show
+        found[" ".join(process.cmdline()[-3:])] = set(process.environ())
+    assert len(found) >= 6
+    allowed = set(environment.built(source=OTHERS | house.PLAIN))
+    ours = {
+        "CUDA_VISIBLE_DEVICES",
+        "OMP_NUM_THREADS",
+        "OPENBLAS_NUM_THREADS",
+        "MKL_NUM_THREADS",
+        "TZ",
+        "LC_CTYPE",
+    }
+    for command, names in found.items():
+        assert {name for name in names if not name.startswith("TUTTI_")} <= allowed | ours, command
+        assert not names & {"TUTTI_SERVICE_HOST", "TUTTI_PORT_8000_TCP"}
+
+
+def test_flower_runs_and_its_api_is_shut(lived_in: House) -> None:
+    until(lambda: httpx.get(f"{lived_in.url}/flower/", follow_redirects=True).status_code == 200)
+    assert httpx.get(f"{lived_in.url}/flower/api/workers").status_code == 401
+    assert "flower | ended" not in lived_in.printed, lived_in.printed
+
+
+def test_commands_work_there_too(lived_in: House) -> None:
+    for words in (["--version"], ["status"], ["settings", "--plain"], ["doctor"]):
+        done = tutti(*words, cwd=lived_in.data.parent, beside=OTHERS, data=ODD, port=str(lived_in.port))
+        assert done.returncode == 0, (words, done.stdout, done.stderr)
+    assert "CELERY_BROKER_URL" in done.stdout
+    assert ODD in done.stdout
+
+
+def test_a_worker_by_itself_lives_there(lived_in: House, tmp_path: Path) -> None:
+    """`tutti worker` without any supervisor: the engine's child is one more step away."""
+    workers = [one for one in lived_in.family if "worker" in one.cmdline()]
+    (worker,) = [one for one in workers if one.cmdline()[-1] == "worker"]
+    until(worker.children)
+    assert all("-P" in child.cmdline() for child in worker.children() if isinstance(child, psutil.Process))
