@@ -253,3 +253,19 @@ def test_bombs_of_json_are_refused(tmp_path: Path) -> None:
                 assert answer in {400, 422} or (answer, path) == (200, "/query_result")  # it names no task
         assert not web.lines("http.error")
         assert os.stat(web.data / "log/web.jsonl").st_size < 2_000_000  # noqa: PTH116
+
+
+def test_no_refusal_closes_a_connection_that_a_gateway_still_sends_on(tmp_path: Path) -> None:
+    """uvicorn hangs up behind `connection: close`; without it, what is left of a body is read and dropped."""
+    trials = {
+        "/v1/jobs": "application/json",
+        "/release_task": "multipart/form-data; boundary=x",
+        "/v1/uploads": "audio/wav",
+        "/songs": "application/x-www-form-urlencoded",
+    }
+    with process(tmp_path, port=free_port(), max_body_megabytes="1") as web:
+        for path, kind in trials.items():
+            content = b"--x\r\nContent-Disposition: form-data; name=a\r\n\r\n" + b"a" * 3_000_000
+            answer = web.client.post(path, content=content, headers={"content-type": kind})
+            assert answer.status_code in {400, 413}, path  # a form may be wrong before it is too large
+            assert "connection" not in answer.headers, path

@@ -164,7 +164,7 @@ def _beyond_quota(left: int) -> Problem:
         f"Your uploads may have {max(left, 0) // MB} MB more than they have (TUTTI_UPLOAD_QUOTA_MEGABYTES). "
         "They go by themselves some days after their last use."
     )
-    return Problem(QUOTA, detail, headers={"retry-after": "3600", "connection": "close"})
+    return Problem(QUOTA, detail, headers={"retry-after": "3600"})
 
 
 def _no_room() -> Problem:

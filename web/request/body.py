@@ -89,9 +89,12 @@ async def stream(request: Request, limit: int, patience: float) -> AsyncIterator
 
 
 def too_large(limit: int) -> Problem:
-    """The refusal of a body of more than `limit` bytes."""
-    # the rest of the body is not read, so the connection cannot be used again
-    return Problem(TOO_LARGE, f"The body may have {limit:,} bytes.", headers={"connection": "close"})
+    """The refusal of a body of more than `limit` bytes.
+
+    The connection is not closed for it: a gateway that is still sending would take that for a failure of
+    this node. What is left of the body is read and thrown away, for as long as `web.asgi.connection` allows.
+    """
+    return Problem(TOO_LARGE, f"The body may have {limit:,} bytes.")
 
 
 class Unpacker:

@@ -129,7 +129,7 @@ def _bounded(request: Request, limit: int) -> Any:
         size += len(message.get("body", b""))
         if size > limit:
             detail = f"A body may have {limit // 10**6} MB."
-            raise Problem(TOO_LARGE, detail, headers={"connection": "close"})
+            raise Problem(TOO_LARGE, detail)
         return message
 
     return receive
