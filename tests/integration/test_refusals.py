@@ -245,6 +245,7 @@ def front(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Front]:
         "client_timeout": "1",
         "max_body_megabytes": "1",
         "max_queued": str(QUEUED),
+        "hosts": "a",
         "trusted_proxies": "127.0.0.1",  # the gateway, for the web node that listens on a port
     }
     with standing_front(tmp_path_factory.mktemp("refusals"), **options) as built:

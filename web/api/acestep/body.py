@@ -19,7 +19,7 @@ from starlette.types import Message
 from web.api.acestep.fields import FILES, Given
 from web.api.uploads import keep_audio
 from web.request import body
-from web.request.auth import identify, show_key
+from web.request.auth import identify, key_of, require_scope, show_key
 from web.request.http import JSON_MAX, upload_max
 from web.request.problems import BAD_REQUEST, INVALID, INVALID_JSON, MEDIA, TOO_LARGE, Problem
 from web.request.session import refuse_foreign_site
@@ -45,6 +45,9 @@ async def read(request: Request, limit: int = JSON_MAX) -> Given:
         if token:
             await show_key(request, str(token))
         owner = await identify(request)
+        key = await key_of(request)
+        if key is not None:  # the guard leaves these addresses to us, whichever way a key is shown
+            require_scope(key, request.method)
         kept = {role: await keep_audio(app_state(request), owner, file) for role, file in files.items()}
     finally:
         for file in files.values():
