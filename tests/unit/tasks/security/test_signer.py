@@ -33,7 +33,7 @@ def test_the_secret_is_made_once_and_is_nobody_elses(tmp_path):
     assert secret == secret_of(settings)
     assert len(secret) == 32
     assert stat.S_IMODE((tmp_path / "new" / "secret").stat().st_mode) == 0o600
-    assert [path.name for path in (tmp_path / "new").iterdir()] == ["secret"]
+    assert {path.name for path in (tmp_path / "new").iterdir()} == {"secret", ".secret.lock"}
 
 
 def test_a_secret_of_the_settings_is_taken(tmp_path):
