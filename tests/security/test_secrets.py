@@ -19,6 +19,7 @@ from tests.servers.web import GOOD, Web, in_app
 CALLBACK = "https://93.184.215.14/done?token=geheim"
 STRANGER = ("198.51.100.7", 4000)
 HTML = {"accept": "text/html"}
+KEY = "tutti_key_8000"  # a cookie's name at the port of the tests' client
 
 
 def test_a_callbacks_address_is_shown_to_nobody_and_taken_over_by_nobody(tmp_path: Path) -> None:
@@ -53,7 +54,7 @@ async def log_in(web: Web, token: str) -> str:
     assert hidden is not None
     answer = await web.client.post("/login", data={"token": hidden[1], "key": token, "next": "/"})
     assert answer.status_code == 303
-    return str(web.client.cookies["tutti_key"])
+    return str(web.client.cookies[KEY])
 
 
 async def log_out(web: Web) -> None:
@@ -67,15 +68,15 @@ def test_a_cookie_that_was_copied_is_of_no_use_after_logout(tmp_path: Path) -> N
     async def scenario(web: Web) -> None:
         token = key(web, "jobs")
         copied, other = await log_in(web, token), ""
-        async with web.another(cookie=f"tutti_key={copied}") as thief:
+        async with web.another(cookie=f"{KEY}={copied}") as thief:
             assert (await thief.get("/v1/jobs")).status_code == 200
-            web.client.cookies.delete("tutti_key")
+            web.client.cookies.delete(KEY)
             other = await log_in(web, token)  # the same key in another browser
-            web.client.cookies.delete("tutti_key")
-            web.client.cookies.set("tutti_key", copied)
+            web.client.cookies.delete(KEY)
+            web.client.cookies.set(KEY, copied)
             await log_out(web)
             assert (await thief.get("/v1/jobs")).status_code == 401
-        async with web.another(cookie=f"tutti_key={other}") as elsewhere:
+        async with web.another(cookie=f"{KEY}={other}") as elsewhere:
             assert (await elsewhere.get("/v1/jobs")).status_code == 200, "one logout ends one login"
 
     in_app(tmp_path / "1", scenario, keys="on")
@@ -98,7 +99,7 @@ def test_another_process_learns_of_a_logout_from_the_ledger(tmp_path: Path) -> N
 def test_no_odd_cookie_passes_for_a_login(cookie: str, tmp_path: Path) -> None:
     async def scenario(web: Web) -> None:
         for value in (cookie, web.state.signer.sign("key", cookie), web.state.signer.sign("session", cookie)):
-            raw = f"tutti_key={value}".encode("utf-8", "replace")
+            raw = f"{KEY}={value}".encode("utf-8", "replace")
             async with web.another() as caller:
                 answer = await caller.get("/v1/jobs", headers=[(b"cookie", raw)])
                 assert answer.status_code == 401
@@ -176,7 +177,7 @@ def test_the_log_is_silent_about_what_was_said(tmp_path: Path) -> None:
         secret = token.rsplit("_", 1)[1]
         said = (tmp_path / "web.jsonl").read_text()
         assert "job.accepted" in said
-        for words in ("hush hush", "geheim", secret, str(web.client.cookies.get("tutti_session"))):
+        for words in ("hush hush", "geheim", secret, str(web.client.cookies["tutti_session_8000"])):
             assert words not in said, words
 
     configure("tutti-web", tmp_path / "web.jsonl", "debug")
