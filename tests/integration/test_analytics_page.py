@@ -40,7 +40,7 @@ def test_every_panel_is_on_the_page_and_drawn_from_the_log_files(app):
 
 
 def test_only_administrators_see_addresses(app):
-    with TestClient(app, client=("203.0.113.9", 50000)) as client:
+    with TestClient(app, "http://127.0.0.1:8000", client=("203.0.113.9", 50000)) as client:
         assert client.get("/analytics").status_code == 403
         assert client.get("/analytics/clients-addresses.svg").status_code == 403
 

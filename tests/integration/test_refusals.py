@@ -183,7 +183,9 @@ KINDS = {
     "too fast, without nginx": Kind(fast(direct=True), "web", 429, "rate_limited"),
     "too many open requests": Kind(too_many_at_once, "nginx", 429, "too_many_connections"),
     "a body beyond the limit": Kind(sends(content=b"x" * 1_200_000), "nginx", 413, "body_too_large"),
-    "JSON beyond its limit": Kind(sends(json=GOOD | {"lyrics": "a" * 200_000}), "web", 413, "body_too_large"),
+    "JSON beyond its limit": Kind(
+        sends(json=GOOD | {"lyrics": "a" * 200_000}), "nginx", 413, "body_too_large"
+    ),
     "a body that never comes": Kind(
         says(HEAD + b"Content-Length: 99\r\n\r\n{"), "nginx", None, "client_too_slow"
     ),
