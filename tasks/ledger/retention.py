@@ -14,8 +14,8 @@ from typing import Any, get_args
 import sqlalchemy as sa
 
 from tasks.jobs import AudioFormat
-from tasks.ledger.sql.database import as_rows, given
 from tasks.ledger.sql.schema import BYGONE, callbacks, idempotency, jobs, songs, transitions, usage
+from tasks.ledger.sql.statements import as_rows, given
 from tasks.ledger.sql.store import Store, writes
 from tasks.ledger.sql.transaction import Transaction
 from tasks.ledger.submissions.idempotency import free_keys

@@ -13,8 +13,8 @@ import sqlalchemy as sa
 from tasks.jobs import ErrorClass, JobState
 from tasks.ledger.lifecycle import sharing, unlogged
 from tasks.ledger.records import Transition
-from tasks.ledger.sql.database import as_rows, given_on
 from tasks.ledger.sql.schema import jobs, live, outbox
+from tasks.ledger.sql.statements import as_rows, given_on
 from tasks.ledger.sql.transaction import Transaction
 
 WRITTEN_AT_THE_END = (

@@ -11,8 +11,8 @@ import sqlalchemy as sa
 
 from tasks.jobs import JobState
 from tasks.ledger.records import Transition
-from tasks.ledger.sql.database import insert_given, insert_on
 from tasks.ledger.sql.schema import counters, transitions
+from tasks.ledger.sql.statements import insert_given, insert_on
 
 T = TypeVar("T")
 A = TypeVar("A")

@@ -14,8 +14,8 @@ from tasks.ledger.errors import LedgerFull, QuotaExceeded
 from tasks.ledger.lifecycle.sharing import hand_out
 from tasks.ledger.records import Accepted, NewJob
 from tasks.ledger.sql import history, queries
-from tasks.ledger.sql.database import insert_given
 from tasks.ledger.sql.schema import callbacks, jobs, live, outbox
+from tasks.ledger.sql.statements import insert_given
 from tasks.ledger.sql.transaction import Transaction
 from tasks.ledger.submissions import quotas
 from tasks.ledger.submissions.draft import Draft

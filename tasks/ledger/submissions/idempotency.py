@@ -9,8 +9,8 @@ import sqlalchemy as sa
 from tasks.ledger.errors import IdempotencyConflict
 from tasks.ledger.records import Accepted
 from tasks.ledger.sql import queries
-from tasks.ledger.sql.database import as_rows, given, insert_given
 from tasks.ledger.sql.schema import idempotency
+from tasks.ledger.sql.statements import as_rows, given, insert_given
 from tasks.ledger.submissions.draft import Draft
 
 COLUMNS = ("owner", "key", "body_hash", "job_id")

@@ -8,8 +8,8 @@ from collections.abc import Sequence
 import sqlalchemy as sa
 
 from tasks.ledger.errors import QuotaExceeded
-from tasks.ledger.sql.database import insert
 from tasks.ledger.sql.schema import live, usage
+from tasks.ledger.sql.statements import insert
 from tasks.ledger.submissions.draft import Draft
 from tasks.security.keys import Quota
 

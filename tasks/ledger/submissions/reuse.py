@@ -6,8 +6,8 @@ from collections.abc import Sequence
 
 import sqlalchemy as sa
 
-from tasks.ledger.sql.database import as_rows, given, insert_given
 from tasks.ledger.sql.schema import songs
+from tasks.ledger.sql.statements import as_rows, given, insert_given
 from tasks.ledger.submissions.draft import Draft
 
 

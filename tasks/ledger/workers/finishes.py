@@ -12,8 +12,8 @@ import sqlalchemy as sa
 
 from tasks.jobs import JobState, Output, Timings
 from tasks.ledger.lifecycle.endings import Ending, end_all
-from tasks.ledger.sql.database import as_rows, given_on, insert_on
 from tasks.ledger.sql.schema import live, pace
+from tasks.ledger.sql.statements import as_rows, given_on, insert_on
 from tasks.ledger.sql.transaction import Transaction
 from tasks.ledger.workers.runs import Mine, ended_by
 

@@ -11,8 +11,8 @@ import sqlalchemy as sa
 from tasks.jobs import ErrorClass
 from tasks.ledger.lifecycle.give_back import free
 from tasks.ledger.records import Freed, Renewal, Vitals, WorkerInfo
-from tasks.ledger.sql.database import as_rows, given, insert
 from tasks.ledger.sql.schema import NO_QUEUES, live, workers
+from tasks.ledger.sql.statements import as_rows, given, insert
 from tasks.ledger.sql.transaction import Transaction
 
 Progress = Mapping[str, tuple[float, str | None]]
