@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import re
 import sqlite3
 from collections.abc import Iterator
 from typing import Final
@@ -24,6 +25,10 @@ REFUSED: Final = "the ledger's database refuses the user or the password of TUTT
 READS_ONLY: Final = (
     f"the ledger's database can only be read: it is a standby, or a fail-over is under way; {SOON}"
 )
+MISSING: Final = "the database that TUTTI_LEDGER_URL names is not there; create it"
+NO_ADDRESS: Final = f"no address is found for the host of TUTTI_LEDGER_URL; correct it, or {SOON}"
+NOBODY: Final = f"nothing listens where TUTTI_LEDGER_URL leads; start the database, or {SOON}"
+LOST: Final = f"the connection to the ledger's database was lost; {SOON}"
 FULL: Final = "the disk of the ledger's database is full; free some space"
 HELD: Final = f"another session holds what is to be written in the ledger; {SOON}"
 TAKEN: Final = f"another process holds the ledger; {SOON}"
@@ -41,7 +46,7 @@ BY_STATE: Final = {
     "25P03": f"this process stood still amid a change, so the database ended its session; {SOON}",
     "28000": REFUSED,
     "28P01": REFUSED,
-    "3D000": "the database that TUTTI_LEDGER_URL names is not there; create it",
+    "3D000": MISSING,
     "42501": "the user of TUTTI_LEDGER_URL lacks rights in the ledger's database; grant them",
     "53100": FULL,
     "53300": CROWDED,
@@ -53,18 +58,20 @@ BY_STATE: Final = {
 }
 # A refused connection carries no code, nor does SQLite's error: their words have to do.
 BY_WORDS: Final = (
-    (("file is not a database", "disk image is malformed"), DAMAGED),
-    (("database is locked",), TAKEN),
-    (("disk is full", "No space left"), "the ledger's disk is full; free some space"),
-    (("readonly database",), "the ledger's file may only be read by this account; change its rights"),
-    (("too many clients", "too many connections", "connection slots are reserved"), CROWDED),
-    (("no more connections allowed", "query_wait_timeout"), CROWDED),
-    (("database system is",), STARTING),
-    (("read-write", "read-only"), READS_ONLY),
-    (("password", "no pg_hba.conf entry", "SASL authentication failed"), REFUSED),
-    (("resolve host", "Name or service not known", "name resolution"), f"no address for its host; {SOON}"),
-    (("Connection refused",), f"nothing listens where TUTTI_LEDGER_URL leads; start it, or {SOON}"),
-    (("timeout expired", "timed out", "connection timeout"), SILENT),
+    (r"file is not a database|disk image is malformed", DAMAGED),
+    (r"database is locked", TAKEN),
+    (r"disk is full|No space left", "the ledger's disk is full; free some space"),
+    (r"readonly database", "the ledger's file may only be read by this account; change its rights"),
+    (r"too many (clients|connections)|connection slots are reserved", CROWDED),
+    (r"no more connections allowed|query_wait_timeout", CROWDED),
+    (r"database system is", STARTING),
+    (r"session is (not )?read-(only|write)|in hot standby mode", READS_ONLY),
+    (r"password|no pg_hba.conf entry|role .* does not exist", REFUSED),
+    (r"database .* does not exist", MISSING),
+    (r"resolve host|Name or service not known|name resolution", NO_ADDRESS),
+    (r"Connection refused|failed: No such file", NOBODY),
+    (r"[Tt]imeout expired|timed out|connection timeout", SILENT),
+    (r"server closed the connection|consuming input failed|connection is lost", LOST),
 )
 # What a session is of no more use after, though its connection may stand.
 ENDED: Final = frozenset({"25006", "25P03", "57P01", "57P02", "57P03"})
@@ -84,7 +91,7 @@ def words_of(error: BaseException) -> str:
     if said := BY_STATE.get(state_of(error) or ""):
         return said
     text = str(getattr(error, "orig", None) or error)
-    return next((said for some, said in BY_WORDS if any(one in text for one in some)), UNKNOWN)
+    return next((said for pattern, said in BY_WORDS if re.search(pattern, text)), UNKNOWN)
 
 
 def is_gone(error: sa.exc.DBAPIError) -> bool:

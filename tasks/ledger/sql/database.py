@@ -83,6 +83,15 @@ class Database:
                     yield connection
 
     @contextlib.contextmanager
+    def at_once(self) -> Iterator[sa.Connection]:
+        """A server's connection on which each statement is committed by itself.
+
+        Whatever becomes of us the server ends it: no cut can leave it half done, or holding anything.
+        """
+        with causes.translated(), self._session(self.writer) as connection:
+            yield connection
+
+    @contextlib.contextmanager
     def one_moment(self) -> Iterator[sa.Connection]:
         """A server's connection that sees what is committed when it begins, for as long as one likes."""
         with causes.translated(), self._session(self.reader) as connection:
