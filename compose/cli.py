@@ -110,7 +110,7 @@ def _told(error: Exception) -> str:
 
 # module, error, and the settings to look at; what nobody has loaded cannot have raised anything
 KNOWN = (
-    ("tasks.ledger.errors", "LedgerUnavailable", "TUTTI_LEDGER_URL, TUTTI_DATA"),
+    ("tasks.ledger.values.errors", "LedgerUnavailable", "TUTTI_LEDGER_URL, TUTTI_DATA"),
     ("observability.metrics", "CannotServe", "TUTTI_METRICS_HOST, TUTTI_..._METRICS_PORT"),
 )
 
