@@ -84,7 +84,7 @@ left_out: set[str] = set()  # what `clean` took from this process
 
 
 def clean(kept: Collection[str] = ()) -> None:
-    """Leave in this process's own environment only what `built` would give a child, and the names in `kept`."""
+    """Leave in this process's own environment only what `built` would give a child, and what `kept` names."""
     left_out.update(os.environ.keys() - built().keys() - set(kept))
     for name in left_out & os.environ.keys():
         del os.environ[name]

@@ -35,7 +35,7 @@ def fish(home: Path) -> str:
 
 
 def zsh(home: Path) -> str:
-    """What zsh shows, which completes nothing but where somebody types. Its first Tab only loads typer's function."""
+    """What zsh shows, which completes only where somebody types. Its first Tab loads typer's function."""
     return typed(
         home, "zsh", "tutti list --state \t\t", lambda shown: all(state in shown for state in STATES)
     )
@@ -63,7 +63,7 @@ def surroundings(home: Path) -> dict[str, str]:
 
 
 def spoken(home: Path, shell: str, script: str) -> str:
-    """The output of a script. Typer asks which shell its parent is, so the last command may not take its place."""
+    """The output of a script. Typer asks which shell its parent is: no command may take the shell's place."""
     command = [needs.program(shell), "-c", f"{script}\ntrue"]
     done = subprocess.run(
         command, env=surroundings(home), cwd=home, capture_output=True, text=True, check=True
@@ -77,7 +77,7 @@ def typed(home: Path, shell: str, keys: str, enough: Callable[[str], bool], limi
     pid, terminal = pty.fork()
     if pid == 0:
         os.chdir(home)
-        os.execve(program, [program, "-i"], surroundings(home) | {"PS1": "waits> "})
+        os.execve(program, [program, "-i"], surroundings(home) | {"PS1": "waits> "})  # noqa: S606 - the shell itself
     shown, sent, until = "", False, time.monotonic() + limit
     try:
         while not enough(shown) and time.monotonic() < until:
