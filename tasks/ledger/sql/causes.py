@@ -10,7 +10,7 @@ from typing import Final
 
 import sqlalchemy as sa
 
-from tasks.ledger.errors import LedgerUnavailable
+from tasks.ledger.values.errors import LedgerUnavailable
 
 SOON: Final = "try again soon"
 DAMAGED: Final = (

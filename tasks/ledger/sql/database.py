@@ -13,8 +13,8 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.pool import ConnectionPoolEntry
 
-from tasks.ledger.errors import LedgerUncertain
 from tasks.ledger.sql import causes, sessions
+from tasks.ledger.values.errors import LedgerUncertain
 
 PRAGMAS = (
     "journal_mode=WAL",

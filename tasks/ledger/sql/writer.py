@@ -15,10 +15,10 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from tasks.ledger.errors import LedgerUnavailable, LedgerUncertain
 from tasks.ledger.sql import causes
 from tasks.ledger.sql.database import Database
 from tasks.ledger.sql.transaction import A, Change, R, T, Transaction, WriteAll
+from tasks.ledger.values.errors import LedgerUnavailable, LedgerUncertain
 
 BATCH_MAX = 500
 PATIENCE = 10.0  # seconds for which a change waits: to begin, or amid its transaction

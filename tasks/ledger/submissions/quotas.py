@@ -14,11 +14,11 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from tasks.ledger.errors import QuotaExceeded
 from tasks.ledger.sql.schema import live, usage, usage_shards
 from tasks.ledger.sql.statements import as_rows, given_on, insert_on
 from tasks.ledger.sql.transaction import Transaction
 from tasks.ledger.submissions.draft import Draft
+from tasks.ledger.values.errors import QuotaExceeded
 from tasks.security.keys import Quota
 
 DAY = 86_400

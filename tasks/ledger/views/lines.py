@@ -11,10 +11,10 @@ from typing import Any
 import sqlalchemy as sa
 
 from tasks.jobs import JobState
-from tasks.ledger.records import JobStatus, QueueView, Snapshot
 from tasks.ledger.sql import queries
 from tasks.ledger.sql.database import Database
 from tasks.ledger.sql.schema import live, outbox, worker_pace
+from tasks.ledger.values.records import JobStatus, QueueView, Snapshot
 from tasks.ledger.views import fleet, places
 
 FRESH_SECONDS = 1.0
