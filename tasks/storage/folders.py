@@ -8,16 +8,14 @@ Songs from before lie in the storage's own folder and are found there; so does w
 
 from __future__ import annotations
 
+import os
 import re
 from pathlib import Path
 from typing import Final
 
-LETTERS: Final = "[0-9a-hjkmnp-tv-z]"
-OF_A_JOB: Final = re.compile(
-    rf"^[a-z0-9]{{1,4}}_(?P<hours>{LETTERS}{{5}})(?P<moment>{LETTERS}{{2}}){LETTERS}{{19}}(?![0-9a-z])"
-)
-SONG_FOLDERS: Final = f"{LETTERS[:-1]}]" * 5, f"{LETTERS[:-1]}]" * 2
-"""Glob patterns of the two folders."""
+from tasks.jobs.ids import DATED_JOB_ID
+
+OF_A_JOB: Final = re.compile(DATED_JOB_ID.pattern.removesuffix("$") + r"(?![0-9a-z])")
 
 
 def folder_of(name: str) -> Path:
@@ -26,8 +24,12 @@ def folder_of(name: str) -> Path:
     return Path(found["hours"], found["moment"]) if found else Path()
 
 
+def places_of(storage: Path, name: str) -> tuple[Path, ...]:
+    """Where a file of that name may be, the place first where it is put."""
+    return tuple(dict.fromkeys((storage / folder_of(name) / name, storage / name)))
+
+
 def located(storage: Path, name: str) -> Path:
-    """Where a file of that name is, or will be."""
-    flat = storage / name
-    dated = storage / folder_of(name) / name
-    return flat if flat != dated and not dated.exists() and flat.exists() else dated
+    """Where a file of that name is, or will be; it asks the disk."""
+    places = places_of(storage, name)
+    return next((place for place in places if os.path.lexists(place)), places[0])

@@ -83,7 +83,7 @@ class Storage:
             seconds: What the file has to last when decoded; None for what is not audio.
         """
         # the random part: an abandoned write and its successor never share a temporary file
-        temporary = self.folder / f"{name}.{attempt}-{secrets.token_hex(6)}.tmp"
+        temporary = self.folder / f"{self._named(name)}.{attempt}-{secrets.token_hex(6)}.tmp"
         return self._call(lambda ticket: self._publish(temporary, name, data, seconds, ticket))
 
     def check(self) -> None:

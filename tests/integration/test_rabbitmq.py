@@ -20,6 +20,7 @@ from tasks.queue.control import cancel_running
 from tasks.queue.names import DEAD_LETTERS, DELIVERY_LIMIT, declare
 from tasks.queue.publisher import BrokerUnavailable, Publisher
 from tasks.settings import Settings
+from tasks.storage.folders import located
 from tests.servers import rabbitmq, workers
 from tests.servers.rabbitmq import RabbitMQ
 from tests.servers.workers import Part, System, eventually
@@ -56,7 +57,7 @@ def ended_once(system: System, job: Job) -> bool:
     return (
         job.state == JobState.SUCCEEDED
         and mine == [output.name]
-        and soundfile.info(system.settings.storage_path / output.name).duration == pytest.approx(5.0)
+        and soundfile.info(located(system.settings.storage_path, output.name)).duration == pytest.approx(5.0)
         and len(system.lines("job.succeeded", job.id)) == 1
     )
 
