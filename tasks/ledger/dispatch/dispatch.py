@@ -40,6 +40,12 @@ class Dispatch:
         statement = statement.on_conflict_do_update(index_elements=["name"], set_=lease, where=free)
         return transaction.connection.execute(statement.returning(leases.c.name)).first() is not None
 
+    @reads
+    def unled_seconds(self, connection: sa.Connection, name: str) -> float:
+        """For how long nobody has held the lease `name` that was not given up; 0 where nobody ever did."""
+        until = connection.scalar(sa.select(leases.c.until).where(leases.c.name == name))
+        return 0.0 if until is None else max(0.0, self._store.now() - float(until))
+
     @writes
     def leave(self, transaction: Transaction, name: str) -> None:
         """Give the lease `name` up."""

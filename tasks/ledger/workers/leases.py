@@ -55,6 +55,13 @@ def renew(
     return Renewal(alive=True, cancelled=frozenset(connection.scalars(flagged)))
 
 
+def resume(transaction: Transaction, worker: str, epoch: int, lease: float) -> bool:
+    """Take up a lease that ran out, if nobody took the worker for dead: then its jobs are its own still."""
+    known = (workers.c.id == worker) & (workers.c.epoch == epoch) & workers.c.lease_until.isnot(None)
+    values = {"seen_at": transaction.now, "lease_until": transaction.now + lease}
+    return transaction.connection.execute(sa.update(workers).where(known).values(values)).rowcount > 0
+
+
 def _note_progress(connection: sa.Connection, worker: str, epoch: int, progress: Progress) -> None:
     if not progress:
         return
