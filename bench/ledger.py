@@ -27,6 +27,7 @@ from tasks.jobs import JobRequest, Output, new_job_id
 from tasks.ledger import Ledger, NewJob, WorkerInfo
 from tests.servers import valkey
 from tests.servers.postgresql import Postgresql, _program
+from tests.servers.surroundings import PASSED
 
 QUEUE = "tone@1"
 JOBS = 200
@@ -113,7 +114,7 @@ def _idle(url: str) -> tuple[float, int]:
     _watched(url)
     with tempfile.TemporaryDirectory() as folder, valkey.running() as broker:
         cell = Cell(Path(folder), broker.url)
-        cell.environment |= {"TUTTI_LEDGER_URL": url}
+        cell.environment |= {"TUTTI_LEDGER_URL": url, **PASSED}
         try:
             cell.start("compose.cli", "dispatch")
             for number in range(WORKERS):
