@@ -13,7 +13,7 @@ Work = Callable[[Callable[[float], None]], None]
 """Makes one file; it calls what it is given with the share done, which raises once nobody waits."""
 
 
-class Left(Exception):
+class NobodyWaits(Exception):
     """Nobody waits for the file any more."""
 
 
@@ -31,10 +31,10 @@ class _Run:
         """Stop the work where nobody waits for it.
 
         Raises:
-            Left: So it is.
+            NobodyWaits: So it is.
         """
         if self.left.is_set():
-            raise Left
+            raise NobodyWaits
 
 
 class Conversions:
