@@ -32,6 +32,7 @@ from compose.commands import (
     status,
     webhooks,
 )
+from compose.terminal import settle
 from tasks import environment
 from tasks.checked import complaints
 from tasks.sources import WrongSettings
@@ -81,6 +82,7 @@ def _options(
 def main() -> None:
     """Run one command; what goes wrong at a start is named in one line rather than traced."""
     environment.clean()
+    settle()
     try:
         app()
     except (ValidationError, WrongSettings) as error:

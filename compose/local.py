@@ -13,7 +13,7 @@ from pathlib import Path
 
 from compose import parts
 from compose.supervise import Say, StartFailed, Supervisor
-from compose.terminal import plain
+from compose.terminal import plain, tell
 from tasks import listening
 from tasks.engines import UnknownEngine, model_of, resolve
 from tasks.security.folders import FolderRefused, claim
@@ -137,7 +137,7 @@ def _speaker(names: list[str]) -> Say:
     def say(name: str, line: str) -> None:
         label = f"{name:>{width}} |"
         label = f"\033[{colours[name]}m{label}\033[0m" if name in colours else label
-        print(label, plain(line.expandtabs()), flush=True)  # noqa: T201
+        tell(f"{label} {plain(line.expandtabs())}")
 
     return say
 

@@ -79,10 +79,10 @@ async def send(
     if match is None:
         raise _nothing()
     path = app_state(request).settings.storage_path / name
-    status = await _status_of(path)
+    status = await status_of(path)
     if status is None:
         path = app_state(request).settings.storage_path / await _shared(request, match["id"], name)
-        status = await _status_of(path)
+        status = await status_of(path)
     if status is None:
         raise _nothing()
     headers = {"cache-control": lasting(request), "etag": tag or etag(status)}
@@ -149,8 +149,12 @@ async def hand_over(request: Request) -> Response:
     return Response(status_code=200, headers=headers)
 
 
-async def _status_of(path: Path) -> os.stat_result | None:
-    """What the disk says of a regular file; a symlink is not one."""
+async def status_of(path: Path) -> os.stat_result | None:
+    """What the disk says of a regular file; a symlink is not one.
+
+    Raises:
+        Problem: 503 where the storage does not answer in time.
+    """
     try:
         with anyio.fail_after(PATIENCE):  # a thread that hangs on the NAS is left behind
             status = await anyio.to_thread.run_sync(os.lstat, path, abandon_on_cancel=True, limiter=FILES)
