@@ -132,5 +132,5 @@ def is_plain(folder: Path) -> bool:
 
 
 def _temporary() -> Path:
-    """Not TMPDIR's, where there is another: a service and its keeper's shell have different ones, and meet here."""
+    """Not TMPDIR's if it can be helped: a service's is another than its keeper's, and they meet here."""
     return TEMPORARY if os.access(TEMPORARY, os.W_OK | os.X_OK) else Path(tempfile.gettempdir())

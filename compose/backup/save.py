@@ -103,12 +103,12 @@ def _names(folder: Path, above: frozenset[tuple[int, int]] = frozenset()) -> Ite
     A link counts as what it leads to: adapters often lie elsewhere.
     """
     try:
-        here, names = folder.stat(), sorted(os.listdir(folder))
+        here, paths = folder.stat(), sorted(folder.iterdir())
     except FileNotFoundError:
         return  # nobody has made it yet
     place = (here.st_dev, here.st_ino)
-    for name in names:
-        path = folder / name
+    for path in paths:
+        name = path.name
         if path.is_dir() and place not in above:  # else a link leads back to where it lies
             if not name.startswith(".") or name == OWNERS:
                 yield from (f"{name}/{inner}" for inner in _names(path, above | {place}))

@@ -118,7 +118,7 @@ def convert(
         OSError, RuntimeError: the source cannot be read, or the target cannot be written.
 
     """
-    with soundfile.SoundFile(source) as file:
+    with soundfile.SoundFile(os.fsencode(source)) as file:
         channels, frames, rate = int(file.channels), int(file.frames), int(file.samplerate)
         _check(channels, frames, rate, audio_format, [channels, frames])
         blocks = (block.T for block in file.blocks(BLOCK, dtype="int16", always_2d=True))

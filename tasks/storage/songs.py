@@ -247,7 +247,7 @@ def _verify(path: Path, digest: str, seconds: float | None) -> None:
 
 def duration(file: Path | bytes) -> float:
     """Seconds of sound in an audio file, by its decoder."""
-    with soundfile.SoundFile(io.BytesIO(file) if isinstance(file, bytes) else str(file)) as sound:
+    with soundfile.SoundFile(io.BytesIO(file) if isinstance(file, bytes) else os.fsencode(file)) as sound:
         return float(sound.frames / sound.samplerate)
 
 

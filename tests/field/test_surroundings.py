@@ -113,7 +113,7 @@ def test_a_worker_by_itself_lives_there(lived_in: House, tmp_path: Path) -> None
 
 
 def test_the_worst_shell_that_a_service_was_ever_started_from(tmp_path: Path) -> None:
-    """No HOME, no UTF-8, no file for anybody, ways out that lead nowhere, and a temporary folder that is none."""
+    """No HOME, no UTF-8, no file for anybody, ways out that lead nowhere, an odd temporary folder."""
     here = furnish(tmp_path / "here")
     worst = {
         "LC_ALL": "POSIX", "PYTHONUTF8": "0", "PYTHONIOENCODING": "ascii", "TZ": "Nowhere/At_all",

@@ -189,7 +189,7 @@ async def _kept(state: AppState, uploads: Uploads, path: Path, digest: str, owne
     """Put the file in its place, if there is still room for it; its bytes.
 
     Raises:
-        Problem: 429 where others of the same owner have taken the room meanwhile; 503 where it cannot be kept.
+        Problem: 429 where others of the same owner have taken the room meanwhile; 503 where there is none.
     """
     payer, quota = payer_of(owner), _quota(state)
 

@@ -184,7 +184,8 @@ class _Guarded(CorkedProtocol):
 
     def _taken(self) -> int:
         """Bytes that have gone out on this connection."""
-        return int(self.transport.sent - self.transport.get_write_buffer_size())
+        sent: int = self.transport.sent  # type: ignore[attr-defined]  # cork.py's
+        return sent - self.transport.get_write_buffer_size()
 
     def _wait(self, seconds: float, refusal: tuple[int, bytes] | None) -> None:
         self._stop_waiting()

@@ -88,6 +88,9 @@ def _refused(request: Request, given: dict[str, str], wrong: Problem) -> Respons
     """The form once more, as it was filled."""
     if wrong.kind is INVALID:
         faults = {item["field"]: item["detail"] for item in wrong.extra["errors"]}
+        others = [f"{name} {faults.pop(name)}" for name in list(faults) if name not in LABELS]
+        if others:
+            faults[""] = "; ".join(others) + "."
     else:
         faults = {"": wrong.detail}
     response = _form(request, given, faults, wrong.kind.status)
