@@ -32,10 +32,10 @@ from compose.commands import (
     status,
     webhooks,
 )
-from compose.terminal import settle
-from tasks import environment
-from tasks.checked import complaints
-from tasks.sources import WrongSettings
+from compose.machine.terminal import settle
+from tasks.settings import environment
+from tasks.settings.checked import complaints
+from tasks.settings.sources import WrongSettings
 
 app = typer.Typer(
     name="tutti",
@@ -62,6 +62,15 @@ for module in (
     observe,
 ):
     app.add_typer(module.app)
+# What shells ask with when somebody presses Tab: typer reads it from the environment.
+COMPLETION = (
+    "_TUTTI_COMPLETE",
+    "COMP_WORDS",
+    "COMP_CWORD",
+    "_TYPER_COMPLETE_ARGS",
+    "_TYPER_COMPLETE_FISH_ACTION",
+    "_TYPER_COMPLETE_WORD_TO_COMPLETE",
+)
 
 
 def _version(wanted: bool) -> None:
@@ -81,10 +90,10 @@ def _options(
 
 def main() -> None:
     """Run one command; what goes wrong at a start is named in one line rather than traced."""
-    environment.clean()
+    environment.clean(COMPLETION)
     settle()
     try:
-        app()
+        app(prog_name="tutti")  # however it was started: completion and help name what people type
     except (ValidationError, WrongSettings) as error:
         if isinstance(error, ValidationError) and error.title != "Settings":
             raise
@@ -112,7 +121,7 @@ def _told(error: Exception) -> str:
 
 # module, error, and the settings to look at; what nobody has loaded cannot have raised anything
 KNOWN = (
-    ("tasks.ledger.errors", "LedgerUnavailable", "TUTTI_LEDGER_URL, TUTTI_DATA"),
+    ("tasks.ledger.values.errors", "LedgerUnavailable", "TUTTI_LEDGER_URL, TUTTI_DATA"),
     ("observability.metrics", "CannotServe", "TUTTI_METRICS_HOST, TUTTI_..._METRICS_PORT"),
 )
 

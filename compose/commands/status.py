@@ -9,7 +9,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from compose.terminal import plain
+from compose.machine.terminal import plain
 from tasks.jobs import JobState
 from tasks.ledger import Ledger, QueueView, WorkerView
 from tasks.settings import settings

@@ -7,14 +7,13 @@ import ssl
 from collections.abc import Iterator
 
 from compose.doctor.finding import Finding
-from tasks import listening
-from tasks.settings import Settings
+from tasks.settings import Settings, listening
 
 
 def port(current: Settings) -> Iterator[Finding]:
     """Whether the ports can be had."""
-    from compose import parts
-    from compose.local import is_running
+    from compose.machine import parts
+    from compose.machine.local import is_running
 
     for number in parts.ports(current):
         try:

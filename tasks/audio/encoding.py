@@ -6,6 +6,7 @@ blocks let the caller show progress and stop.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path

@@ -14,8 +14,8 @@ import sys
 from pathlib import Path
 from typing import Final
 
-from tasks.places import is_plain
 from tasks.settings import Settings
+from tasks.settings.places import is_plain
 
 PRIVATE: Final = 0o700
 OTHERS: Final = 0o007  # what all accounts of the machine may do; a group is let in by who runs it

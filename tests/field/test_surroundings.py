@@ -11,7 +11,7 @@ import httpx
 import psutil
 import pytest
 
-from tasks import environment
+from tasks.settings import environment
 from tests.field import house
 from tests.field.house import House, song, tutti, until
 from tests.servers.tutti import free_port

@@ -16,9 +16,8 @@ import httpx
 import pytest
 
 from nginx.keycache import MEMORY, cache_folder
-from tasks import places
 from tasks.security.folders import FolderRefused, claim, own
-from tasks.settings import Settings
+from tasks.settings import Settings, places
 from tests.security.people import Neighbour, neighbour, open_folder
 from tests.servers.gateway import free_port, house, until
 from tests.servers.tutti import Tutti, running

@@ -11,13 +11,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from compose import parts
-from compose.supervise import Say, StartFailed, Supervisor
-from compose.terminal import plain, tell
-from tasks import listening
+from compose.machine import parts
+from compose.machine.supervise import Say, StartFailed, Supervisor
+from compose.machine.terminal import plain, tell
 from tasks.engines import UnknownEngine, model_of, resolve
 from tasks.security.folders import FolderRefused, claim
-from tasks.settings import Settings
+from tasks.settings import Settings, listening
 
 COLOURS = (36, 33, 32, 35, 34, 31, 96)  # ANSI, one a part
 

@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
-from compose.names import Names
+from compose.machine.names import Names
 from nginx import gateway
 from nginx.node import Backends, Canary, WebNode, parse_nodes
 from observability.logging import get_logger

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from compose.gateway import GONE, SILENT, Alone, _look
-from compose.gateway import living as living_of
-from compose.names import Names
+from compose.machine.gateway import GONE, SILENT, Alone, _look
+from compose.machine.gateway import living as living_of
+from compose.machine.names import Names
 from nginx.node import Canary, WebNode
 from observability.logging import configure
 from tasks.ledger import Ledger
