@@ -106,6 +106,7 @@ def test_commands_work_there_too(lived_in: House) -> None:
 
 def test_a_worker_by_itself_lives_there(lived_in: House, tmp_path: Path) -> None:
     """`tutti worker` without any supervisor: the engine's child is one more step away."""
+    song(lived_in.url)  # for which its engine begins
     workers = [one for one in lived_in.family if "worker" in one.cmdline()]
     (worker,) = [one for one in workers if one.cmdline()[-1] == "worker"]
     until(worker.children)

@@ -17,9 +17,9 @@ from tasks.ledger import Accepted, JobStatus
 from tasks.settings import Settings
 from web.api import events, views
 from web.api.accept import accept
-from web.api.output import unchanged
 from web.request import body, lane, words
 from web.request.auth import gets_links, identify
+from web.request.conditional import unchanged
 from web.request.problems import FORBIDDEN, INVALID, UNKNOWN_JOB, WRONG_STATE, Problem
 from web.request.refusals import refusals
 from web.request.session import refuse_foreign_site
