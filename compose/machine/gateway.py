@@ -1,4 +1,4 @@
-"""What the gateway may not look up itself: the ledger's web nodes and canary, and the key of links."""
+"""What the gateway may not ask up itself: the ledger's web nodes and canary, and the key of links."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from dataclasses import replace
 
 from compose.machine.names import Names
 from nginx import gateway
-from nginx.node import Backends, Canary, WebNode, parse_nodes
+from nginx.node import Backends, CanaryShare, Upstream, parse_nodes
 from observability.logging import get_logger
 from tasks.ledger import Ledger
 from tasks.ledger import WebNode as Registered
@@ -29,7 +29,7 @@ def run(settings: Settings, *, watch: bool = True) -> int:
     try:
         return gateway.run(
             settings,
-            backends=_look(settings, ledger),
+            backends=_asking(settings, ledger),
             secret=key_of(secret_of(settings)),
             token=gateway_token(key_of(secret_of(settings))),
             follow=watch,
@@ -38,32 +38,32 @@ def run(settings: Settings, *, watch: bool = True) -> int:
         ledger.close()
 
 
-def _look(settings: Settings, ledger: Ledger) -> Callable[[], Backends]:
+def _asking(settings: Settings, ledger: Ledger) -> Callable[[], Backends]:
     named, names, alone = parse_nodes(settings.web_nodes), Names(), Alone(settings.node)
 
-    def look() -> Backends:
+    def ask() -> Backends:
         canary = ledger.canaries.get()
-        share = Canary(canary.percent, canary.version) if canary and canary.active else None
+        share = CanaryShare(canary.percent, canary.version) if canary and canary.active else None
         if named:
             return Backends(_numbered(named, names), share)
         registered = ledger.web_nodes.all()
-        alone.tell(registered)
+        alone.register(registered)
         nodes = living(registered, ledger.now(), settings.node, names.numeric)
         return Backends(nodes or gateway.own_node(settings).nodes, share)
 
-    return look
+    return ask
 
 
 def living(
     nodes: Sequence[Registered], now: float, here: str, numeric: Callable[[str, float], str | None]
-) -> tuple[WebNode, ...]:
+) -> tuple[Upstream, ...]:
     """List the nodes of the last hour in a fixed order; those that are silent or unwell get nothing.
 
     Left out is what cannot be reached: what only its own machine can reach, where `here`, this one's name, is
     another; and a name without a `numeric` address.
     """
     reached = {
-        WebNode(address, healthy=node.healthy and now - node.seen_at < SILENT)
+        Upstream(address, healthy=node.healthy and now - node.seen_at < SILENT)
         for node in nodes
         if now - node.seen_at < GONE
         and (node.node == here or not node.address.startswith(ITS_OWN))
@@ -72,7 +72,7 @@ def living(
     return tuple(sorted(reached))
 
 
-def _numbered(nodes: Sequence[WebNode], names: Names) -> tuple[WebNode, ...]:
+def _numbered(nodes: Sequence[Upstream], names: Names) -> tuple[Upstream, ...]:
     """The nodes of TUTTI_WEB_NODES with their names looked up: nginx would wait for a name service."""
     now = time.time()
     return tuple(
@@ -90,7 +90,7 @@ class Alone:
     def __init__(self, here: str) -> None:
         self._here, self._told = here, set[str]()
 
-    def tell(self, nodes: Sequence[Registered]) -> None:
+    def register(self, nodes: Sequence[Registered]) -> None:
         """Look through the registered nodes."""
         for node in nodes:
             if node.node == self._here or node.node in self._told or not node.address.startswith(ITS_OWN):

@@ -41,12 +41,12 @@ async def reason_not_ready(state: AppState) -> str | None:
     """Why no job can be taken now, or None. Asked once a second, however many want to know."""
     async with state.pulse.lock:
         if time.monotonic() - state.pulse.at > FRESH:
-            state.pulse.reason = await _look(state)
+            state.pulse.reason = await _reason(state)
             state.pulse.at = time.monotonic()
     return state.pulse.reason
 
 
-async def _look(state: AppState) -> str | None:
+async def _reason(state: AppState) -> str | None:
     try:
         async with asyncio.timeout(PATIENCE):
             counters = await asyncio.to_thread(state.ledger.views.counters)

@@ -90,7 +90,7 @@ async def send(
     if conditional.unchanged(request, headers["etag"], status.st_mtime):
         return Response(status_code=304, headers=headers)
     _check_range(request, status.st_size)
-    return Song(
+    return SongFile(
         path,
         headers=headers,
         media_type=MEDIA_TYPES[match["extension"]],
@@ -102,7 +102,7 @@ async def send(
     )
 
 
-class Song(FileResponse):
+class SongFile(FileResponse):
     """A file; to HEAD its headers alone, without reading it."""
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:

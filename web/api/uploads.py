@@ -26,7 +26,7 @@ from tasks.storage.uploads import Uploads
 from web.api.jobs import answer
 from web.request import body
 from web.request.auth import Owner, identify
-from web.request.bounds import Bounds
+from web.request.bounds import ConcurrencyLimit
 from web.request.client import bucket, held_in_front
 from web.request.http import upload_max
 from web.request.problems import BAD_REQUEST, INVALID, MEDIA, QUOTA, UNAVAILABLE, Problem
@@ -43,7 +43,7 @@ BINARY = {
 }
 MB = 10**6
 
-_bounds = Bounds("An owner may send uploads", each=2, together=16)
+_bounds = ConcurrencyLimit("An owner may send uploads", each=2, together=16)
 _decoding = asyncio.Semaphore(2)  # decoding takes a core
 _keeping = threading.Lock()  # two that arrive together are counted one after the other
 

@@ -19,7 +19,7 @@ PATIENCE: Final = 600.0  # seconds for one file; the longest song takes under a 
 STUCK_MAX: Final = 4  # threads that a storage which hangs may hold
 
 
-class Left(Exception):
+class NobodyWaits(Exception):
     """Nobody waits for the file any more."""
 
 
@@ -41,10 +41,10 @@ class _Run:
         """Stop the work where nobody waits for it.
 
         Raises:
-            Left: So it is.
+            NobodyWaits: So it is.
         """
         if self.left.is_set():
-            raise Left
+            raise NobodyWaits
 
 
 class Conversions:

@@ -8,7 +8,7 @@ from collections.abc import Callable
 
 import pytest
 
-from web.process.conversions import STUCK_MAX, Conversions, Left, TooSlow
+from web.process.conversions import STUCK_MAX, Conversions, NobodyWaits, TooSlow
 
 
 def test_a_slow_one_ends_at_its_next_step_and_the_next_is_made() -> None:
@@ -18,7 +18,7 @@ def test_a_slow_one_ends_at_its_next_step_and_the_next_is_made() -> None:
         try:
             while True:
                 progress(0.5)
-        except Left:
+        except NobodyWaits:
             ended.set()
             raise
 
