@@ -39,12 +39,14 @@ PROBLEMS = (
     NginxError(
         410, "link_expired", "Link expired", "This link has expired; ask for the job again to get a new one."
     ),
+    NginxError(412, "precondition", "It has changed", "What the request names is not here any more."),
     NginxError(
         413, "body_too_large", "Body too large", "The body is larger than this server takes; send less."
     ),
     NginxError(
         414, "bad_request", "Address too long", "The address is too long; send long texts in the body."
     ),
+    NginxError(416, "range", "No such range", "The file has no such range of bytes."),
     NginxError(
         421, "unknown_host", "Not known by this name", "The server is not known by this name (TUTTI_HOSTS)."
     ),

@@ -22,8 +22,8 @@ from tasks.jobs import AudioFormat, ErrorClass, Job, JobError
 from tasks.storage.songs import Storage
 from web.api import views
 from web.api.jobs import find
-from web.api.output import require_own_or_link, send
-from web.process.conversions import NobodyWaits
+from web.api.output import require_own_or_link, send, status_of
+from web.process.conversions import NobodyWaits, TooSlow
 from web.request.auth import Owner, identify
 from web.request.bounds import ConcurrencyLimit
 from web.request.client import bucket
@@ -48,7 +48,7 @@ async def show(request: Request, job_id: str, variation: int, extension: AudioFo
     state, stored = app_state(request), job.stored_as(song["name"]) or song["name"]
     name = f"{Path(stored).stem}.{extension}"
     path = state.settings.storage_path / name
-    if not await anyio.to_thread.run_sync(path.exists, limiter=FILES):
+    if await status_of(path) is None:
         work = partial(_convert, state.storage, stored, extension, job)
         await _made(request, state, name, work)
     try:
@@ -89,7 +89,7 @@ async def _made(request: Request, state: AppState, name: str, work: Callable[...
         if not making.done():
             raise Problem(BAD_REQUEST, "The client has gone.")
         await making
-    except (NobodyWaits, OSError, RuntimeError, ValueError) as error:
+    except (NobodyWaits, TooSlow, OSError, RuntimeError, ValueError) as error:
         raise _unavailable() from error
     except JobError as error:
         full = error.error_class is ErrorClass.STORAGE_FULL

@@ -15,6 +15,7 @@ from tasks.settings import Settings
 from tests import needs
 from tests.servers.gateway import certificate
 
+ODD = 'a "b" $c #d {e}; \\'  # nginx has no way to write a dollar sign in a path
 ONE = Backends((Upstream("unix:/tmp/web.sock"),))
 TWO = Backends((Upstream("127.0.0.1:8001", weight=3), Upstream("127.0.0.1:8002", backup=True)))
 SICK = Backends((Upstream("127.0.0.1:8001"), Upstream("[::1]:8002", healthy=False)), CanaryShare(12.5))
@@ -40,7 +41,7 @@ VARIANTS = {
 
 
 def settings_of(folder: Path, options: dict[str, object]) -> Settings:
-    options = {"data": folder / 'a "b" c', "port": 18000, **options}
+    options = {"data": folder / ODD, "port": 18000, **options}
     if options.pop("tls", False):
         options["tls_certificate"], options["tls_key"] = certificate(folder)
     return Settings(**options)
