@@ -19,9 +19,7 @@ MOST_MINUTES = 240
 def main() -> int:
     """Build it, say how to use it, and end it: after so many minutes, at Ctrl-C, or at SIGTERM."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument(
-        "--minutes", type=float, default=30, help=f"how long it stands, {MOST_MINUTES} at most"
-    )
+    parser.add_argument("--minutes", type=float, default=30, help=f"for how long, {MOST_MINUTES} at most")
     parser.add_argument("--engine", default="sketch", help="what makes the music")
     asked = parser.parse_args()
     signal.signal(signal.SIGTERM, signal.default_int_handler)

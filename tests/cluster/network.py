@@ -1,8 +1,9 @@
 """Hosts that share a machine and nothing else: network, name, mounts and processes are their own.
 
-Each host's namespaces belong to one process, its `init`. When that ends, however it ends, the kernel takes the
-host's processes, mounts and interfaces with it; and it ends with the process that made the network. So nothing
-is left behind even by SIGKILL. The bridge, too, lies in namespaces of its own, and this process has a port of it.
+Each host's namespaces belong to one process, its `init`. When that ends, however it ends, the kernel takes
+the host's processes, mounts and interfaces with it; and it ends with the process that made the network. So
+nothing is left behind even by SIGKILL. The bridge, too, lies in namespaces of its own, and this process has
+a port of it.
 """
 
 from __future__ import annotations
@@ -37,7 +38,8 @@ class _Namespaces:
         self._process = subprocess.Popen(
             bound([*words, "bash", "-c", INIT]), stdout=subprocess.PIPE, stderr=subprocess.PIPE
         )
-        assert self._process.stdout and self._process.stderr
+        assert self._process.stdout
+        assert self._process.stderr
         if self._process.stdout.readline() != b"up\n":
             why = self._process.stderr.read().decode().strip()
             needs.missing("the right to make namespaces", f"run as root on Linux: {why}")
@@ -226,9 +228,7 @@ class Network:
         self.nas = folder / "nas"
         self.nas.mkdir()
         self.hosts: dict[str, Host] = {}
-        self._port = (
-            f"tc{secrets.token_hex(4)}"  # of this process; named so that networks can stand side by side
-        )
+        self._port = f"tc{secrets.token_hex(4)}"  # of this process; others may have theirs
         self._range = _free_range()
         self._addresses = self._range.hosts()
         self.switch = _Namespaces("net", "mount", "pid")

@@ -5,7 +5,6 @@ from __future__ import annotations
 import pwd
 import shutil
 import signal
-import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
@@ -13,24 +12,28 @@ from tests import needs
 from tests.cluster.network import Host, HostPart
 from tests.servers.postgresql import program
 from tests.servers.rabbitmq import script
+from tests.servers.workers import eventually
 
 SOCKETS = "/run/postgresql"
 HBA = "local all all trust\nhost all all 127.0.0.1/32 trust\nhost all all 0.0.0.0/0 scram-sha-256\n"
 OWNER = ("setpriv", "--reuid", "nobody", "--regid", "nogroup", "--clear-groups")
+SMALL = ("max_connections=200", "shared_buffers=32MB")
 QUICK = "disk_free_limit.absolute = 1MB\nraft.wal_max_size_bytes = 16777216\n"
 
 
 def patiently(what: Callable[[], object], host: Host, limit: float = 120) -> None:
     """Wait until a command on a host succeeds."""
-    until = time.monotonic() + limit
-    while True:
+    said: list[str] = []
+
+    def succeeds() -> bool:
         try:
             what()
         except AssertionError as error:
-            assert time.monotonic() < until, f"{host.name}: {error}\n{host.output[-3000:]}"
-            time.sleep(0.1)
-        else:
-            return
+            said.append(str(error))
+            return False
+        return True
+
+    eventually(succeeds, limit, lambda: f"{host.name}: {said[-1]}\n{host.output[-3000:]}")
 
 
 @dataclass
