@@ -24,7 +24,7 @@ from pathlib import Path
 
 import psutil
 
-from tasks import environment
+from tasks.settings import environment
 
 DAYS = 30
 FILE = 256 << 20

@@ -32,9 +32,9 @@ from compose.commands import (
     status,
     webhooks,
 )
-from tasks import environment
-from tasks.checked import complaints
-from tasks.sources import WrongSettings
+from tasks.settings import environment
+from tasks.settings.checked import complaints
+from tasks.settings.sources import WrongSettings
 
 app = typer.Typer(
     name="tutti",

@@ -8,7 +8,7 @@ anew without them.
 import os
 import sys
 
-CLEAN = "tutti-clean"  # as tasks.environment has it
+CLEAN = "tutti-clean"  # as tasks.settings.environment has it
 PASS = "TUTTI_PASS_ENVIRONMENT"  # noqa: S105 - a variable's name
 HARMLESS = (
     "PYTHONUNBUFFERED",

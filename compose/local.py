@@ -14,10 +14,9 @@ from pathlib import Path
 from compose import parts
 from compose.supervise import Say, StartFailed, Supervisor
 from compose.terminal import plain
-from tasks import listening
 from tasks.engines import UnknownEngine, model_of, resolve
 from tasks.security.folders import FolderRefused, claim
-from tasks.settings import Settings
+from tasks.settings import Settings, listening
 
 COLOURS = (36, 33, 32, 35, 34, 31, 96)  # ANSI, one a part
 

@@ -10,8 +10,7 @@ import httpx
 from compose import broker
 from compose.supervise import Check, Part
 from nginx import gateway
-from tasks import environment, listening
-from tasks.settings import Settings
+from tasks.settings import Settings, environment, listening
 
 
 def parts(settings: Settings) -> list[Part]:

@@ -17,7 +17,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 
 from observability.back_off import BackOff
-from tasks import environment
+from tasks.settings import environment
 
 PR_SET_PDEATHSIG = 1
 STEADY_SECONDS = 30.0  # a process that lived so long starts its back-off anew

@@ -6,8 +6,7 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
-from tasks import places
-from tasks.settings import Settings
+from tasks.settings import Settings, places
 
 
 @dataclass(frozen=True)

@@ -14,8 +14,8 @@ import jinja2
 from nginx.node import Backends
 from nginx.paths import paths
 from nginx.problem import PROBLEMS
-from tasks.listening import authority
 from tasks.settings import Settings
+from tasks.settings.listening import authority
 from web.request.http import (
     API_PREFIXES,
     CONTENT_SECURITY_POLICY,

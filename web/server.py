@@ -15,10 +15,9 @@ import uvicorn
 from fastapi import FastAPI
 
 from observability.logging import configure, get_logger
-from tasks import listening
-from tasks.listening import CannotListen
 from tasks.security.folders import claim
-from tasks.settings import LOCAL, Settings
+from tasks.settings import LOCAL, Settings, listening
+from tasks.settings.listening import CannotListen
 from web.app import create_app
 from web.asgi.connection import Door, guarded
 from web.request.client import networks

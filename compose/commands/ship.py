@@ -7,9 +7,8 @@ from typing import Annotated
 
 import typer
 
-from tasks import places
 from tasks.security.folders import claim
-from tasks.settings import settings
+from tasks.settings import places, settings
 
 app = typer.Typer()
 NICE = 15  # serving goes first: what wants the same core loses a tenth of it at most (bench.shipper_beside)

@@ -10,9 +10,8 @@ from collections.abc import Iterator
 
 from compose.doctor.finding import Finding
 from observability import statefile
-from tasks import listening
 from tasks.security import folders
-from tasks.settings import Settings
+from tasks.settings import Settings, listening
 from tasks.storage.publish_once import publish_once
 
 GIGABYTE = 10**9

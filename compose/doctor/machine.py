@@ -8,8 +8,7 @@ import sys
 from collections.abc import Iterator
 
 from compose.doctor.finding import Finding
-from tasks import environment, sources
-from tasks.settings import Settings
+from tasks.settings import Settings, environment, sources
 
 
 def python(_: Settings) -> Iterator[Finding]:

@@ -7,8 +7,7 @@ import ssl
 from collections.abc import Iterator
 
 from compose.doctor.finding import Finding
-from tasks import listening
-from tasks.settings import Settings
+from tasks.settings import Settings, listening
 
 
 def port(current: Settings) -> Iterator[Finding]:

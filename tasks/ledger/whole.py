@@ -10,11 +10,11 @@ from typing import Final
 
 import sqlalchemy as sa
 
-from tasks import places
 from tasks.ledger.errors import LedgerUnavailable
 from tasks.ledger.sql.database import Database
 from tasks.ledger.sql.migrate import HEAD, migrate
 from tasks.ledger.sql.schema import NO_QUEUES
+from tasks.settings import places
 
 BATCH: Final = 500
 NOT_ROWS: Final = frozenset({"alembic_version", "sqlite_sequence"})

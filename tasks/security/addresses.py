@@ -13,7 +13,7 @@ from typing import Final
 
 import httpx
 
-from tasks.checked import PORT_MAX, ports
+from tasks.settings.checked import PORT_MAX, ports
 
 SCHEMES: Final = {"http": 80, "https": 443}
 

@@ -21,9 +21,9 @@ from typing import Final
 
 from observability import statefile
 from observability.logging import get_logger
-from tasks import environment as environment_
 from tasks.engines.engine import Song
 from tasks.settings import Settings
+from tasks.settings import environment as environment_
 from tasks.worker.messages import (
     Broke,
     Died,

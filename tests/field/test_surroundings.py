@@ -9,7 +9,7 @@ import httpx
 import psutil
 import pytest
 
-from tasks import environment
+from tasks.settings import environment
 from tests.field import house
 from tests.field.house import House, song, tutti, until
 

@@ -11,7 +11,7 @@ import orjson
 from starlette.requests import Request
 from starlette.responses import Response
 
-from tasks import environment
+from tasks.settings import environment
 from web.pages.render import page
 from web.process.digesting import Digesting
 from web.request.fields import whole_number

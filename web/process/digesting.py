@@ -9,7 +9,7 @@ from typing import Final
 
 from observability.coverage import behind
 from observability.logging import get_logger
-from tasks import environment
+from tasks.settings import environment
 
 EVERY: Final = 60.0  # seconds
 WORTH: Final = 32 << 20  # bytes of new lines; less are read when somebody looks

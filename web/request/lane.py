@@ -8,10 +8,10 @@ from collections.abc import Callable
 
 from starlette.requests import Request
 
-from tasks.checked import NODE_NAME
 from tasks.jobs import Lane
 from tasks.ledger import Canary
 from tasks.security.signer import Signer
+from tasks.settings.checked import NODE_NAME
 from web.request import auth, client
 from web.request.fields import cookies, fields, whole_number
 from web.request.state import app_state

@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 from starlette.requests import Request
 
-from tasks.checked import OWN_PATHS
 from tasks.settings import Settings
+from tasks.settings.checked import OWN_PATHS
 from web.app import create_app
 from web.request.public import Public, inner
 

@@ -10,8 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tasks import listening
-from tasks.settings import Settings
+from tasks.settings import Settings, listening
 
 ADDRESSES = st.ip_addresses()
 

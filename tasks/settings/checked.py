@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, SecretStr, ValidationError
 
-from tasks import listening, places
+from tasks.settings import listening, places
 
 SECRET_NAMES = ("SECRET", "KEY", "LEDGER_URL", "BROKER_URL")  # whose values are not repeated
 WEB_ADDRESS = re.compile(r"^(?:\[[0-9a-fA-F:.]+\]|[A-Za-z0-9._-]+):\d{1,5}$")

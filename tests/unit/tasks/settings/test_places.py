@@ -15,8 +15,7 @@ from kombu import Connection
 from kombu.utils.url import url_to_parts
 
 from nginx.paths import paths
-from tasks import places
-from tasks.settings import Settings
+from tasks.settings import Settings, places
 
 NAMES = st.text(
     st.characters(blacklist_characters="/\x00", blacklist_categories=["Cs"]), min_size=1, max_size=30

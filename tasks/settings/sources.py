@@ -16,7 +16,7 @@ from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any, Final
 
-from tasks import environment
+from tasks.settings import environment
 
 PREFIX: Final = "TUTTI_"
 CONFIG: Final = "TUTTI_CONFIG"

@@ -8,9 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tasks import sources
-from tasks.settings import Settings
-from tasks.sources import WrongSettings
+from tasks.settings import Settings, sources
+from tasks.settings.sources import WrongSettings
 
 FIELDS = Settings.model_fields
 OPTIONAL = {"callback_networks"}
