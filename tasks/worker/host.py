@@ -29,6 +29,7 @@ log = get_logger()
 
 HEARTBEAT: Final = 15.0
 STORAGE_LOOK: Final = 1.0
+LEDGER_LOOK: Final = 0.25
 SWEEP: Final = 3600.0
 
 
@@ -80,6 +81,7 @@ class Host:
                 HEARTBEAT, self._measure_room, "room"
             ),  # apart: a hung NAS must not look like a dead worker
             Every(1.0, self._unload_when_idle, "idle"),
+            Every(LEDGER_LOOK, self._look_at_ledger, "ledger"),
             Every(STORAGE_LOOK, self._try_storage_again, "storage"),
             Every(SWEEP, self._sweep, "sweep"),
         ]
@@ -95,9 +97,18 @@ class Host:
         self.engine.close()
 
     def claim(self, job_id: str) -> Attempt | None:
-        """Make a job this worker's own; None if it is not to be had: cancelled, running elsewhere, gone."""
+        """Make a job this worker's own; None if it is not to be had: cancelled, running elsewhere, gone.
+
+        Raises:
+            LedgerUnavailable: Nobody can tell; no further jobs are taken until it answers.
+        """
         epoch = self.lease.epoch
-        job = self.ledger.workers.claim(job_id, self.name, epoch)
+        try:
+            job = self.ledger.workers.claim(job_id, self.name, epoch)
+        except LedgerUnavailable:
+            self.lease.doubt()
+            self._look_at_ledger()
+            raise
         if job is None:
             return None
         run = Attempt(
@@ -196,8 +207,11 @@ class Host:
             log.info("worker.idle_unload", message="the model leaves the device until the next job")
             self.engine.unload()
 
+    def _look_at_ledger(self) -> None:
+        self.admission.ledger(works=self.lease.answered)
+
     def _try_storage_again(self) -> None:
-        if self.admission.obstacle == "storage":
+        if self.admission.storage_fails:
             self._look_after_storage(self.storage.prepare, self.storage.check)
 
     def _measure_room(self) -> None:
