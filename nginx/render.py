@@ -218,6 +218,7 @@ def render(
             own_name=_bare(listen(settings.own_host, settings.port)),
             csp=CONTENT_SECURITY_POLICY,
             security_headers=SECURITY_HEADERS,
+            quick=min(settings.answer_timeout, settings.upstream_timeout),
             wait_seconds=math.ceil(settings.deadline_seconds) + 120,
         )
     )
