@@ -15,13 +15,14 @@ import subprocess
 import sys
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Final
-
-import numpy as np
-import numpy.typing as npt
+from typing import IO, TYPE_CHECKING, Final
 
 from tasks.audio.decoder import TOO_LONG
 from tasks.jobs import SECONDS_MAX, SECONDS_MIN
+
+if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
 
 SLACK: Final = 0.5  # seconds; mp3 and opus pad to whole frames, so a song of ours may be a bit longer
 WALL_SECONDS: Final = 120.0
@@ -31,8 +32,6 @@ ENVIRONMENT: Final = {  # built here, so that nothing of ours or of other progra
     "OPENBLAS_NUM_THREADS": "1",
     "OMP_NUM_THREADS": "1",
 }
-
-Stereo = npt.NDArray[np.float32]
 
 
 class Undecodable(ValueError):
@@ -60,7 +59,7 @@ def measure(path: Path) -> Sound:
     return sound
 
 
-def samples(path: Path, rate: int) -> Stereo:
+def samples(path: Path, rate: int) -> npt.NDArray[np.float32]:
     """Decode a file as stereo.
 
     Args:
@@ -74,6 +73,8 @@ def samples(path: Path, rate: int) -> Stereo:
         Undecodable: It is no sound, or of a length that no job may have.
         OSError: It cannot be read.
     """
+    import numpy as np  # the web app measures only, and does without
+
     _, raw = _decoded(path, rate)
     stereo = np.frombuffer(raw, np.float32).reshape(-1, 2).T[:, : round(SECONDS_MAX * rate)]
     peak = float(np.abs(stereo).max(initial=0.0))

@@ -9,14 +9,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Protocol, runtime_checkable
-
-import numpy as np
-import numpy.typing as npt
+from typing import TYPE_CHECKING, Protocol, TypeAlias, runtime_checkable
 
 from tasks.jobs import JobRequest
 
-Samples = npt.NDArray[np.float32] | npt.NDArray[np.int16]
+if TYPE_CHECKING:  # the web app knows the contract and needs no numbers
+    import numpy as np
+    import numpy.typing as npt
+
+Samples: TypeAlias = "npt.NDArray[np.float32] | npt.NDArray[np.int16]"
 """Audio as [channels, frames]: float32 in -1..1, or int16 of full scale 32,767."""
 
 Progress = Callable[[float, str], None]

@@ -19,8 +19,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, TypeVar
 
-import soundfile
-
 from observability import statefile
 from tasks.jobs import ErrorClass, JobError
 from tasks.storage.bounded import Bounded, GivenUp, Ticket
@@ -247,6 +245,8 @@ def _verify(path: Path, digest: str, seconds: float | None) -> None:
 
 def duration(file: Path | bytes) -> float:
     """Seconds of sound in an audio file, by its decoder."""
+    import soundfile  # brings numpy, which the web app does without
+
     with soundfile.SoundFile(io.BytesIO(file) if isinstance(file, bytes) else str(file)) as sound:
         return float(sound.frames / sound.samplerate)
 

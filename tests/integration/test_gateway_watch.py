@@ -49,7 +49,7 @@ def test_without_watching_it_looks_once_and_at_sighup(tmp_path: Path, *, follow:
 
     settings = Settings(data=tmp_path, port=free_port(), drain_seconds=1)
     nginx = Nginx(settings, program)
-    gateway = Gateway(settings, nginx, backends, None)
+    gateway = Gateway(settings, nginx, backends, None, "token")
     assert gateway.serve(script(), follow=follow, tick=0, settle=1e9, rest=1e9) == 0
     assert len(looked) == looks
     at_sighup = 2 if not follow else TICKS + 2

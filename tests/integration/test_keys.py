@@ -9,10 +9,14 @@ from pathlib import Path
 import httpx
 import pytest
 
+from tasks.engines import KNOWN
+from tasks.queue.names import model_queue
 from tasks.storage.songs import Storage
 from tests.servers.front import GOOD, Front, standing_front
 from tests.servers.gateway import until
 from tests.servers.postgresql import Postgresql
+
+STABLE = model_queue("sketch", KNOWN["sketch"].version)
 
 
 @pytest.fixture(scope="module")
@@ -190,14 +194,14 @@ def queue_of(front: Front, job_id: str) -> tuple[str, str]:
 
 
 def test_the_canary_leads_to_its_versions_queue_and_stops_without_a_restart(free: Front) -> None:
-    free.worker("gpu-01", "sketch@1", "node.gpu-01")
+    free.worker("gpu-01", STABLE, "node.gpu-01")
     free.worker("gpu-02", "sketch@v2", "node.gpu-02")
     with free.client() as client, free.client(direct=True) as direct:
 
         def ask(where: httpx.Client, **headers: str) -> tuple[str, str]:
             return queue_of(free, where.post("/v1/jobs", json=GOOD, headers=headers).json()["id"])
 
-        stable, canary = ("stable", "sketch@1"), ("canary", "sketch@v2")
+        stable, canary = ("stable", STABLE), ("canary", "sketch@v2")
         assert ask(client) == stable
         free.command("canary", "set", "v2", "100%")
         until(lambda: ask(client) == canary, "the canary through the gateway")
@@ -218,15 +222,15 @@ def test_the_canary_leads_to_its_versions_queue_and_stops_without_a_restart(free
 
 
 def test_a_preferred_node_leads_to_its_queue_while_it_lives(free: Front) -> None:
-    free.worker("gpu-07", "sketch@1", "node.gpu-07")
+    free.worker("gpu-07", STABLE, "node.gpu-07")
     with free.client() as client:
 
         def ask(**headers: str) -> str:
             return queue_of(free, client.post("/v1/jobs", json=GOOD, headers=headers).json()["id"])[1]
 
         until(lambda: ask(**{"X-Preferred-Node": "gpu-07"}) == "node.gpu-07", "the preferred node's queue")
-        assert ask(**{"X-Preferred-Node": "gpu-99"}) == "sketch@1"
-        assert ask(**{"X-Session-Token": "not.a.token"}) == "sketch@1"
+        assert ask(**{"X-Preferred-Node": "gpu-99"}) == STABLE
+        assert ask(**{"X-Session-Token": "not.a.token"}) == STABLE
         job = client.post("/v1/jobs", json=GOOD, headers={"X-Preferred-Node": "gpu-07"}).json()["id"]
         free.ledger.dispatch.release(100)
         epoch = next(worker.epoch for worker in free.ledger.views.workers() if worker.id == "gpu-07.0")
@@ -235,7 +239,7 @@ def test_a_preferred_node_leads_to_its_queue_while_it_lives(free: Front) -> None
         until(
             lambda: ask(**{"X-Session-Token": token}) == "node.gpu-07", "the token's queue on every web node"
         )
-        assert ask(**{"X-Session-Token": token[:-2]}) == "sketch@1"
+        assert ask(**{"X-Session-Token": token[:-2]}) == STABLE
 
 
 def test_the_gateway_follows_the_nodes_that_the_ledger_knows(free: Front) -> None:
