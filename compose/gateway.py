@@ -10,6 +10,7 @@ from compose.names import Names
 from nginx import gateway
 from nginx.node import Backends, Canary, WebNode, parse_nodes
 from observability.logging import get_logger
+from tasks.cluster import Reporter
 from tasks.ledger import Ledger
 from tasks.ledger import WebNode as Registered
 from tasks.security.links import gateway_token, key_of
@@ -26,22 +27,36 @@ log = get_logger()
 def run(settings: Settings, *, watch: bool = True) -> int:
     """Run nginx until SIGTERM, in step with the nodes that live and with the canary (`watch`)."""
     ledger = Ledger.of(settings)
+    reporter = Reporter(ledger, "gateway", settings.node)
     try:
         return gateway.run(
             settings,
-            backends=_look(settings, ledger),
+            backends=_look(settings, ledger, reporter),
             secret=key_of(secret_of(settings)),
             token=gateway_token(key_of(secret_of(settings))),
             follow=watch,
         )
     finally:
+        reporter.leave()
         ledger.close()
 
 
-def _look(settings: Settings, ledger: Ledger) -> Callable[[], Backends]:
+def _words(silent: Sequence[str]) -> str | None:
+    return f"sends nothing to {', '.join(silent)}: unwell or silent" if silent else None
+
+
+def _look(settings: Settings, ledger: Ledger, reporter: Reporter | None = None) -> Callable[[], Backends]:
+    reporter = reporter or Reporter(ledger, "gateway", settings.node)
     named, names, alone = parse_nodes(settings.web_nodes), Names(), Alone(settings.node)
 
     def look() -> Backends:
+        found = see()
+        silent = [node.address for node in found.nodes if not node.healthy]
+        blind = None if found.nodes else "it knows no web node"
+        reporter.tell("blind" if blind else "ready", blind or _words(silent), {"nodes": len(found.nodes)})
+        return found
+
+    def see() -> Backends:
         canary = ledger.canaries.get()
         share = Canary(canary.percent, canary.version) if canary and canary.active else None
         if named:

@@ -48,6 +48,7 @@ class Dispatcher:
         self._gone: queue.SimpleQueue[str] = queue.SimpleQueue()
         self._watched_at = self._carried_at = float("-inf")
         self._well_since: float | None = None
+        self.broker_trouble: str | None = None  # why the broker does not take what it is sent
 
     @property
     def leads(self) -> bool:
@@ -82,9 +83,10 @@ class Dispatcher:
                 self._carried_at = self._clock()
             sent = self._releaser.turn(self._keeper.fleet)
         except BrokerUnavailable as error:
-            self._well_since = None
+            self._well_since, self.broker_trouble = None, str(error)
             log.warning("broker.unavailable", message=f"jobs wait in the ledger: {error}")
             return TROUBLE_PAUSE
+        self.broker_trouble = None
         return BUSY_PAUSE if sent else IDLE_PAUSE
 
     def leave(self) -> None:

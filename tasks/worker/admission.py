@@ -15,8 +15,8 @@ from observability.back_off import BackOff
 
 ENGINE_REST: Final = BackOff(first=2.0, longest=60.0)
 
-Away = Literal["ledger", "storage"]
-ORDER: Final[tuple[Away, ...]] = ("ledger", "storage")  # what is told of first
+Away = Literal["cordoned", "ledger", "storage"]
+ORDER: Final[tuple[Away, ...]] = ("ledger", "storage", "cordoned")  # what is told of first
 
 
 class NotNow(Exception):
@@ -89,6 +89,10 @@ class Admission:
     def ledger(self, *, works: bool) -> None:
         """Note whether the ledger answers: without it no job can be claimed."""
         self._note("ledger", works=works)
+
+    def cordoned(self, *, on: bool) -> None:
+        """Note whether people want no jobs taken here for a while."""
+        self._note("cordoned", works=not on)
 
     def broker(self, *, works: bool) -> None:
         """Note whether there is a connection to the broker."""

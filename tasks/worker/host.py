@@ -12,6 +12,7 @@ import psutil
 
 from observability import metrics
 from observability.logging import get_logger
+from tasks.cluster import Reporter
 from tasks.engines import model_of
 from tasks.jobs import ErrorClass, Job, JobError
 from tasks.ledger import Ledger, LedgerUnavailable, Vitals, WorkerInfo
@@ -31,6 +32,14 @@ HEARTBEAT: Final = 15.0
 STORAGE_LOOK: Final = 1.0
 LEDGER_LOOK: Final = 0.25
 SWEEP: Final = 3600.0
+REPORT_LOOK: Final = 1.0
+OBSTACLES: Final = {  # what each is called, and what it means
+    "draining": ("draining", "it was told to end"),
+    "cordoned": ("cordoned", None),
+    "ledger": ("no ledger", "the ledger does not answer"),
+    "storage": ("no storage", "songs cannot be written"),
+    "engine": ("no engine", "the model does not load"),
+}
 
 
 class Host:
@@ -54,6 +63,8 @@ class Host:
         self._beats: list[Every] = []
         self._idle_since = time.monotonic()
         self._room: dict[str, float] = {}
+        self._trouble: str | None = None  # with the storage
+        self._reporter = Reporter(ledger, "worker", chosen.node, self.name)
 
     @property
     def lease(self) -> Lease:
@@ -75,6 +86,7 @@ class Host:
             slots=self.model.songs,
         )
         self._lease = Lease(self.ledger, info, self.runs, self.vitals, self.settings.lease_seconds)
+        self._report()  # one that is cordoned takes nothing, not even at first
         self._beats = [
             Every(HEARTBEAT, self.heartbeat, "heartbeat"),
             Every(
@@ -84,6 +96,7 @@ class Host:
             Every(LEDGER_LOOK, self._look_at_ledger, "ledger"),
             Every(STORAGE_LOOK, self._try_storage_again, "storage"),
             Every(SWEEP, self._sweep, "sweep"),
+            Every(REPORT_LOOK, self._report, "report"),
         ]
         if self.settings.warm_up:
             self.engine.load()
@@ -94,6 +107,7 @@ class Host:
             beat.stop(patience=0.2)
         if self._lease:
             self._lease.retire()
+        self._reporter.leave()
         self.engine.close()
 
     def claim(self, job_id: str) -> Attempt | None:
@@ -148,6 +162,22 @@ class Host:
     def vitals(self) -> Vitals:
         """How the device is doing."""
         return measure(self.device, self.engine.pid, loaded=self.engine.loaded is not None)
+
+    @property
+    def state(self) -> tuple[str, str | None]:
+        """How this worker is, in a word or two, and why it takes no jobs."""
+        if obstacle := self.admission.obstacle:
+            word, reason = OBSTACLES[obstacle]
+            return word, self._trouble if obstacle == "storage" else self.engine.load_error or reason
+        if not self.admission.has_broker:
+            return "no broker", "there is no connection to the broker"
+        return ("loading", self.engine.loading) if self.engine.is_loading else ("ready", None)
+
+    def _report(self) -> None:
+        """Tell the ledger how this worker is; hear whether it is cordoned."""
+        state, reason = self.state
+        self._reporter.tell(state, reason, {"storage": self._room or {"error": self._trouble}})
+        self.admission.cordoned(on=self._reporter.cordoned)
 
     def heartbeat(self) -> None:
         """One line and the gauges: what this worker is doing."""
@@ -235,8 +265,10 @@ class Host:
             for attempt in attempts:
                 attempt()
             self._measure_room()
+            self._trouble = None
             self.admission.storage(works=True)
         except JobError as error:
+            self._trouble, self._room = error.detail, {}
             self.admission.storage(works=False)
             log.warning("worker.storage", message=error.detail, error={"class": error.error_class})
 
