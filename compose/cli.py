@@ -61,6 +61,15 @@ for module in (
     observe,
 ):
     app.add_typer(module.app)
+# What shells ask with when somebody presses Tab: typer reads it from the environment.
+COMPLETION = (
+    "_TUTTI_COMPLETE",
+    "COMP_WORDS",
+    "COMP_CWORD",
+    "_TYPER_COMPLETE_ARGS",
+    "_TYPER_COMPLETE_FISH_ACTION",
+    "_TYPER_COMPLETE_WORD_TO_COMPLETE",
+)
 
 
 def _version(wanted: bool) -> None:
@@ -80,9 +89,9 @@ def _options(
 
 def main() -> None:
     """Run one command; what goes wrong at a start is named in one line rather than traced."""
-    environment.clean()
+    environment.clean(COMPLETION)
     try:
-        app()
+        app(prog_name="tutti")  # however it was started: completion and help name what people type
     except (ValidationError, WrongSettings) as error:
         if isinstance(error, ValidationError) and error.title != "Settings":
             raise
@@ -110,7 +119,7 @@ def _told(error: Exception) -> str:
 
 # module, error, and the settings to look at; what nobody has loaded cannot have raised anything
 KNOWN = (
-    ("tasks.ledger.errors", "LedgerUnavailable", "TUTTI_LEDGER_URL, TUTTI_DATA"),
+    ("tasks.ledger.values.errors", "LedgerUnavailable", "TUTTI_LEDGER_URL, TUTTI_DATA"),
     ("observability.metrics", "CannotServe", "TUTTI_METRICS_HOST, TUTTI_..._METRICS_PORT"),
 )
 

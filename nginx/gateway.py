@@ -16,7 +16,7 @@ from observability.rotation import Bounds, rotate
 from tasks.security.folders import claim
 from tasks.settings import Settings
 
-__all__ = ["GatewayError", "Watch", "available", "run"]
+__all__ = ["GatewayError", "ReloadPolicy", "available", "run"]
 
 TICK = 1.0
 SETTLE = 0.5
@@ -32,7 +32,7 @@ def own_node(settings: Settings) -> Backends:
     return Backends(nodes or (WebNode(f"unix:{settings.run_path / 'web.sock'}"),))
 
 
-class Watch:
+class ReloadPolicy:
     """Decides when a change of the backends is worth a reload: once it has settled, and not too often.
 
     Args:
@@ -84,7 +84,7 @@ class Gateway:
             render(self._settings, backends, self._machine, secret=self._secret, token=self._token)
         )
 
-    def look(self, last: Backends) -> Backends:
+    def ask(self, last: Backends) -> Backends:
         """Ask for the backends now; keep the last ones known while nobody can tell."""
         try:
             return self._backends()
@@ -104,10 +104,10 @@ class Gateway:
         rest: float,
     ) -> int:
         """Run until told to end, or until nginx ends by itself."""
-        first = self.look(own_node(self._settings))
+        first = self.ask(own_node(self._settings))
         self.write(first)
         self._nginx.start()
-        watch, reminder = Watch(first, settle=settle, rest=rest), Reminder(self._settings)
+        policy, reminder = ReloadPolicy(first, settle=settle, rest=rest), Reminder(self._settings)
         while self._nginx.exit_code is None:
             match _next(signals, tick):
                 case signal.SIGTERM | signal.SIGINT | signal.SIGQUIT:
@@ -115,12 +115,12 @@ class Gateway:
                 case signal.SIGUSR1:
                     self._nginx.reopen_logs()
                 case signal.SIGHUP:
-                    watch.serving = self.look(watch.serving)
-                    self._renew(watch.serving)
+                    policy.serving = self.ask(policy.serving)
+                    self._renew(policy.serving)
             self._rotate()
             reminder.due(time.monotonic())
-            if follow and watch.due(self.look(watch.serving), time.monotonic()):
-                self._renew(watch.serving)
+            if follow and policy.due(self.ask(policy.serving), time.monotonic()):
+                self._renew(policy.serving)
         return self._nginx.exit_code
 
     def _renew(self, backends: Backends) -> None:

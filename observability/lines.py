@@ -46,7 +46,7 @@ class LineFile:
         """Append `line`, which ends with a newline."""
         now = time.monotonic()
         if now >= self._look_at:
-            self._look(now)
+            self._rotate_or_reopen(now)
         try:
             data = b"\n" + line if self._torn else line
             self._torn = os.write(self._file, data) < len(data)
@@ -62,7 +62,7 @@ class LineFile:
                 os.close(self._file)
             self._file, self._inode, self._look_at = -1, 0, 0.0
 
-    def _look(self, now: float) -> None:
+    def _rotate_or_reopen(self, now: float) -> None:
         losses: list[Loss] = []
         with self._lock, contextlib.suppress(OSError):
             self._look_at = now + LOOK_SECONDS

@@ -185,7 +185,7 @@ def _lifespan(
             log.error("web.not_started", message=f"the web app cannot start: {error}", exc_info=error)
             raise
         with suppress(Exception):
-            await state.route.look()
+            await state.route.refresh()
         _calm_the_collector()
         chores = [asyncio.create_task(chore.run()) for chore in (state.watcher, state.route, state.digesting)]
         chores.append(asyncio.create_task(presence.report(state)))

@@ -43,7 +43,7 @@ def restore(
     """Put everything back where the settings say, while Tutti does not run there."""
     from compose.backup import Archive, ArchiveError
     from compose.backup import restore as put_back
-    from compose.local import AlreadyRunning, sole_owner
+    from compose.machine.local import AlreadyRunning, sole_owner
     from tasks.security.folders import FolderRefused, claim
 
     chosen = settings()

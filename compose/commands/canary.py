@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from compose.terminal import plain
+from compose.machine.terminal import plain
 from tasks.settings import settings
 
 if TYPE_CHECKING:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from compose.terminal import plain
+from compose.machine.terminal import plain
 from tasks.security.keys import SCOPES, Key, scopes_of
 from tasks.settings import settings
 

@@ -21,7 +21,7 @@ def mcp(
 ) -> None:
     """Serve tools to an assistant over standard input and output (Model Context Protocol)."""
     try:
-        from compose.assistant import server_of
+        from compose.commands.assistant import server_of
     except ImportError as error:
         if error.name is None or error.name.partition(".")[0] != "mcp":
             raise

@@ -15,7 +15,7 @@ app = typer.Typer()
 @app.command()
 def up() -> None:
     """Run everything on this machine (what `make run` calls)."""
-    from compose import local
+    from compose.machine import local
 
     raise typer.Exit(local.up(settings()))
 
@@ -53,7 +53,7 @@ def gateway(
     ] = True,
 ) -> None:
     """Run nginx in front of the web app."""
-    from compose import gateway
+    from compose.machine import gateway
 
     raise typer.Exit(gateway.run(settings(), watch=watch))
 
@@ -61,6 +61,6 @@ def gateway(
 @app.command()
 def flower() -> None:
     """Run Flower, the view of the queue, for nginx or the web app to show under /flower."""
-    from compose import flower
+    from compose.machine import flower
 
     flower.run(settings())

@@ -10,7 +10,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from compose.terminal import plain
+from compose.machine.terminal import plain
 from tasks import cluster
 from tasks.cluster import ClusterView, PartState
 from tasks.jobs import JobState

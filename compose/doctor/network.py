@@ -12,8 +12,8 @@ from tasks.settings import Settings, listening
 
 def port(current: Settings) -> Iterator[Finding]:
     """Whether the ports can be had."""
-    from compose import parts
-    from compose.local import is_running
+    from compose.machine import parts
+    from compose.machine.local import is_running
 
     for number in parts.ports(current):
         try:

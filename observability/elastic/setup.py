@@ -114,10 +114,10 @@ def _index_template(server: Elasticsearch, days: int, failure_days: int) -> list
 
 
 def _put_index_template(server: Elasticsearch, body: dict[str, Any]) -> None:
-    _tell(server, f"/_index_template/{templates.NAME}", body)
+    _put(server, f"/_index_template/{templates.NAME}", body)
 
 
-def _tell(server: Elasticsearch, path: str, body: dict[str, Any]) -> None:
+def _put(server: Elasticsearch, path: str, body: dict[str, Any]) -> None:
     headers = {"accept": "application/json", "content-type": "application/json"}
     server.perform_request("PUT", path, headers=headers, body=body)
 
@@ -176,7 +176,7 @@ def _failure_store(server: Elasticsearch, days: int) -> Step:
     others = [stream["name"] for stream in streams if not _keeps_failures(stream, days)]
     if others:
         names = ",".join(others)
-        _tell(server, f"/_data_stream/{names}/_options", templates.failure_store(days))
+        _put(server, f"/_data_stream/{names}/_options", templates.failure_store(days))
         streams = (_ask(server, f"/_data_stream/{templates.PATTERN}") or found)["data_streams"]
     on = [stream["name"] for stream in streams if _keeps_failures(stream, days)]
     told = f"on in {len(on)} of {len(streams)} streams, kept {days} days"

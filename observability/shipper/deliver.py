@@ -82,7 +82,7 @@ class Delivery:
         """
         rest, refusals, flow = batch.lines, 0, batch.source.flow
         if batch.suspect:
-            rest = self._look(batch, rest, self._is_former)
+            rest = self._without_stored(batch, rest, self._is_former)
         while rest:
             piece = rest[: flow.room]
             taken, again, reason = self._attempt(batch, piece)
@@ -105,7 +105,7 @@ class Delivery:
         except bulk.Uncertain as problem:
             batch.source.flow.troubled = True
             self._pause(batch, 1, str(problem))
-            return False, self._look(batch, piece, name.__eq__), ""
+            return False, self._without_stored(batch, piece, name.__eq__), ""
         except bulk.Refused as problem:
             return self._refused(batch, piece, problem)
         for line, reason in answer.dead:
@@ -130,7 +130,9 @@ class Delivery:
     def _is_former(self, name: str) -> bool:
         return name.startswith(self._name) and not name.startswith(self._life)
 
-    def _look(self, batch: Batch, lines: list[Line], unsettled: Callable[[str], bool]) -> list[Line]:
+    def _without_stored(
+        self, batch: Batch, lines: list[Line], unsettled: Callable[[str], bool]
+    ) -> list[Line]:
         """Leave out the lines that are there already, as soon as the server can say so."""
         for refusals in itertools.count(1):
             try:

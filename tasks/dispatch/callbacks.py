@@ -60,7 +60,7 @@ class CallbackSender:
         self._unsettled: dict[str, Answer] = {}  # posted, but the ledger could not be told
         self._threads: list[threading.Thread] = []
 
-    def turn(self) -> float:
+    def hand_out_due(self) -> float:
         """Hand out what is due; the seconds to pause come back."""
         began = time.monotonic()
         free = THREADS - len(self._under_way)

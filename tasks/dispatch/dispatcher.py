@@ -19,7 +19,7 @@ from tasks.queue.publisher import BrokerUnavailable, Publisher
 log = get_logger()
 
 UPKEEP_SECONDS = 1.0
-STANDBY_PAUSE, WATCH_PAUSE = 0.2, 0.1  # seconds between two rounds
+STANDBY_PAUSE, MAINTAIN_PAUSE = 0.2, 0.1  # seconds between two rounds
 IDLE_PAUSE, BUSY_PAUSE, TROUBLE_PAUSE = 0.05, 0.02, 0.5
 
 
@@ -40,13 +40,13 @@ class Dispatcher:
         self._ledger = ledger
         self._clock = clock
         self._leader = Leader(ledger, lease_seconds, clock)
-        self._keeper = Maintenance(ledger, clock)
+        self._maintenance = Maintenance(ledger, clock)
         self._releaser = Releaser(ledger, publisher, Pace(clock))
         self._lost = LostAndFound(ledger, publisher)
-        self._report = QueueReport()
-        self._standing = ServiceReport()
+        self._queue_report = QueueReport()
+        self._service_report = ServiceReport()
         self._gone: queue.SimpleQueue[str] = queue.SimpleQueue()
-        self._watched_at = self._carried_at = float("-inf")
+        self._maintained_at = self._carried_at = float("-inf")
         self._well_since: float | None = None
         self.broker_trouble: str | None = None  # why the broker does not take what it is sent
 
@@ -55,22 +55,22 @@ class Dispatcher:
         """Whether this is the active dispatcher."""
         return self._leader.leads
 
-    def watch(self) -> float:
+    def maintain(self) -> float:
         """One round of what must not wait for the broker: the lease, expiries, moves."""
-        if not self._leader.turn():
+        if not self._leader.hold():
             return STANDBY_PAUSE
-        if self._clock() - self._watched_at >= UPKEEP_SECONDS:
+        if self._clock() - self._maintained_at >= UPKEEP_SECONDS:
             self._keep_up()
-            self._watched_at = self._clock()
-        return WATCH_PAUSE
+            self._maintained_at = self._clock()
+        return MAINTAIN_PAUSE
 
     def _keep_up(self) -> None:
         workers = self._ledger.views.workers()  # before the silent ones are taken for dead
-        self._standing.note(workers)
-        for name in self._keeper.turn(workers):
+        self._service_report.note(workers)
+        for name in self._maintenance.run(workers):
             self._gone.put(name)
-        self._report.tell(self._ledger.views.queues())
-        self._standing.tell(self._ledger)
+        self._queue_report.log_due(self._ledger.views.queues())
+        self._service_report.log_due(self._ledger)
 
     def carry(self) -> float:
         """One round with the broker, for the active dispatcher alone."""
@@ -81,7 +81,7 @@ class Dispatcher:
             if self._clock() - self._carried_at >= UPKEEP_SECONDS:
                 self._tidy()
                 self._carried_at = self._clock()
-            sent = self._releaser.turn(self._keeper.fleet)
+            sent = self._releaser.publish_next(self._maintenance.fleet)
         except BrokerUnavailable as error:
             self._well_since, self.broker_trouble = None, str(error)
             log.warning("broker.unavailable", message=f"jobs wait in the ledger: {error}")
@@ -101,7 +101,7 @@ class Dispatcher:
         if self._well_since is None:
             self._well_since = self._clock()
         if self._clock() - self._well_since >= LOST_SECONDS:
-            self._lost.take_back_lost(self._keeper.fleet)
+            self._lost.take_back_lost(self._maintenance.fleet)
 
     def _drain(self) -> Iterator[str]:
         while not self._gone.empty():

@@ -31,7 +31,7 @@ class Leader:
         """Whether the lease holds at this moment, by this machine's own clock."""
         return self._clock() < self._until
 
-    def turn(self) -> bool:
+    def hold(self) -> bool:
         """Take or prolong the lease where it is time to; whether this process leads."""
         now = self._clock()
         if now - self._asked_at < self._seconds / 3:

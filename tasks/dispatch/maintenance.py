@@ -24,9 +24,13 @@ class Maintenance:
         self._clock = clock
         self.fleet = Fleet()
 
-    def turn(self, workers: Sequence[WorkerView]) -> list[str]:
-        """Look after everything; the queues come back that nobody serves any more and that may be emptied."""
-        _tell_freed(self._ledger.dispatch.expire_workers())
+    def run(self, workers: Sequence[WorkerView]) -> list[str]:
+        """Free, end and move what is due.
+
+        Returns:
+            Queues without any worker left, whose messages may be thrown away.
+        """
+        _log_freed(self._ledger.dispatch.expire_workers())
         self._ledger.dispatch.expire_deadlines()
         self._ledger.dispatch.release_orphans()
         _log_ends(self._ledger)
@@ -53,7 +57,7 @@ class Maintenance:
             log.warning("queue.moved", message=message)
 
 
-def _tell_freed(freed: Sequence[Freed]) -> None:
+def _log_freed(freed: Sequence[Freed]) -> None:
     for job in freed:
         if job.ended:
             continue

@@ -85,11 +85,13 @@ def run(settings: Settings) -> int:
     threads.start("retention", _while_leading(dispatcher, _retention(settings, ledger, dispatcher)))
     threads.start("courier", _while_leading(dispatcher, _courier(settings, ledger)))
     lanes = ledger.canaries
-    threading.Thread(target=canary.watch, args=(lanes, threads.ended), name="canary", daemon=True).start()
+    threading.Thread(
+        target=canary.judge_until, args=(lanes, threads.ended), name="canary", daemon=True
+    ).start()
     reporter = Reporter(ledger, "dispatch", settings.node)
     threads.start("report", lambda: _report(reporter, dispatcher))
     carrying = threads.start("carry", dispatcher.carry)
-    threads.repeat("watch", dispatcher.watch)
+    threads.repeat("watch", dispatcher.maintain)
     carrying.join(LAST_ROUND)
     if not carrying.is_alive():
         publisher.close()
@@ -121,7 +123,7 @@ def _serve_metrics(settings: Settings) -> Callable[[], None]:
 def _courier(settings: Settings, ledger: Ledger) -> Callable[[], float]:
     allowed, verify = allowing(settings.callback_networks), trust.context(settings.ca_bundle)
     deliver = functools.partial(post, allowed=allowed, at=settings.callback_ports, verify=verify)
-    return CallbackSender(ledger, _addresses(settings), settings.callback_hours, deliver).turn
+    return CallbackSender(ledger, _addresses(settings), settings.callback_hours, deliver).hand_out_due
 
 
 def _addresses(settings: Settings) -> Callable[[str], str]:

@@ -43,7 +43,7 @@ class ServiceReport:
                 self._silent[worker.id] = worker.seen_at
                 _silent(worker.id, 0.0, "a worker fell silent; its jobs go to others")
 
-    def tell(self, ledger: Ledger) -> None:
+    def log_due(self, ledger: Ledger) -> None:
         """Log how things stand, if it is time to."""
         if time.monotonic() - self._at < EVERY_SECONDS:
             return
@@ -52,9 +52,9 @@ class ServiceReport:
         _service(now, ended, *ledger.views.still_open())
         _gpus(ended)
         _canary(ended)
-        self._tell_silent(now)
+        self._log_silent(now)
 
-    def _tell_silent(self, now: float) -> None:
+    def _log_silent(self, now: float) -> None:
         self._silent = {name: seen for name, seen in self._silent.items() if now - seen < HOUR}
         for name, seen in self._silent.items():
             _silent(name, now - seen, "a worker has been silent; it did not say that it left")

@@ -48,7 +48,7 @@ class Run:
 
     def _run(self) -> None:
         try:
-            self._turn()
+            self._wait_for_go()
             self.audio = self._engine.generate(self._song, self._report)
         except BaseException as error:
             self.error = error
@@ -59,9 +59,9 @@ class Run:
         self.stage = words
         self.progress = min(max(share, self.progress), 1.0)
         self._stopped.release()
-        self._turn()
+        self._wait_for_go()
 
-    def _turn(self) -> None:
+    def _wait_for_go(self) -> None:
         self._go.acquire()
         if self.dropped:
             raise Dropped

@@ -1,7 +1,8 @@
 """The durable record of every job and worker: SQLite on one machine, PostgreSQL on many."""
 
 from tasks.ledger.callbacks import Owed
-from tasks.ledger.errors import (
+from tasks.ledger.ledger import Ledger
+from tasks.ledger.values.errors import (
     IdempotencyConflict,
     LedgerError,
     LedgerFull,
@@ -10,8 +11,7 @@ from tasks.ledger.errors import (
     UnknownJob,
     UnknownKey,
 )
-from tasks.ledger.ledger import Ledger
-from tasks.ledger.records import (
+from tasks.ledger.values.records import (
     Accepted,
     Canary,
     Choice,

@@ -6,11 +6,11 @@ from typing import Final
 
 import sqlalchemy as sa
 
-from tasks.ledger.records import Choice
 from tasks.ledger.sql.database import insert
 from tasks.ledger.sql.schema import adapter_choices
 from tasks.ledger.sql.store import Store, reads, writes
 from tasks.ledger.sql.transaction import Transaction
+from tasks.ledger.values.records import Choice
 
 FORGOTTEN: Final = 30 * 86_400.0  # seconds after which a choice is dropped
 

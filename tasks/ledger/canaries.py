@@ -8,10 +8,10 @@ from typing import Any
 import sqlalchemy as sa
 
 from tasks.jobs import ErrorClass, JobState
-from tasks.ledger.records import Canary, Sample
 from tasks.ledger.sql.schema import canaries, jobs
 from tasks.ledger.sql.store import Store, reads, writes
 from tasks.ledger.sql.transaction import Transaction
+from tasks.ledger.values.records import Canary, Sample
 
 MOST = 2_000  # the latest jobs of a lane say enough
 

@@ -7,11 +7,11 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from tasks.ledger.errors import UnknownKey
 from tasks.ledger.sql.database import insert
 from tasks.ledger.sql.schema import api_keys, ended_logins
 from tasks.ledger.sql.store import Store, reads, writes
 from tasks.ledger.sql.transaction import Transaction
+from tasks.ledger.values.errors import UnknownKey
 from tasks.security.keys import Key, Quota, Scope, new_token, scopes_of
 
 NAME_MAX = 100

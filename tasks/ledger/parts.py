@@ -7,11 +7,11 @@ from collections.abc import Sequence
 
 import sqlalchemy as sa
 
-from tasks.ledger.records import PartReport, PartView
 from tasks.ledger.sql.database import insert
 from tasks.ledger.sql.schema import parts
 from tasks.ledger.sql.store import Store, reads, writes
 from tasks.ledger.sql.transaction import Transaction
+from tasks.ledger.values.records import PartReport, PartView
 
 GONE_SECONDS = 3_600.0  # then a part that is silent is thought to be gone for good
 

@@ -6,11 +6,11 @@ from collections.abc import Sequence
 
 import sqlalchemy as sa
 
-from tasks.ledger.records import WebNode
 from tasks.ledger.sql.database import insert
 from tasks.ledger.sql.schema import web_nodes
 from tasks.ledger.sql.store import Store, reads, writes
 from tasks.ledger.sql.transaction import Transaction
+from tasks.ledger.values.records import WebNode
 
 
 class WebNodes:

@@ -9,11 +9,11 @@ from collections.abc import Sequence
 
 import sqlalchemy as sa
 
-from tasks.ledger.errors import UnknownKey
-from tasks.ledger.records import WebhookSecret
 from tasks.ledger.sql.schema import api_keys, webhook_secrets
 from tasks.ledger.sql.store import Store, reads, writes
 from tasks.ledger.sql.transaction import Transaction
+from tasks.ledger.values.errors import UnknownKey
+from tasks.ledger.values.records import WebhookSecret
 from tasks.security.webhooks import new_secret
 
 EVERYONE = ""

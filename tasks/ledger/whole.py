@@ -10,10 +10,10 @@ from typing import Final
 
 import sqlalchemy as sa
 
-from tasks.ledger.errors import LedgerUnavailable
 from tasks.ledger.sql.database import Database
 from tasks.ledger.sql.migrate import HEAD, migrate
 from tasks.ledger.sql.schema import NO_QUEUES
+from tasks.ledger.values.errors import LedgerUnavailable
 from tasks.settings import places
 
 BATCH: Final = 500

@@ -12,7 +12,7 @@ from __future__ import annotations
 import os
 import re
 import sys
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from fnmatch import fnmatchcase
 from typing import Final
 
@@ -83,8 +83,8 @@ def python(module: str, *words: str) -> list[str]:
 left_out: set[str] = set()  # what `clean` took from this process
 
 
-def clean() -> None:
-    """Leave in this process's own environment only what `built` would give a child."""
-    left_out.update(os.environ.keys() - built().keys())
+def clean(kept: Collection[str] = ()) -> None:
+    """Leave in this process's own environment only what `built` would give a child, and what `kept` names."""
+    left_out.update(os.environ.keys() - built().keys() - set(kept))
     for name in left_out & os.environ.keys():
         del os.environ[name]

@@ -171,22 +171,6 @@ def test_errors_as_json(server: Served) -> None:
     assert document["problem"]["type"] == "/problems/unknown_job"
 
 
-def test_shell_completion(tmp_path: Path) -> None:
-    """As bash itself completes, by the function that `tutti --show-completion bash` prints."""
-    tutti = Path(sys.executable).with_name("tutti")
-    script = tmp_path / "complete.bash"
-    script.write_text(
-        'PATH="$1:$PATH"\n'
-        "export _TYPER_COMPLETE_TEST_DISABLE_SHELL_DETECTION=1\n"
-        'eval "$(tutti --show-completion bash)"\n'
-        "COMP_WORDS=(tutti list --state ''); COMP_CWORD=3\n"
-        "_tutti_completion tutti\n"
-        'echo "${COMPREPLY[@]}"\n'
-    )
-    words = subprocess.run(["bash", script, tutti.parent], capture_output=True, text=True, check=True).stdout
-    assert words.split() == ["queued", "running", "succeeded", "failed", "cancelled"]
-
-
 def test_an_interrupted_wait_leaves_the_job(server: Served, tmp_path: Path) -> None:
     environment = os.environ | {"TUTTI_SERVER": server.url}
     command = [sys.executable, "-m", "compose.cli", "submit", until(tmp_path / "never"), "--wait"]

@@ -14,7 +14,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from compose.supervise import Part, StartFailed, Supervisor
+from compose.machine.supervise import Part, StartFailed, Supervisor
 
 TICKER = (
     "import os, time\nprint(os.getpid(), flush=True)\nwhile True: print('tick', flush=True); time.sleep(0.05)"
@@ -154,7 +154,7 @@ def test_a_part_that_never_gets_ready_is_named() -> None:
 
 KILLED = """
 import asyncio, sys
-from compose.supervise import Part, Supervisor
+from compose.machine.supervise import Part, Supervisor
 async def at_once(): return True
 async def main():
     code = "import time; print('up', flush=True); time.sleep(60)"

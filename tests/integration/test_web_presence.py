@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from compose.gateway import living
-from compose.names import Names
+from compose.machine.gateway import living
+from compose.machine.names import Names
 from nginx.node import WebNode
 from tasks.ledger import Ledger
 from tests.servers.gateway import free_port

@@ -73,8 +73,8 @@ async def accept(request: Request, wanted: JobRequest, body: bytes | None = None
     )
     accepted = await _write(state, new)
     if accepted.created:  # so that nginx's line names them too
-        context.tell("x-tutti-lane", lane)
-        context.tell("x-tutti-model-version", version_of(queue))
+        context.add_header("x-tutti-lane", lane)
+        context.add_header("x-tutti-model-version", version_of(queue))
     _note(state, context, accepted, owner, version_of(queue))
     if accepted.created:
         await _note_reuse(state, accepted)

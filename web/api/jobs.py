@@ -126,7 +126,7 @@ async def show(request: Request, job_id: str) -> Response:
     state = app_state(request)
     shown = state.ended.get(job_id)
     if shown is None:
-        found = await look(request, job_id)
+        found = await read_job(request, job_id)
         shown = views.show(state, found, linked=await gets_links(request, found.job))
     headers = {"cache-control": "private, no-cache", "etag": shown.etag} | _same_node(state, shown.worker)
     if unchanged(request, shown.etag):
@@ -148,7 +148,7 @@ def _same_node(state: AppState, name: str | None) -> dict[str, str]:
 )
 async def follow(request: Request, job_id: str) -> Response:
     """Progress as server-sent events: `queued`, `running`; last `succeeded`, `failed` or `cancelled`."""
-    found = await look(request, job_id)
+    found = await read_job(request, job_id)
     seen = request.headers.get("last-event-id")
     if found.job.state.final and seen == events.LAST:
         return Response(status_code=204)  # tells an EventSource that reconnects to stop
@@ -160,7 +160,7 @@ async def follow(request: Request, job_id: str) -> Response:
 async def cancel(request: Request, job_id: str) -> Response:
     """Cancel a job: at once while it waits, within one step while it runs."""
     await cancel_job(request, job_id)
-    shown = views.show(app_state(request), await look(request, job_id))
+    shown = views.show(app_state(request), await read_job(request, job_id))
     return Response(shown.body, 200, NOT_KEPT, media_type="application/json")
 
 
@@ -173,7 +173,7 @@ async def retry(request: Request, job_id: str) -> Response:
     return answer(views.of_accepted(accepted, public.prefix), 202, headers)
 
 
-async def look(request: Request, job_id: str) -> JobStatus:
+async def read_job(request: Request, job_id: str) -> JobStatus:
     """All about the job of that id.
 
     Raises:
@@ -191,7 +191,7 @@ async def find(request: Request, job_id: str) -> Job:
     Raises:
         Problem: 404.
     """
-    return (await look(request, job_id)).job
+    return (await read_job(request, job_id)).job
 
 
 def _unknown() -> Problem:

@@ -98,7 +98,7 @@ async def _one(
         files = await tutti.save(job, save_to) if save_to is not None else []
     except JobEnded as error:
         if as_json:
-            tell(error.job, as_json=True)
+            print_job(error.job, as_json=True)
         else:
             complain(error, as_json=False, about=job_id)
         return Exit.NO_SONG
@@ -108,11 +108,11 @@ async def _one(
     except OSError as error:
         typer.echo(f"{job_id}: cannot write the song: {error}", err=True)
         return Exit.WRONG_COMMAND
-    tell(job, as_json=as_json, files=files)
+    print_job(job, as_json=as_json, files=files)
     return Exit.DONE
 
 
-def tell(job: Job, *, as_json: bool, files: Sequence[Path] = ()) -> None:
+def print_job(job: Job, *, as_json: bool, files: Sequence[Path] = ()) -> None:
     """Print one job: a line of JSON, or what a person wants to know of it."""
     if as_json:
         known = job.model_dump(mode="json", by_alias=True)

@@ -17,8 +17,8 @@ import torch
 from torch import Tensor
 
 from tasks.engines.acestep.adapters.merged import Adapters, Chosen
-from tasks.engines.acestep.build import Built, Weights, build
 from tasks.engines.acestep.checkpoint.model import Model, load
+from tasks.engines.acestep.checkpoint.options import Options
 from tasks.engines.acestep.decoding.decoder import Pending
 from tasks.engines.acestep.denoising.out_of_memory import split_on_out_of_memory
 from tasks.engines.acestep.denoising.pack import tokens_of
@@ -26,7 +26,7 @@ from tasks.engines.acestep.denoising.sampler import ramps
 from tasks.engines.acestep.denoising.state import SongState, mark, seconds
 from tasks.engines.acestep.denoising.step_policy import due
 from tasks.engines.acestep.fitting import Fitting
-from tasks.engines.acestep.options import Options
+from tasks.engines.acestep.network.build import Built, Weights, build
 from tasks.engines.acestep.start import log_start, use_cache
 from tasks.engines.engine import Audio, EngineOutOfMemory, Song
 from tasks.jobs import JobRequest

@@ -11,12 +11,12 @@ import torch
 from torch import Tensor
 
 from tasks.engines.acestep.adapters.merged import Adapters
-from tasks.engines.acestep.build import Built
+from tasks.engines.acestep.checkpoint.options import Options
 from tasks.engines.acestep.conditioning.conditioner import Words, tokenise
 from tasks.engines.acestep.denoising.pack import tokens_of
 from tasks.engines.acestep.denoising.sampler import Sampler
 from tasks.engines.acestep.denoising.state import Aside, SongState
-from tasks.engines.acestep.options import Options
+from tasks.engines.acestep.network.build import Built
 from tasks.engines.acestep.plan.plan import Plan, make_plan
 from tasks.engines.acestep.plan.prompt import TEXT_LONGEST
 from tasks.engines.engine import EngineOutOfMemory, Song

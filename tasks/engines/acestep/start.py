@@ -6,7 +6,7 @@ import os
 from pathlib import Path
 
 from observability.logging import get_logger
-from tasks.engines.acestep.build import Built
+from tasks.engines.acestep.network.build import Built
 
 
 def use_cache(folder: Path | None) -> bool:

@@ -11,11 +11,11 @@ from tasks.ledger.dispatch import expiry, moves, release
 from tasks.ledger.dispatch.release import Window
 from tasks.ledger.lifecycle import sharing
 from tasks.ledger.lifecycle.give_back import take_back
-from tasks.ledger.records import Freed, Release
 from tasks.ledger.sql.database import insert
 from tasks.ledger.sql.schema import leases, live
 from tasks.ledger.sql.store import Store, reads, writes
 from tasks.ledger.sql.transaction import Transaction
+from tasks.ledger.values.records import Freed, Release
 
 
 class Dispatch:

@@ -7,9 +7,9 @@ import sqlalchemy as sa
 from tasks.jobs import ErrorClass, JobState
 from tasks.ledger.lifecycle.endings import Ending, end_all
 from tasks.ledger.lifecycle.give_back import free
-from tasks.ledger.records import Freed
 from tasks.ledger.sql.schema import NO_QUEUES, live, workers
 from tasks.ledger.sql.transaction import Transaction
+from tasks.ledger.values.records import Freed
 
 FORGET_SECONDS = 86_400.0  # a worker gone for so long is not shown any more
 

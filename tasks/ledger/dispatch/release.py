@@ -17,10 +17,10 @@ from typing import Any
 import sqlalchemy as sa
 
 from tasks.jobs import JobState
-from tasks.ledger.records import Release
 from tasks.ledger.sql.database import as_rows, given_on
 from tasks.ledger.sql.schema import live, outbox
 from tasks.ledger.sql.transaction import Transaction
+from tasks.ledger.values.records import Release
 
 WEIGHTS = {0: 4.0, 1: 2.0, 2: 1.0}  # by rank: high, normal, low
 

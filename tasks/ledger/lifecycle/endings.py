@@ -12,10 +12,10 @@ import sqlalchemy as sa
 
 from tasks.jobs import ErrorClass, JobState
 from tasks.ledger.lifecycle import sharing, unlogged
-from tasks.ledger.records import Transition
 from tasks.ledger.sql.database import as_rows, given_on
 from tasks.ledger.sql.schema import jobs, live, outbox
 from tasks.ledger.sql.transaction import Transaction
+from tasks.ledger.values.records import Transition
 
 WRITTEN_AT_THE_END = (
     "state", "attempt", "worker", "outputs", "timings", "error_class", "detail", "started_at", "finished_at",

@@ -6,10 +6,10 @@ import sqlalchemy as sa
 
 from tasks.jobs import ErrorClass, JobState
 from tasks.ledger.lifecycle.endings import Ending, cancelled, end_all
-from tasks.ledger.records import Freed, Transition
 from tasks.ledger.sql.database import insert
 from tasks.ledger.sql.schema import live, outbox
 from tasks.ledger.sql.transaction import Transaction
+from tasks.ledger.values.records import Freed, Transition
 
 
 def free(

@@ -8,9 +8,9 @@ import sqlalchemy as sa
 
 from tasks.jobs import JobState
 from tasks.ledger.lifecycle import unlogged
-from tasks.ledger.records import Transition
 from tasks.ledger.sql.schema import jobs, live, outbox, songs
 from tasks.ledger.sql.transaction import Transaction
+from tasks.ledger.values.records import Transition
 
 
 def hand_out(transaction: Transaction, pairs: Sequence[tuple[str, str]]) -> None:

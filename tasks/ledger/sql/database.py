@@ -18,7 +18,7 @@ import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.pool import ConnectionPoolEntry
 
-from tasks.ledger.errors import LedgerUnavailable
+from tasks.ledger.values.errors import LedgerUnavailable
 
 PRAGMAS = (
     "journal_mode=WAL",

@@ -6,7 +6,7 @@ import shutil
 import time
 from pathlib import Path
 
-from tasks.ledger.errors import LedgerError, LedgerFull, LedgerUnavailable
+from tasks.ledger.values.errors import LedgerError, LedgerFull, LedgerUnavailable
 
 KEEP_FREE = 64 * 2**20  # bytes: room for the running jobs' ends, which have to be written
 CHECK_SECONDS = 1.0

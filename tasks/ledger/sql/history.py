@@ -5,9 +5,9 @@ from __future__ import annotations
 import sqlalchemy as sa
 
 from tasks.jobs import JobState
-from tasks.ledger.records import Transition
 from tasks.ledger.sql.schema import counters, transitions
 from tasks.ledger.sql.transaction import LINE
+from tasks.ledger.values.records import Transition
 
 
 def of(connection: sa.Connection, job_id: str) -> list[Transition]:

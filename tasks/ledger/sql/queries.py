@@ -11,10 +11,10 @@ from typing import Any
 import sqlalchemy as sa
 
 from tasks.jobs import ErrorClass, Failure, Job, JobRequest, JobState, Output, Timings
-from tasks.ledger.errors import UnknownJob
-from tasks.ledger.records import Page
 from tasks.ledger.sql.database import as_rows, given_on
 from tasks.ledger.sql.schema import jobs, live
+from tasks.ledger.values.errors import UnknownJob
+from tasks.ledger.values.records import Page
 
 LIVE_NAMES = ("queue", "charged", "alone", "cancel", "leader", "progress", "stage")
 STATE = sa.func.coalesce(live.c.state, jobs.c.state).label("state")

@@ -10,9 +10,9 @@ from typing import TypeVar
 import sqlalchemy as sa
 
 from tasks.jobs import JobState
-from tasks.ledger.records import Transition
 from tasks.ledger.sql.database import insert_given, insert_on
 from tasks.ledger.sql.schema import counters, transitions
+from tasks.ledger.values.records import Transition
 
 T = TypeVar("T")
 A = TypeVar("A")

@@ -13,9 +13,9 @@ from dataclasses import dataclass, replace
 from itertools import islice
 from typing import Any
 
-from tasks.ledger.errors import LedgerUnavailable
 from tasks.ledger.sql.database import Database
 from tasks.ledger.sql.transaction import A, Change, R, T, Transaction, WriteAll
+from tasks.ledger.values.errors import LedgerUnavailable
 
 BATCH_MAX = 500
 PATIENCE = 10.0  # seconds for which a change waits while another process holds the database

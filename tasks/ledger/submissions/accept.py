@@ -10,9 +10,7 @@ from dataclasses import replace
 import sqlalchemy as sa
 
 from tasks.jobs import SEED_MAX, Job, JobState
-from tasks.ledger.errors import LedgerFull, QuotaExceeded
 from tasks.ledger.lifecycle.sharing import hand_out
-from tasks.ledger.records import Accepted, NewJob
 from tasks.ledger.sql import history, queries
 from tasks.ledger.sql.database import insert_given
 from tasks.ledger.sql.schema import callbacks, jobs, live, outbox
@@ -22,6 +20,8 @@ from tasks.ledger.submissions.draft import Draft
 from tasks.ledger.submissions.fingerprint import fingerprint
 from tasks.ledger.submissions.idempotency import free_keys, settle_keys
 from tasks.ledger.submissions.reuse import settle_songs
+from tasks.ledger.values.errors import LedgerFull, QuotaExceeded
+from tasks.ledger.values.records import Accepted, NewJob
 
 SEED_BITS = SEED_MAX.bit_length()
 RANKS = {"high": 0, "normal": 1, "low": 2}

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from tasks.jobs import JobRequest
-from tasks.ledger.records import Accepted, NewJob
+from tasks.ledger.values.records import Accepted, NewJob
 
 
 @dataclass(kw_only=True)

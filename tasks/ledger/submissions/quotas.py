@@ -7,10 +7,10 @@ from collections.abc import Sequence
 
 import sqlalchemy as sa
 
-from tasks.ledger.errors import QuotaExceeded
 from tasks.ledger.sql.database import insert
 from tasks.ledger.sql.schema import live, usage
 from tasks.ledger.submissions.draft import Draft
+from tasks.ledger.values.errors import QuotaExceeded
 from tasks.security.keys import Quota
 
 DAY = 86_400

@@ -8,9 +8,7 @@ from concurrent.futures import Future
 import sqlalchemy as sa
 
 from tasks.jobs import Job, JobState
-from tasks.ledger.errors import UnknownJob
 from tasks.ledger.lifecycle.endings import cancelled, end_all
-from tasks.ledger.records import Accepted, NewJob
 from tasks.ledger.sql import queries
 from tasks.ledger.sql.disk_guard import DiskGuard
 from tasks.ledger.sql.schema import live
@@ -18,6 +16,8 @@ from tasks.ledger.sql.store import Store, writes
 from tasks.ledger.sql.transaction import Transaction
 from tasks.ledger.sql.writer import resolve
 from tasks.ledger.submissions.accept import accept_all
+from tasks.ledger.values.errors import UnknownJob
+from tasks.ledger.values.records import Accepted, NewJob
 
 
 class Submissions:

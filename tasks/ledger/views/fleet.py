@@ -6,8 +6,8 @@ import json
 
 import sqlalchemy as sa
 
-from tasks.ledger.records import WorkerView
 from tasks.ledger.sql.schema import live, workers
+from tasks.ledger.values.records import WorkerView
 
 
 def seen(connection: sa.Connection, now: float) -> list[WorkerView]:

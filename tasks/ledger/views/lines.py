@@ -10,10 +10,10 @@ from dataclasses import dataclass, field
 import sqlalchemy as sa
 
 from tasks.jobs import JobState
-from tasks.ledger.records import JobStatus, QueueView, Snapshot
 from tasks.ledger.sql import queries
 from tasks.ledger.sql.database import Database
 from tasks.ledger.sql.schema import live, outbox, pace
+from tasks.ledger.values.records import JobStatus, QueueView, Snapshot
 from tasks.ledger.views import fleet, places
 
 FRESH_SECONDS = 1.0

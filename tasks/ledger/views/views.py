@@ -7,10 +7,10 @@ from collections.abc import Collection, Sequence
 import sqlalchemy as sa
 
 from tasks.jobs import Job, JobState
-from tasks.ledger.records import JobStatus, Page, QueueView, Snapshot, Transition, WorkerView
 from tasks.ledger.sql import history, queries
 from tasks.ledger.sql.schema import songs
 from tasks.ledger.sql.store import Store, reads
+from tasks.ledger.values.records import JobStatus, Page, QueueView, Snapshot, Transition, WorkerView
 from tasks.ledger.views import fleet, recent
 from tasks.ledger.views.lines import Lines
 from tasks.ledger.views.recent import Ended

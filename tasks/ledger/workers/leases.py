@@ -10,10 +10,10 @@ import sqlalchemy as sa
 
 from tasks.jobs import ErrorClass
 from tasks.ledger.lifecycle.give_back import free
-from tasks.ledger.records import Freed, Renewal, Vitals, WorkerInfo
 from tasks.ledger.sql.database import as_rows, given, insert
 from tasks.ledger.sql.schema import NO_QUEUES, live, workers
 from tasks.ledger.sql.transaction import Transaction
+from tasks.ledger.values.records import Freed, Renewal, Vitals, WorkerInfo
 
 Progress = Mapping[str, tuple[float, str | None]]
 """The share that is done of each job, 0..1, and its stage in words."""

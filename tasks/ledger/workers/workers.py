@@ -7,11 +7,11 @@ from typing import Any
 
 from tasks.jobs import ErrorClass, Job, Output, Timings
 from tasks.ledger.lifecycle.give_back import take_back
-from tasks.ledger.records import Freed, Renewal, Vitals, WorkerInfo
 from tasks.ledger.sql.grouped_calls import GroupedCalls
 from tasks.ledger.sql.schema import live
 from tasks.ledger.sql.store import Store, writes
 from tasks.ledger.sql.transaction import Transaction
+from tasks.ledger.values.records import Freed, Renewal, Vitals, WorkerInfo
 from tasks.ledger.workers import claims, finishes, leases, runs
 from tasks.ledger.workers.claims import Claim
 from tasks.ledger.workers.finishes import Finish

@@ -5,6 +5,6 @@ the song and is not done here is refused by name; where ACE-Step's own server go
 model, so does this one, and the answer says so. `conformance` lists every endpoint and field.
 """
 
-from web.api.acestep import adapters, chat, language, models, tasks
+from web.api.acestep import adapters, chat, health, language, models, tasks
 
-ROUTERS = (tasks.router, models.router, adapters.router, language.router, chat.router)
+ROUTERS = (tasks.router, models.router, adapters.router, language.router, chat.router, health.router)

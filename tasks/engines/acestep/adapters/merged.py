@@ -11,9 +11,9 @@ import torch
 from torch import nn
 
 from tasks.engines.acestep.adapters import reading
-from tasks.engines.acestep.build import Built, Weights
 from tasks.engines.acestep.checkpoint.model import read_transformer
-from tasks.engines.acestep.options import Options
+from tasks.engines.acestep.checkpoint.options import Options
+from tasks.engines.acestep.network.build import Built, Weights
 
 KEPT = 2  # a changed set is as large as the network: 4 GB in bfloat16
 

@@ -11,9 +11,9 @@ from diffusers import AceStepPipeline, AceStepTransformer1DModel
 from torch import Tensor, nn
 
 from tasks.engines.acestep.checkpoint.assemble import assemble, assemble_transformer
+from tasks.engines.acestep.checkpoint.options import Options
 from tasks.engines.acestep.checkpoint.shapes import dit_config
 from tasks.engines.acestep.checkpoint.tensors import MappedTensors
-from tasks.engines.acestep.options import Options
 from tasks.engines.models import Checkpoint, Variant, find, recognise
 
 FP8_CAPABILITY = (8, 9)

@@ -9,7 +9,7 @@ from typing import Any
 from torch import Tensor
 
 from tasks.engines.acestep.checkpoint.model import Model
-from tasks.engines.acestep.options import Options
+from tasks.engines.acestep.checkpoint.options import Options
 from tasks.engines.acestep.plan import uploads
 from tasks.engines.acestep.plan.editing import Edit, extend, plan_edit
 from tasks.engines.acestep.plan.prompt import write

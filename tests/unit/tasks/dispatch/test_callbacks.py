@@ -54,7 +54,7 @@ def courier(ledger, post) -> CallbackSender:
 
 
 def turn(one: CallbackSender) -> None:
-    one.turn()
+    one.hand_out_due()
     eventually(lambda: not one._under_way)
 
 
@@ -149,10 +149,10 @@ def test_one_owners_slow_receiver_leaves_room_for_the_others(ledger, table):
     for half in (slow[PER_OWNER:], slow[:PER_OWNER]):  # those that were promised first end last
         for job_id in half:
             ledger.submissions.cancel(job_id)
-        one.turn()
+        one.hand_out_due()
     assert set(one._under_way) == set(slow[PER_OWNER:])
     quick = cancelled(ledger, owner="quick")
-    one.turn()
+    one.hand_out_due()
     eventually(lambda: told == [quick])
     go.set()
     for _ in slow:

@@ -12,8 +12,8 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from tasks.engines.acestep.checkpoint.model import load
+from tasks.engines.acestep.checkpoint.options import Options
 from tasks.engines.acestep.checkpoint.tensors import MappedTensors, read_silence
-from tasks.engines.acestep.options import Options
 from tasks.engines.models import ModelMissing, find
 from tests.unit.tasks.engines.acestep import layouts
 from tests.unit.tasks.engines.acestep.songs import alone, difference, song

@@ -7,8 +7,8 @@ from typing import Any
 
 import torch
 
-from tasks.engines.acestep.capacity import Capacity, measure
 from tasks.engines.acestep.checkpoint.model import Model
+from tasks.engines.acestep.checkpoint.options import Options
 from tasks.engines.acestep.conditioning.conditioner import Conditioner
 from tasks.engines.acestep.conditioning.packed import PackedConditioner, packable
 from tasks.engines.acestep.decoding.decoder import Decoder, Finisher, PlainDecoder
@@ -18,7 +18,7 @@ from tasks.engines.acestep.denoising.key_value_pool import KeyValuePool
 from tasks.engines.acestep.denoising.pack import Pack
 from tasks.engines.acestep.kernels import attention
 from tasks.engines.acestep.kernels.packing import Document
-from tasks.engines.acestep.options import Options
+from tasks.engines.acestep.network.capacity import Capacity, measure
 
 
 @dataclass

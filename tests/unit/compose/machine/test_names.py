@@ -7,7 +7,7 @@ import threading
 
 import pytest
 
-from compose.names import ASK_AGAIN, PATIENCE, Names
+from compose.machine.names import ASK_AGAIN, PATIENCE, Names
 from tests.servers.workers import eventually
 
 NOW = 1_000_000.0

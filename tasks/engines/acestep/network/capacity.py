@@ -8,12 +8,12 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from tasks.engines.acestep.checkpoint.options import Options
 from tasks.engines.acestep.decoding.decoder import WINDOW, Decoder
 from tasks.engines.acestep.decoding.fused import CORE
 from tasks.engines.acestep.denoising.dit import PackedDiT
 from tasks.engines.acestep.denoising.key_value_pool import ROWS, KeyValuePool
 from tasks.engines.acestep.kernels.packing import BUCKET, Document, Tables
-from tasks.engines.acestep.options import Options
 
 PROBE = 2_048  # tokens of the pack that is measured
 DECODES = CORE / WINDOW  # of the measured windows in the largest batch that is decoded at once

@@ -11,9 +11,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from compose import parts
-from compose.supervise import Say, StartFailed, Supervisor
-from compose.terminal import plain
+from compose.machine import parts
+from compose.machine.supervise import Say, StartFailed, Supervisor
+from compose.machine.terminal import plain
 from tasks.engines import UnknownEngine, model_of, resolve
 from tasks.security.folders import FolderRefused, claim
 from tasks.settings import Settings, listening

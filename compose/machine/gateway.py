@@ -1,4 +1,4 @@
-"""What the gateway may not look up itself: the ledger's web nodes and canary, and the key of links."""
+"""What the gateway may not ask up itself: the ledger's web nodes and canary, and the key of links."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
-from compose.names import Names
+from compose.machine.names import Names
 from nginx import gateway
 from nginx.node import Backends, Canary, WebNode, parse_nodes
 from observability.logging import get_logger
@@ -31,7 +31,7 @@ def run(settings: Settings, *, watch: bool = True) -> int:
     try:
         return gateway.run(
             settings,
-            backends=_look(settings, ledger, reporter),
+            backends=_telling(_asking(settings, ledger), reporter),
             secret=key_of(secret_of(settings)),
             token=gateway_token(key_of(secret_of(settings))),
             follow=watch,
@@ -41,32 +41,34 @@ def run(settings: Settings, *, watch: bool = True) -> int:
         ledger.close()
 
 
-def _words(silent: Sequence[str]) -> str | None:
-    return f"sends nothing to {', '.join(silent)}: unwell or silent" if silent else None
+def _telling(ask: Callable[[], Backends], reporter: Reporter) -> Callable[[], Backends]:
+    """The same question; each answer also tells the others how this gateway is."""
 
-
-def _look(settings: Settings, ledger: Ledger, reporter: Reporter | None = None) -> Callable[[], Backends]:
-    reporter = reporter or Reporter(ledger, "gateway", settings.node)
-    named, names, alone = parse_nodes(settings.web_nodes), Names(), Alone(settings.node)
-
-    def look() -> Backends:
-        found = see()
-        silent = [node.address for node in found.nodes if not node.healthy]
+    def ask_and_tell() -> Backends:
+        found = ask()
+        unwell = [node.address for node in found.nodes if not node.healthy]
         blind = None if found.nodes else "it knows no web node"
-        reporter.tell("blind" if blind else "ready", blind or _words(silent), {"nodes": len(found.nodes)})
+        reason = f"sends nothing to {', '.join(unwell)}: unwell or silent" if unwell else blind
+        reporter.tell("blind" if blind else "ready", reason, {"nodes": len(found.nodes)})
         return found
 
-    def see() -> Backends:
+    return ask_and_tell
+
+
+def _asking(settings: Settings, ledger: Ledger) -> Callable[[], Backends]:
+    named, names, alone = parse_nodes(settings.web_nodes), Names(), Alone(settings.node)
+
+    def ask() -> Backends:
         canary = ledger.canaries.get()
         share = Canary(canary.percent, canary.version) if canary and canary.active else None
         if named:
             return Backends(_numbered(named, names), share)
         registered = ledger.web_nodes.all()
-        alone.tell(registered)
+        alone.register(registered)
         nodes = living(registered, ledger.now(), settings.node, names.numeric)
         return Backends(nodes or gateway.own_node(settings).nodes, share)
 
-    return look
+    return ask
 
 
 def living(
@@ -105,7 +107,7 @@ class Alone:
     def __init__(self, here: str) -> None:
         self._here, self._told = here, set[str]()
 
-    def tell(self, nodes: Sequence[Registered]) -> None:
+    def register(self, nodes: Sequence[Registered]) -> None:
         """Look through the registered nodes."""
         for node in nodes:
             if node.node == self._here or node.node in self._told or not node.address.startswith(ITS_OWN):

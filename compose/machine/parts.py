@@ -7,8 +7,8 @@ from pathlib import Path
 
 import httpx
 
-from compose import broker
-from compose.supervise import Check, Part
+from compose.machine import broker
+from compose.machine.supervise import Check, Part
 from nginx import gateway
 from tasks.settings import Settings, environment, listening
 

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from compose.gateway import GONE, SILENT, Alone, _look
-from compose.gateway import living as living_of
-from compose.names import Names
+from compose.machine.gateway import GONE, SILENT, Alone, _asking
+from compose.machine.gateway import living as living_of
+from compose.machine.names import Names
 from nginx.node import Canary, WebNode
 from observability.logging import configure
 from tasks.ledger import Ledger
@@ -54,45 +54,45 @@ def test_what_only_its_own_machine_can_reach_is_left_out_elsewhere_and_told_once
     assert living(nodes, NOW, "elsewhere") == ()
     alone = Alone("here")
     for _ in range(3):
-        alone.tell(nodes)
+        alone.register(nodes)
     (line,) = (tmp_path / "lines").read_text().splitlines()
     assert "gateway.unreachable" in line
     assert "web node there listens for its own machine alone" in line
 
 
 def test_a_change_among_gpu_nodes_is_no_change_for_the_gateway(tmp_path) -> None:
-    """Equal backends are no reload, as the tests of `nginx.gateway.Watch` show."""
+    """Equal backends are no reload, as the tests of `nginx.gateway.ReloadPolicy` show."""
     settings = Settings(data=tmp_path)
     with Ledger(settings.ledger) as ledger:
-        look = _look(settings, ledger)
+        ask = _asking(settings, ledger)
         ledger.web_nodes.register("web-1", "127.0.0.1:8001")
-        before = look()
+        before = ask()
         epoch = register(ledger)
-        assert look() == before
+        assert ask() == before
         job_id = accept_one(ledger)
         ledger.dispatch.release(10)
         assert run(ledger, job_id, epoch=epoch)
         register(ledger, "gpu1@b", queues=("sketch@2",), version="2")
-        assert look() == before
+        assert ask() == before
         ledger.web_nodes.register("web-2", "127.0.0.1:8002")
-        assert look() != before
+        assert ask() != before
 
 
 def test_the_canary_and_its_version_reach_the_gateway(tmp_path) -> None:
     settings = Settings(data=tmp_path)
     with Ledger(settings.ledger) as ledger:
         lanes = ledger.canaries
-        look = _look(settings, ledger)
-        assert look().canary is None
+        ask = _asking(settings, ledger)
+        assert ask().canary is None
         lanes.set("v2", 10)
-        assert look().canary == Canary(10, "v2")
+        assert ask().canary == Canary(10, "v2")
         lanes.stop("by hand")
-        assert look().canary is None
+        assert ask().canary is None
 
 
 def test_nodes_of_the_setting_are_given_to_nginx_by_number(tmp_path) -> None:
     nodes = "localhost:8001 weight=2, no-such-host.invalid:1, [::1]:2 backup"
     settings = Settings(data=tmp_path, web_nodes=nodes)
     with Ledger(settings.ledger) as ledger:
-        look = _look(settings, ledger)
-        assert look().nodes == (WebNode("127.0.0.1:8001", weight=2), WebNode("[::1]:2", backup=True))
+        ask = _asking(settings, ledger)
+        assert ask().nodes == (WebNode("127.0.0.1:8001", weight=2), WebNode("[::1]:2", backup=True))

@@ -1,0 +1,1 @@
+"""The network on its device: built from a checkpoint, as large as the device's memory allows."""
