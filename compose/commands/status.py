@@ -36,6 +36,8 @@ def status() -> None:
     if not seen.of("worker"):
         console.print("workers none has ever registered: tutti worker")
     console.print(_parts(seen))
+    if alive := [worker for worker in seen.workers if worker.alive]:
+        console.print(_workers(alive))
     if seen.queues:
         console.print(_queues(seen.queues))
     for node, storage in sorted(seen.storage.items()):
@@ -66,12 +68,9 @@ def _cordon(worker: str, *, on: bool) -> None:
 
 
 def _parts(seen: ClusterView) -> Table:
-    table = _table("part", "name", "state", "version", "engine", "jobs", "memory", "busy", "serves")
-    workers = {worker.id: worker for worker in seen.workers}
+    table = _table("part", "name", "state", "version")
     for part in seen.parts:
-        worker = workers.get(part.name) if part.kind == "worker" else None
-        described = _worker(worker) if worker else ("",) * 5
-        table.add_row(part.kind, plain(part.name), _state(part), plain(part.version), *described)
+        table.add_row(part.kind, plain(part.name), _state(part), plain(part.version))
     return table
 
 
@@ -79,7 +78,14 @@ def _state(part: PartState) -> str:
     return f"{part.state} {_span(part.silent_seconds)}" if part.state == "silent" else plain(part.state)
 
 
-def _worker(worker: WorkerView) -> tuple[str, ...]:
+def _workers(workers: Sequence[WorkerView]) -> Table:
+    table = _table("worker", "engine", "jobs", "memory", "busy", "serves")
+    for worker in workers:
+        table.add_row(plain(worker.id), *_described(worker))
+    return table
+
+
+def _described(worker: WorkerView) -> tuple[str, ...]:
     return (
         plain(f"{worker.engine} {worker.model_version}") + ("" if worker.model_loaded else " (not loaded)"),
         f"{worker.running}/{worker.slots}",
@@ -99,8 +105,8 @@ def _queues(queues: Sequence[QueueView]) -> Table:
 
 def _table(*headings: str) -> Table:
     table = Table(box=None, header_style="bold", padding=(0, 2, 0, 0))
-    for heading in headings:
-        table.add_column(heading)
+    for number, heading in enumerate(headings):
+        table.add_column(heading, no_wrap=number == 0)  # what people copy is never cut
     return table
 
 

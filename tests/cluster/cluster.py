@@ -40,6 +40,7 @@ class Cluster:
     parts: dict[str, HostPart] = field(default_factory=dict)
     commands: dict[str, str] = field(default_factory=dict)
     key: str = ""
+    beside: dict[str, str] = field(default_factory=dict)  # further variables of every process
     database: PostgresqlOn = field(init=False)
     broker: RabbitmqOn = field(init=False)
     told: list[str] = field(default_factory=list)  # what each block that ran once has printed
@@ -70,7 +71,7 @@ class Cluster:
         if self.parts:
             self.await_standing()
         self.say(f"{name}: {block.text.strip().splitlines()[-1]}")
-        printed = self[name].run("env", *self._environment(), "bash", "-ec", block.text)
+        printed = self[name].run("env", *self.environment(), "bash", "-ec", block.text)
         self.told.append(printed)
         if found := re.search(r"\btutti_\S+", printed):
             self.key = found[0]
@@ -85,14 +86,15 @@ class Cluster:
             return running
         host, _, _ = part.partition(" ")
         self.say(f"{host}: {self.commands[part].strip()}")
-        words = ["env", *self._environment(), "bash", "-c", self.commands[part]]
+        words = ["env", *self.environment(), "bash", "-c", self.commands[part]]
         self.parts[part] = self[host].start(words)
         return self.parts[part]
 
-    def _environment(self) -> list[str]:
+    def environment(self) -> list[str]:
+        """What every command on a host finds in its environment, as `env` takes it."""
         values = {"PATH": f"{PROGRAMS}:{os.environ['PATH']}", "PGHOST": "/run/postgresql"}
         values |= {f"TUTTI_{name.upper()}": str(value) for name, value in self.settings.items()}
-        return [f"{name}={value}" for name, value in (PASSED | values).items()]
+        return [f"{name}={value}" for name, value in (PASSED | values | self.beside).items()]
 
     def await_standing(self) -> None:
         """Wait until every part that was started works."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator
 
 import pytest
@@ -13,6 +14,7 @@ from tests.servers.workers import eventually
 
 WISH = {"prompt": "a plain tone steps=2 pace=0.05", "duration": 5}
 QUEUE = "tone@1"
+_seeds = itertools.count()
 
 
 @pytest.fixture
@@ -29,8 +31,9 @@ def takers(cluster: Cluster) -> int:
 
 
 def ask(cluster: Cluster, number: int) -> list[str]:
+    """Ask for so many songs that nobody has asked for before."""
     with cluster.client() as client:
-        answers = [client.post("/v1/jobs", json=WISH | {"seed": seed}) for seed in range(number)]
+        answers = [client.post("/v1/jobs", json=WISH | {"seed": next(_seeds)}) for _ in range(number)]
     assert [answer.status_code for answer in answers] == [202] * number, answers[-1].text
     return [answer.json()["id"] for answer in answers]
 
