@@ -207,11 +207,9 @@ _SETUP = """
 hostname "$NAME"
 mount --make-rprivate /
 mount --bind "$DISK" /srv
-mkdir /tmp/upper-$$ && mount -t tmpfs none /tmp/upper-$$ && mkdir /tmp/upper-$$/{upper,work}
-mount -t overlay overlay -o lowerdir=/etc,upperdir=/tmp/upper-$$/upper,workdir=/tmp/upper-$$/work /etc
-umount --lazy /tmp/upper-$$ && rmdir /tmp/upper-$$
+mount -t tmpfs none /run && mkdir -p /run/etc/{upper,work}
+mount -t overlay overlay -o lowerdir=/etc,upperdir=/run/etc/upper,workdir=/run/etc/work /etc
 mount -t tmpfs none /mnt && mkdir /mnt/nas && mount --bind "$NAS" /mnt/nas
-mount -t tmpfs none /run
 ip link set lo up
 """
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import pwd
 import shutil
-import signal
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
@@ -15,7 +14,11 @@ from tests.servers.rabbitmq import script
 from tests.servers.workers import eventually
 
 SOCKETS = "/run/postgresql"
-HBA = "local all all trust\nhost all all 127.0.0.1/32 trust\nhost all all 0.0.0.0/0 scram-sha-256\n"
+HBA = """local all all trust
+host all all 127.0.0.1/32 trust
+host all all 0.0.0.0/0 scram-sha-256
+host replication all 0.0.0.0/0 scram-sha-256
+"""
 OWNER = ("setpriv", "--reuid", "nobody", "--regid", "nogroup", "--clear-groups")
 SMALL = ("max_connections=200", "shared_buffers=32MB")
 QUICK = "disk_free_limit.absolute = 1MB\nraft.wal_max_size_bytes = 16777216\n"
@@ -54,6 +57,9 @@ class PostgresqlOn:
             words = ("initdb", "-D", "/srv/postgresql", "-U", "postgres", "-A", "trust", "--no-sync")
             self.host.run(*OWNER, program(words[0]), *words[1:])
             (data / "pg_hba.conf").write_text(HBA)
+        self._run()
+
+    def _run(self) -> None:
         options = ("listen_addresses=*", f"unix_socket_directories={SOCKETS}", "max_connections=200")
         said = [
             word for option in (*options, "shared_buffers=32MB", *self.options) for word in ("-c", option)
@@ -66,10 +72,23 @@ class PostgresqlOn:
         words = ("psql", "-h", SOCKETS, "-U", "postgres", "-d", database, "-tAc", statement)
         return self.host.run(*words).strip()
 
-    def stop(self) -> None:
-        """SIGINT: its fast shutdown."""
-        if self.part:
-            self.part.end(signal.SIGINT)
+    def follow(self, other: PostgresqlOn) -> None:
+        """Become the standby of another server, whose every commit waits for this one."""
+        self.host.run("bash", "-c", f"rm -rf /srv/postgresql && mkdir -p {SOCKETS} && chown nobody {SOCKETS}")
+        (self.host.folder / "postgresql").mkdir()
+        shutil.chown(self.host.folder / "postgresql", "nobody", pwd.getpwnam("nobody").pw_gid)
+        source = f"host={other.host.name} user=tutti password=of-the-ledger application_name=standby"
+        words = ("-D", "/srv/postgresql", "-R", "-X", "stream", "-c", "fast", "-d", source)
+        self.host.run(*OWNER, program("pg_basebackup"), *words)
+        self._run()
+        other.ask("ALTER SYSTEM SET synchronous_standby_names = '*'")
+        other.ask("SELECT pg_reload_conf()")
+
+    def promote(self) -> None:
+        """Be the one that writes; no commit waits for a standby until one follows."""
+        self.ask("SELECT pg_promote()", database="postgres")
+        self.ask("ALTER SYSTEM SET synchronous_standby_names = ''")
+        self.ask("SELECT pg_reload_conf()")
 
 
 @dataclass
@@ -138,6 +157,11 @@ class PgbouncerOn:
 
     host: Host
     part: HostPart | None = field(init=False, default=None)
+
+    def kill(self) -> None:
+        """SIGKILL."""
+        if self.part:
+            self.part.kill()
 
     def start(self) -> None:
         """Start it and wait until it listens."""

@@ -110,6 +110,9 @@ FAULTS = (
     Fault("web without ledger", hosts.cut_web_from_ledger, (Control("early_answer"),), HOSTS),
     Fault("gateway without web", hosts.cut_gateway_from_web, (Control("no_second_node"),), HOSTS),
     Fault("host cut amid a transaction", hosts.silence_amid_a_transaction, (Control("no_bounds"),), HOSTS),
+    Fault("PgBouncer killed", hosts.kill_pooler, (Control("early_answer"),), Stage(hosts="pooled")),
+    Fault("one RabbitMQ of two", hosts.kill_a_broker_of_two, (Control("no_resend"),), Stage(hosts="doubled")),
+    Fault("PostgreSQL fail-over", hosts.fail_over, (Control("one_database"),), Stage(hosts="doubled")),
     Fault("rolling restart", restarts.rolling, (Control("no_marking", RELEASE),), UP),
     Fault("SIGTERM tutti up", restarts.whole, (Control("no_marking", RELEASE),), UP),
     Fault(

@@ -33,6 +33,9 @@ class HostsScene(Scene):
     """A cell whose parts are named by their hosts: "gpu1 worker"."""
 
     cluster: Cluster = field(kw_only=True)
+    databases: list[PostgresqlOn] = field(default_factory=list)  # first the one that writes
+    brokers: list[RabbitmqOn] = field(default_factory=list)
+    pooler: PgbouncerOn | None = None
     door: str = "gateway1"  # the host that people ask
     refused: int = 0  # their requests that were not taken
 
@@ -60,6 +63,11 @@ class HostsScene(Scene):
         for name in self.names:
             self.restart(name)
         eventually(self._stands, STANDS, self._printed)
+
+    def power_on(self, host: Host) -> None:
+        """Let a host whose power had failed begin again."""
+        host.power_on()
+        self.cluster.network.tell_names()
 
     def _printed(self) -> str:
         """What the hosts' parts have said last."""
@@ -120,24 +128,26 @@ def hosts_scene(
 ) -> Iterator[HostsScene]:
     """A standing cell on hosts; all its processes lack the safeguards in `without`."""
     with network(folder) as made:
-        servers = ("db", "db2", "broker", "broker2") if stage.hosts == "doubled" else ("db", "broker")
-        made.add(*servers, *ROLES)
+        names = ("db", "db2", "broker", "broker2") if stage.hosts == "doubled" else ("db", "broker")
+        made.add(*names, *ROLES)
         cluster = Cluster(made, _settings(stage, more), parts={}, commands=commands())
         hook = f"{ROOT / 'tests' / 'faults' / 'hook'}:{ROOT}"
         cluster.beside = {"FAULTS_WITHOUT": ",".join(without), "PYTHONPATH": hook}
-        _start_servers(cluster, stage)
+        servers = Servers(cluster, stage)
         (made.nas / "songs").mkdir()
-        address, port = made.hosts["db"].address, 6432 if stage.hosts == "pooled" else 5432
         here = Settings(
             data=folder / "here",
             storage=made.nas / "songs",
-            ledger_url=f"postgresql://tutti:of-the-ledger@{address}:{port}/tutti",
+            ledger_url=_ledger_url([database.host.address for database in servers.databases]),
             lease_seconds=cluster.settings["lease_seconds"],
         )
         ledger = Ledger(here.ledger, lease_seconds=here.lease_seconds)
         system = System(here, cluster.broker, ledger, {})  # type: ignore[arg-type]
         ground = Ground(cluster.broker, cluster.broker, None, None, {})  # type: ignore[arg-type]
-        scene = HostsScene(system, ground, dice, without, cluster=cluster)
+        scene = HostsScene(
+            system, ground, dice, without, cluster=cluster,
+            databases=servers.databases, brokers=servers.brokers, pooler=servers.pooler,
+        )  # fmt: skip
         scene.parts = cluster.parts  # type: ignore[assignment]
         try:
             scene.mend()
@@ -147,35 +157,46 @@ def hosts_scene(
             ledger.close()
 
 
+def _ledger_url(hosts: Sequence[str], port: int = 5432) -> str:
+    if len(hosts) == 1:
+        return f"postgresql://tutti:of-the-ledger@{hosts[0]}:{port}/tutti"
+    several = "&".join(f"host={host}:{port}" for host in hosts)
+    return f"postgresql://tutti:of-the-ledger@/tutti?{several}&target_session_attrs=read-write"
+
+
 def _settings(stage: Stage, more: dict[str, Any]) -> dict[str, Any]:
-    database = "db:6432" if stage.hosts == "pooled" else "db"
-    broker = "amqp://tutti:of-the-broker@broker//"
+    brokers = ("broker", "broker2") if stage.hosts == "doubled" else ("broker",)
+    databases = ("db", "db2") if stage.hosts == "doubled" else ("db",)
     values: dict[str, Any] = {
         "engine": "tests.engines:Tone", "rate_limit": "off", "lease_seconds": 4, "drain_seconds": 5,
         "max_attempts": 20, "keys": "off", "host": "0.0.0.0", "data": "/srv/tutti", "device": 0,
-        "storage": "/mnt/nas/songs", "secret": KEY, "broker_url": broker, "answer_timeout": 12,
-        "ledger_url": f"postgresql://tutti:of-the-ledger@{database}/tutti", "trusted_proxies": "10.0.0.0/8",
+        "storage": "/mnt/nas/songs", "secret": KEY, "answer_timeout": 12, "trusted_proxies": "10.0.0.0/8",
+        "broker_url": ";".join(f"amqp://tutti:of-the-broker@{name}//" for name in brokers),
+        "ledger_url": _ledger_url(databases, 6432 if stage.hosts == "pooled" else 5432),
     }  # fmt: skip
-    if stage.hosts == "doubled":
-        values["broker_url"] = f"{broker};amqp://tutti:of-the-broker@broker2//"
-        values["ledger_url"] = (
-            "postgresql://tutti:of-the-ledger@/tutti"
-            "?host=db:5432&host=db2:5432&target_session_attrs=read-write"
-        )
     return values | dict(stage.settings) | more
 
 
-def _start_servers(cluster: Cluster, stage: Stage) -> None:
-    names = ["broker", "broker2"] if stage.hosts == "doubled" else ["broker"]
-    brokers = [RabbitmqOn(cluster[name], beside=names if len(names) > 1 else ()) for name in names]
-    for broker in brokers:
-        broker.host.write("/etc/rabbitmq/rabbitmq.conf", ACCOUNT)
-        broker.start(wait=False)
-    cluster.broker, cluster.database = brokers[0], PostgresqlOn(cluster["db"])
-    cluster.database.start()
-    for statement in (ROLE, "CREATE DATABASE tutti OWNER tutti"):
-        cluster.database.ask(statement, database="postgres")
-    if stage.hosts == "pooled":
-        PgbouncerOn(cluster["db"]).start()
-    for broker in brokers:
-        broker.await_answer()
+class Servers:
+    """The started servers below a cell on hosts."""
+
+    def __init__(self, cluster: Cluster, stage: Stage) -> None:
+        doubled = stage.hosts == "doubled"
+        names = ["broker", "broker2"] if doubled else ["broker"]
+        self.brokers = [RabbitmqOn(cluster[name], beside=names if doubled else ()) for name in names]
+        for broker in self.brokers:
+            broker.host.write("/etc/rabbitmq/rabbitmq.conf", ACCOUNT)
+            broker.start(wait=False)
+        self.databases = [PostgresqlOn(cluster[name]) for name in (("db", "db2") if doubled else ("db",))]
+        first = cluster.database = self.databases[0]
+        first.start()
+        for statement in (ROLE, "CREATE DATABASE tutti OWNER tutti"):
+            first.ask(statement, database="postgres")
+        for standby in self.databases[1:]:
+            standby.follow(first)
+        self.pooler = PgbouncerOn(cluster["db"]) if stage.hosts == "pooled" else None
+        if self.pooler:
+            self.pooler.start()
+        cluster.broker = self.brokers[0]
+        for broker in self.brokers:
+            broker.await_answer()

@@ -188,3 +188,45 @@ def _status(post: Callable[..., httpx.Response], *words: object, **more: object)
         return post(*words, **more).status_code
     except httpx.TransportError:
         return None
+
+
+def kill_pooler(scene: Scene) -> list[Asked]:
+    """kill -9 of the PgBouncer before the ledger, in mid-burst; it is back a little later."""
+    made = _fleet(scene)
+    assert made.pooler
+    asked = made.submit(JOBS)
+    made.amid(asked)
+    made.pooler.kill()
+    made.soon()
+    made.pooler.start()
+    return asked + made.submit(JOBS)
+
+
+def kill_a_broker_of_two(scene: Scene) -> list[Asked]:
+    """The power of one RabbitMQ of two fails: jobs wait in the ledger until it is back."""
+    made = _fleet(scene)
+    asked = made.submit(JOBS)
+    made.soon()
+    victim = made.dice.choice(made.brokers)
+    victim.host.power_off()
+    asked += made.submit(2 * JOBS)
+    time.sleep(made.dice.uniform(CUT / 2, CUT))
+    made.power_on(victim.host)
+    victim.start()
+    return asked
+
+
+def fail_over(scene: Scene) -> list[Asked]:
+    """The power of the PostgreSQL that writes fails, and its standby takes its place."""
+    made = _fleet(scene)
+    asked = made.submit(JOBS)
+    made.amid(asked)
+    lost, standby = made.databases
+    lost.host.power_off()
+    made.soon(3.0)
+    standby.promote()
+    asked += made.submit(JOBS)
+    made.power_on(lost.host)
+    lost.follow(standby)
+    made.databases = [standby, lost]
+    return asked

@@ -113,10 +113,24 @@ def no_second_node() -> None:
 
 def no_bounds() -> None:
     """PostgreSQL waits for a silent host as long as its own defaults say."""
-    from tasks.ledger.sql import database
+    from tasks.ledger.sql import sessions
 
-    if hasattr(database, "SESSION"):
-        database.SESSION = ""
+    for bounds in (sessions.BOUNDS, sessions.LINE):
+        bounds.update(dict.fromkeys(bounds, "0"))
+
+
+def one_database() -> None:
+    """Of the hosts in the ledger's URL only the first is asked."""
+    from tasks.settings import Settings
+
+    whole = Settings.ledger
+
+    def first(self):
+        url = whole.fget(self)
+        hosts = url.query.get("host", ())
+        return url if isinstance(hosts, str) or not hosts else url.update_query_dict({"host": hosts[0]})
+
+    Settings.ledger = property(first)
 
 
 def no_timeouts() -> None:
