@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import sqlite3
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
@@ -49,7 +48,7 @@ def write(url: str | sa.URL, target: Path) -> str:
         else:
             with (
                 contextlib.closing(_opened(places.sqlite_url(target))) as made,
-                _one_moment(source) as reading,
+                source.one_moment() as reading,
             ):
                 _copy_rows(reading, made)
     _forget_the_living(target)
@@ -132,16 +131,8 @@ def _forget_the_living(path: Path) -> None:
         connection.execute("DELETE FROM parts")
 
 
-@contextlib.contextmanager
-def _one_moment(source: Database) -> Iterator[sa.Connection]:
-    with source.reader.connect() as plain:
-        connection = plain.execution_options(isolation_level="REPEATABLE READ")
-        with connection.begin():
-            yield connection
-
-
 def _copy_rows(source: sa.Connection, target: Database) -> None:
-    with target.write() as writing:
+    with target.write(hurried=False) as writing:
         for table in _tables(writing):
             writing.execute(sa.delete(table))
             names = [column.name for column in table.columns]

@@ -21,6 +21,9 @@ if TYPE_CHECKING:
 UNIX_PATH_MAX: Final = 100  # sun_path holds 108 bytes on Linux and 104 on macOS; room is left for the name
 PLAIN: Final = re.compile(r"^[A-Za-z0-9/._+-]+$")  # needs quoting nowhere
 DATABASES: Final = ("sqlite", "postgresql", "postgres")
+SEVERAL_HOSTS: Final = re.compile(
+    r"^(?P<before>postgres(ql)?(\+\w+)?://([^@/?]*@)?)(?P<hosts>[^@/?,]+(,[^@/?,]+)+)(?P<after>/.*)$"
+)
 BROKERS: Final = ("redis", "rediss", "redis+socket", "amqp", "amqps", "pyamqp")
 
 
@@ -41,7 +44,10 @@ def database_url(text: str) -> URL:
     from sqlalchemy.exc import ArgumentError
 
     try:
-        url = make_url(text)
+        hosts, rest = _several_hosts(text)
+        url = make_url(rest)
+        if hosts:
+            url = url.update_query_dict({"host": hosts})
     except (ArgumentError, ValueError):
         raise ValueError(_database_hint()) from None
     backend = url.drivername.split("+")[0]
@@ -52,6 +58,13 @@ def database_url(text: str) -> URL:
     if backend != "sqlite" and not url.database:
         raise ValueError("has to end in the database's name, as in postgresql://tutti@db/tutti")
     return url.set(drivername="postgresql+psycopg") if backend != "sqlite" else url
+
+
+def _several_hosts(text: str) -> tuple[list[str], str]:
+    """The hosts of a URL that names several as libpq does (`a:5432,b:5432`), and the URL without them."""
+    if not (found := SEVERAL_HOSTS.match(text)):
+        return [], text
+    return found["hosts"].split(","), f"{found['before']}{found['after']}"
 
 
 def _database_hint() -> str:

@@ -65,12 +65,23 @@ class Lease:
             self._asked_at = None
         for job_id in renewal.cancelled:
             self._runs.cancel(job_id)
-        if not renewal.alive:
+        if not renewal.alive and not self._resumed():
             self._start_over()
 
     def doubt(self) -> None:
         """Something else found the ledger away: ask it at once, rather than at the next renewal."""
         self._failed, self._due = True, 0.0
+
+    def _resumed(self) -> bool:
+        """Whether the lease is taken up again: the ledger was away for so long that nobody could renew it."""
+        try:
+            resumed = self._ledger.workers.resume(self._info.id, self.epoch)
+        except LedgerUnavailable as error:
+            log.warning("worker.ledger_unavailable", message=str(error))
+            return True  # the next renewal will tell
+        if resumed:
+            log.info("worker.lease_resumed", message="the lease ran out while the ledger was away; it holds")
+        return resumed
 
     def retire(self) -> None:
         """Leave the ledger: nothing runs here any more."""

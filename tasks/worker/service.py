@@ -40,7 +40,7 @@ def serve(chosen: Settings) -> int:
     configure("tutti-worker", chosen.log_path / "worker.jsonl", chosen.log_level)
     logging.getLogger("celery").setLevel(logging.WARNING)  # our own lines say what became of each job
     with contextlib.ExitStack() as stack:
-        ledger = Ledger.of(chosen)
+        ledger = Ledger.of(chosen, connections=1)
         stack.callback(ledger.close)
         host = Host(chosen, ledger)
         if not stack.enter_context(_only_one(chosen, host.name)):

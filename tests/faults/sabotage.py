@@ -17,8 +17,9 @@ from tasks.ledger import Renewal
 from tasks.ledger.dispatch import expiry
 from tasks.ledger.dispatch.dispatch import Dispatch
 from tasks.ledger.lifecycle import give_back
-from tasks.ledger.sql import database
+from tasks.ledger.sql import clock, database, sessions
 from tasks.ledger.sql.schema import live, outbox
+from tasks.ledger.sql.statements import given_on
 from tasks.ledger.sql.transaction import Transaction
 from tasks.ledger.sql.writer import Writer
 from tasks.ledger.submissions import accept
@@ -55,7 +56,7 @@ def no_takeover() -> None:
 
 def own_clock() -> None:
     """Each machine goes by its own clock, not by the database's."""
-    database.DatabaseClock.__call__ = lambda self: time.time()
+    clock.DatabaseClock.__call__ = lambda self: time.time()
 
 
 # --- delivery
@@ -151,7 +152,7 @@ def any_claim() -> None:
 
 
 def _claim_anything(dialect):
-    asked = sa.select(database.given_on(dialect, [live.c.job_id]).c.job_id)
+    asked = sa.select(given_on(dialect, [live.c.job_id]).c.job_id)
     claimed = (
         sa.update(live).where(live.c.job_id.in_(asked)).values(state="running", attempt=live.c.attempt + 1)
     )
@@ -220,14 +221,14 @@ def no_ledger_fsync() -> None:
 
 def early_commits() -> None:
     """PostgreSQL answers a commit before it is in its log."""
-    engine = database.Database._engine
+    engine = sessions.engine
 
-    def eager(self, **options) -> sa.Engine:
-        made = engine(self, **options)
+    def eager(*arguments) -> sa.Engine:
+        made = engine(*arguments)
         sa.event.listen(made, "connect", lambda raw, _: _set_early(raw))
         return made
 
-    database.Database._engine = eager
+    sessions.engine = eager
 
 
 def _set_early(raw) -> None:
