@@ -51,6 +51,7 @@ class Dispatcher:
         self._gone_queues = GoneQueues(publisher, ledger.now, clock)
         self._workers: Sequence[WorkerView] = ()
         self._well_since: float | None = None
+        self.broker_trouble: str | None = None  # why the broker does not take what it is sent
         self._ledger_was_away = False
 
     @property
@@ -94,9 +95,10 @@ class Dispatcher:
                 self._carried_at = self._clock()
             sent = self._releaser.publish_next(self._maintenance.fleet)
         except BrokerUnavailable as error:
-            self._well_since = None
+            self._well_since, self.broker_trouble = None, str(error)
             log.warning("broker.unavailable", message=f"jobs wait in the ledger: {error}")
             return TROUBLE_PAUSE
+        self.broker_trouble = None
         if sent:
             return BUSY_PAUSE
         self._ledger.dispatch.wait()

@@ -20,6 +20,9 @@ from tasks.ledger.values.records import (
     JobStatus,
     NewJob,
     Page,
+    PartKind,
+    PartReport,
+    PartView,
     QueueView,
     Release,
     Renewal,
@@ -32,14 +35,14 @@ from tasks.ledger.values.records import (
     WorkerInfo,
     WorkerView,
 )
-from tasks.ledger.views.recent import Ended
+from tasks.ledger.views.recent import EndedJob
 from tasks.security.keys import Quota
 
 __all__ = [
     "Accepted",
     "Canary",
     "Choice",
-    "Ended",
+    "EndedJob",
     "Freed",
     "IdempotencyConflict",
     "JobStatus",
@@ -51,6 +54,9 @@ __all__ = [
     "NewJob",
     "Owed",
     "Page",
+    "PartKind",
+    "PartReport",
+    "PartView",
     "QueueView",
     "Quota",
     "QuotaExceeded",

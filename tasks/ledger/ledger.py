@@ -13,6 +13,7 @@ from tasks.ledger.canaries import Canaries
 from tasks.ledger.dispatch.dispatch import Dispatch
 from tasks.ledger.ends import Ends
 from tasks.ledger.keys import Keys
+from tasks.ledger.parts import Parts
 from tasks.ledger.retention import Retention
 from tasks.ledger.sql.database import CONNECTIONS
 from tasks.ledger.sql.store import Store
@@ -62,6 +63,7 @@ class Ledger:
         self.keys = Keys(store)
         self.canaries = Canaries(store)
         self.web_nodes = WebNodes(store)
+        self.parts = Parts(store)
         self.adapters = Adapters(store)
         self.webhooks = Webhooks(store)
 

@@ -128,6 +128,7 @@ def _forget_the_living(path: Path) -> None:
         connection.execute("UPDATE workers SET lease_until = NULL, queues = ?", (NO_QUEUES,))
         connection.execute("DELETE FROM leases")
         connection.execute("DELETE FROM web_nodes")
+        connection.execute("DELETE FROM parts")
 
 
 def _copy_rows(source: sa.Connection, target: Database) -> None:

@@ -134,7 +134,7 @@ def _key(line: dict[str, Any]) -> tuple[str, str | None]:
 
 
 def _lines(scene: Scene, *actions: str) -> Iterator[dict[str, Any]]:
-    for path in sorted(Path(scene.system.settings.log_path).glob("*.jsonl*")):
+    for path in scene.logs():
         for text in path.read_bytes().splitlines():
             if b'"job.' in text and (line := orjson.loads(text))["event"].get("action") in actions:
                 yield line

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 import time
 from collections.abc import Sequence
 
@@ -91,6 +92,46 @@ def early_acks() -> None:
 def no_confirms() -> None:
     """A publish counts as done when it is written to the connection."""
     _configure(broker_transport_options={"confirm_publish": False})
+
+
+def always_taking() -> None:
+    """A worker takes messages whatever it lacks."""
+    from tasks.worker.consumer import Intake
+
+    Intake._look = lambda self, consumer: None
+
+
+def no_second_node() -> None:
+    """A gateway sends nothing to a second web node."""
+    from nginx import gateway
+
+    render = gateway.render
+    text = "proxy_next_upstream error timeout"
+    gateway.render = lambda *given, **more: re.sub(
+        text + "[^;]*;", "proxy_next_upstream off;", render(*given, **more)
+    )
+
+
+def no_bounds() -> None:
+    """PostgreSQL waits for a silent host as long as its own defaults say."""
+    from tasks.ledger.sql import sessions
+
+    for bounds in (sessions.BOUNDS, sessions.LINE):
+        bounds.update(dict.fromkeys(bounds, "0"))
+
+
+def one_database() -> None:
+    """Of the hosts in the ledger's URL only the first is asked."""
+    from tasks.settings import Settings
+
+    whole = Settings.ledger
+
+    def first(self):
+        url = whole.fget(self)
+        hosts = url.query.get("host", ())
+        return url if isinstance(hosts, str) or not hosts else url.update_query_dict({"host": hosts[0]})
+
+    Settings.ledger = property(first)
 
 
 def no_timeouts() -> None:

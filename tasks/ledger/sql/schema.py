@@ -23,8 +23,7 @@ from sqlalchemy import (
 
 metadata = MetaData()
 
-# SQLite numbers rows by itself only where the column is exactly INTEGER.
-RowId = BigInteger().with_variant(Integer, "sqlite")
+RowId = BigInteger().with_variant(Integer, "sqlite")  # SQLite numbers rows by itself in INTEGER columns alone
 
 jobs = Table(
     "jobs",
@@ -258,6 +257,20 @@ web_nodes = Table(
     Column("healthy", Boolean, nullable=False),
     Column("reason", Text),
     Column("seen_at", Double, nullable=False),
+)
+
+parts = Table(  # what every process of a cluster says of itself
+    "parts",
+    metadata,
+    Column("id", Text, primary_key=True),  # a worker's name, or kind, machine and process id
+    Column("kind", Text, nullable=False),
+    Column("node", Text, nullable=False),
+    Column("version", Text, nullable=False),
+    Column("state", Text, nullable=False),
+    Column("reason", Text),
+    Column("facts", Text, nullable=False),  # JSON
+    Column("seen_at", Double, nullable=False),
+    Column("cordoned", Boolean, nullable=False, server_default=false()),
 )
 
 # What those who run Tutti write down: it changes seldom and by hand.
