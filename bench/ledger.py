@@ -77,7 +77,7 @@ def _watched(url: str) -> None:
 
 
 def _job(server: Postgresql) -> tuple[float, float, float]:
-    """Statements, kilobytes of the server's log and its milliseconds for one job, waits for the disk left out."""
+    """Statements, kilobytes of the server's log and its milliseconds, commits left out, for one job."""
     url = server.ledger_url()
     _watched(url)
     with Ledger(url) as web, Ledger(url) as dispatcher, Ledger(url) as worker:
