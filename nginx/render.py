@@ -19,6 +19,7 @@ from tasks.settings.listening import authority
 from web.request.http import (
     API_PREFIXES,
     CONTENT_SECURITY_POLICY,
+    DATED_JOB_ID_PATTERN,
     FLOWER_MAX,
     JOB_ID_PATTERN,
     JSON_MAX,
@@ -205,6 +206,7 @@ def render(
             trusted=networks(settings.trusted_proxies),
             problems=PROBLEMS,
             job_id=JOB_ID_PATTERN,
+            dated_job_id=DATED_JOB_ID_PATTERN,
             media_types=MEDIA_TYPES,
             doors=DOORS,
             key_in_body=sorted(KEY_IN_BODY - {door.pattern for door in DOORS}),
@@ -218,6 +220,7 @@ def render(
             own_name=_bare(listen(settings.own_host, settings.port)),
             csp=CONTENT_SECURITY_POLICY,
             security_headers=SECURITY_HEADERS,
+            quick=min(settings.answer_timeout, settings.upstream_timeout),
             wait_seconds=math.ceil(settings.deadline_seconds) + 120,
         )
     )

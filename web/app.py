@@ -23,6 +23,7 @@ from tasks.security.signer import Signer
 from tasks.settings import Settings
 from web import pages
 from web.api import (
+    admin,
     convert,
     generate,
     health,
@@ -86,6 +87,7 @@ def create_app(settings: Settings, *, address: str | None = None) -> FastAPI:
         *ACESTEP,
         health.router,
         metrics.router,
+        admin.router,
     ):
         app.include_router(router)
     app.add_route("/output/{name}", output.serve, methods=["GET"], include_in_schema=False)
@@ -186,6 +188,7 @@ def _lifespan(
             await state.route.refresh()
         _calm_the_collector()
         chores = [asyncio.create_task(chore.run()) for chore in (state.watcher, state.route, state.digesting)]
+        chores.append(asyncio.create_task(presence.report(state)))
         if address is not None:
             chores.append(asyncio.create_task(presence.run(state, address)))
         try:

@@ -10,6 +10,7 @@ from compose.machine.names import Names
 from nginx import gateway
 from nginx.node import Backends, CanaryShare, Upstream, parse_nodes
 from observability.logging import get_logger
+from tasks.cluster import Reporter
 from tasks.ledger import Ledger
 from tasks.ledger import WebNode as Registered
 from tasks.security.links import gateway_token, key_of
@@ -26,16 +27,32 @@ log = get_logger()
 def run(settings: Settings, *, watch: bool = True) -> int:
     """Run nginx until SIGTERM, in step with the nodes that live and with the canary (`watch`)."""
     ledger = Ledger.of(settings)
+    reporter = Reporter(ledger, "gateway", settings.node)
     try:
         return gateway.run(
             settings,
-            backends=_asking(settings, ledger),
+            backends=_telling(_asking(settings, ledger), reporter),
             secret=key_of(secret_of(settings)),
             token=gateway_token(key_of(secret_of(settings))),
             follow=watch,
         )
     finally:
+        reporter.leave()
         ledger.close()
+
+
+def _telling(ask: Callable[[], Backends], reporter: Reporter) -> Callable[[], Backends]:
+    """The same question; each answer also tells the others how this gateway is."""
+
+    def ask_and_tell() -> Backends:
+        found = ask()
+        unwell = [node.address for node in found.nodes if not node.healthy]
+        blind = None if found.nodes else "it knows no web node"
+        reason = f"sends nothing to {', '.join(unwell)}: unwell or silent" if unwell else blind
+        reporter.tell("blind" if blind else "ready", reason, {"nodes": len(found.nodes)})
+        return found
+
+    return ask_and_tell
 
 
 def _asking(settings: Settings, ledger: Ledger) -> Callable[[], Backends]:

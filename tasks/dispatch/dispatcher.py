@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import queue
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 
 from observability.logging import get_logger
+from tasks.dispatch.gone import GoneQueues
 from tasks.dispatch.leader import LEASE_SECONDS, Leader
 from tasks.dispatch.lost import LOST_SECONDS, LostAndFound
 from tasks.dispatch.maintenance import Maintenance
 from tasks.dispatch.queue_report import QueueReport
 from tasks.dispatch.release import Pace, Releaser
 from tasks.dispatch.service_report import ServiceReport
-from tasks.ledger import Ledger
+from tasks.ledger import Ledger, LedgerUnavailable, WorkerView
 from tasks.queue.publisher import BrokerUnavailable, Publisher
 
 log = get_logger()
@@ -47,7 +48,11 @@ class Dispatcher:
         self._service_report = ServiceReport()
         self._gone: queue.SimpleQueue[str] = queue.SimpleQueue()
         self._maintained_at = self._carried_at = float("-inf")
+        self._gone_queues = GoneQueues(publisher, ledger.now, clock)
+        self._workers: Sequence[WorkerView] = ()
         self._well_since: float | None = None
+        self.broker_trouble: str | None = None  # why the broker does not take what it is sent
+        self._ledger_was_away = False
 
     @property
     def leads(self) -> bool:
@@ -56,15 +61,22 @@ class Dispatcher:
 
     def maintain(self) -> float:
         """One round of what must not wait for the broker: the lease, expiries, moves."""
-        if not self._leader.hold():
-            return STANDBY_PAUSE
-        if self._clock() - self._maintained_at >= UPKEEP_SECONDS:
-            self._keep_up()
-            self._maintained_at = self._clock()
+        try:
+            if not self._leader.hold():
+                return STANDBY_PAUSE
+            if self._clock() - self._maintained_at >= UPKEEP_SECONDS:
+                self._keep_up()
+                self._maintained_at = self._clock()
+        except LedgerUnavailable:
+            self._ledger_was_away = True
+            raise
         return MAINTAIN_PAUSE
 
     def _keep_up(self) -> None:
-        workers = self._ledger.views.workers()  # before the silent ones are taken for dead
+        self._workers = workers = self._ledger.views.workers()  # before the silent are taken for dead
+        if self._ledger_was_away or self._leader.after_a_gap:
+            self._ledger_was_away = self._leader.after_a_gap = False
+            self._maintenance.hear_everyone()
         self._service_report.note(workers)
         for name in self._maintenance.run(workers):
             self._gone.put(name)
@@ -82,9 +94,10 @@ class Dispatcher:
                 self._carried_at = self._clock()
             sent = self._releaser.publish_next(self._maintenance.fleet)
         except BrokerUnavailable as error:
-            self._well_since = None
+            self._well_since, self.broker_trouble = None, str(error)
             log.warning("broker.unavailable", message=f"jobs wait in the ledger: {error}")
             return TROUBLE_PAUSE
+        self.broker_trouble = None
         return BUSY_PAUSE if sent else IDLE_PAUSE
 
     def leave(self) -> None:
@@ -95,6 +108,7 @@ class Dispatcher:
         self._releaser.renew()
         self._lost.empty(self._drain())
         self._lost.take_back_dead_letters()
+        self._gone_queues.delete_due(self._workers)
         # What hung in a broker that has just come back is delivered now: not lost.
         if self._well_since is None:
             self._well_since = self._clock()

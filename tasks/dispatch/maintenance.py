@@ -23,6 +23,11 @@ class Maintenance:
         self._ledger = ledger
         self._clock = clock
         self.fleet = Fleet()
+        self._heard_at = float("-inf")
+
+    def hear_everyone(self) -> None:
+        """Take nobody for dead before all had time to renew: the ledger was away for them, too."""
+        self._heard_at = self._clock() + self._ledger.workers.lease_seconds
 
     def run(self, workers: Sequence[WorkerView]) -> list[str]:
         """Free, end and move what is due.
@@ -30,7 +35,8 @@ class Maintenance:
         Returns:
             Queues without any worker left, whose messages may be thrown away.
         """
-        _log_freed(self._ledger.dispatch.expire_workers())
+        if self._clock() >= self._heard_at:
+            _log_freed(self._ledger.dispatch.expire_workers())
         self._ledger.dispatch.expire_deadlines()
         self._ledger.dispatch.release_orphans()
         _log_ends(self._ledger)

@@ -116,7 +116,8 @@ class RecordRetention:
     def expire(self) -> int:
         """Delete all that is old; the number of jobs whose record went comes back."""
         before, number = self._ledger.now() - self._days * DAY, 0
-        self._ledger.retention.prune_usage(before)
+        self._ledger.retention.prune_sums(before)
+        self._ledger.retention.fold_counters()
         while self._goes_on() and (more := self._ledger.retention.prune(before, RECORDS_AT_ONCE)):
             number += more
             time.sleep(PAUSE)

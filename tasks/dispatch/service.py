@@ -10,6 +10,7 @@ from typing import Final
 
 from observability import metrics, trust
 from observability.logging import configure, get_logger
+from tasks.cluster import Reporter
 from tasks.dispatch import canary
 from tasks.dispatch.callbacks import CallbackSender
 from tasks.dispatch.delivery import post
@@ -29,6 +30,7 @@ from tasks.storage.uploads import Uploads
 log = get_logger()
 
 PATIENCE: Final = 4.0  # seconds for a broker that does not answer: less than the lease
+REPORT_LOOK: Final = 1.0
 LAST_ROUND: Final = 1.0  # seconds for a round with the broker to end; what it leaves undone is found again
 
 
@@ -86,15 +88,29 @@ def run(settings: Settings) -> int:
     threading.Thread(
         target=canary.judge_until, args=(lanes, threads.ended), name="canary", daemon=True
     ).start()
+    reporter = Reporter(ledger, "dispatch", settings.node)
+    threads.start("report", lambda: _report(reporter, dispatcher))
     carrying = threads.start("carry", dispatcher.carry)
     threads.repeat("watch", dispatcher.maintain)
     carrying.join(LAST_ROUND)
     if not carrying.is_alive():
         publisher.close()
     _leave(dispatcher)
+    reporter.leave()
     ledger.close()
     stop_serving()
     return int(threads.broke)
+
+
+def _report(reporter: Reporter, dispatcher: Dispatcher) -> float:
+    """Tell the ledger whether this dispatcher leads, and whether the broker hears it."""
+    if not dispatcher.leads:
+        reporter.tell("stands by")
+    elif dispatcher.broker_trouble:
+        reporter.tell("no broker", f"jobs wait in the ledger: {dispatcher.broker_trouble}")
+    else:
+        reporter.tell("leads")
+    return REPORT_LOOK
 
 
 def _serve_metrics(settings: Settings) -> Callable[[], None]:

@@ -7,8 +7,8 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from tasks.ledger.sql.database import insert
 from tasks.ledger.sql.schema import api_keys, ended_logins
+from tasks.ledger.sql.statements import insert
 from tasks.ledger.sql.store import Store, reads, writes
 from tasks.ledger.sql.transaction import Transaction
 from tasks.ledger.values.errors import UnknownKey

@@ -22,6 +22,9 @@ UNIX_PATH_MAX: Final = 100  # sun_path holds 108 bytes on Linux and 104 on macOS
 PLAIN: Final = re.compile(r"^[A-Za-z0-9/._+-]+\Z")  # needs quoting nowhere
 TEMPORARY: Final = Path("/tmp")  # noqa: S108 - what is made there is looked at (tasks/security/folders.py)
 DATABASES: Final = ("sqlite", "postgresql", "postgres")
+SEVERAL_HOSTS: Final = re.compile(
+    r"^(?P<before>postgres(ql)?(\+\w+)?://([^@/?]*@)?)(?P<hosts>[^@/?,]+(,[^@/?,]+)+)(?P<after>/.*)$"
+)
 BROKERS: Final = ("redis", "rediss", "redis+socket", "amqp", "amqps", "pyamqp")
 
 
@@ -42,7 +45,10 @@ def database_url(text: str) -> URL:
     from sqlalchemy.exc import ArgumentError
 
     try:
-        url = make_url(text)
+        hosts, rest = _several_hosts(text)
+        url = make_url(rest)
+        if hosts:
+            url = url.update_query_dict({"host": hosts})
     except (ArgumentError, ValueError):
         raise ValueError(_database_hint()) from None
     backend = url.drivername.split("+")[0]
@@ -53,6 +59,13 @@ def database_url(text: str) -> URL:
     if backend != "sqlite" and not url.database:
         raise ValueError("has to end in the database's name, as in postgresql://tutti@db/tutti")
     return url.set(drivername="postgresql+psycopg") if backend != "sqlite" else url
+
+
+def _several_hosts(text: str) -> tuple[list[str], str]:
+    """The hosts of a URL that names several as libpq does (`a:5432,b:5432`), and the URL without them."""
+    if not (found := SEVERAL_HOSTS.match(text)):
+        return [], text
+    return found["hosts"].split(","), f"{found['before']}{found['after']}"
 
 
 def _database_hint() -> str:

@@ -19,6 +19,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from tasks.jobs import AudioFormat, ErrorClass, Job, JobError
+from tasks.storage.folders import located
 from tasks.storage.songs import Storage
 from web.api import views
 from web.api.jobs import find
@@ -47,7 +48,7 @@ async def show(request: Request, job_id: str, variation: int, extension: AudioFo
         return await send(request, song["name"])
     state, stored = app_state(request), job.stored_as(song["name"]) or song["name"]
     name = f"{Path(stored).stem}.{extension}"
-    path = state.settings.storage_path / name
+    path = await anyio.to_thread.run_sync(located, state.settings.storage_path, name, limiter=FILES)
     if await status_of(path) is None:
         work = partial(_convert, state.storage, stored, extension, job)
         await _made(request, state, name, work)

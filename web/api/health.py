@@ -53,7 +53,7 @@ async def _reason(state: AppState) -> str | None:
     except Exception:
         return "The ledger does not answer."
     if state.ledger.held_up:
-        return "Another process holds the ledger and does not go on; end it."
+        return f"{state.ledger.why_held_up.capitalize()}."
     state.pulse.queued = int(counters.get("queued", 0))
     if state.pulse.queued >= state.settings.max_queued:
         return f"{state.pulse.queued:,} songs are waiting, which is as many as may."

@@ -15,6 +15,7 @@ from starlette.types import Receive, Scope, Send
 
 from tasks.jobs import Job
 from tasks.security import links
+from tasks.storage.folders import places_of
 from web.request import client, conditional
 from web.request.auth import gets_links
 from web.request.fields import state_of
@@ -78,13 +79,13 @@ async def send(
     match = NAME.fullmatch(name)
     if match is None:
         raise _nothing()
-    path = app_state(request).settings.storage_path / name
-    status = await status_of(path)
-    if status is None:
-        path = app_state(request).settings.storage_path / await _shared(request, match["id"], name)
-        status = await status_of(path)
-    if status is None:
+    storage = app_state(request).settings.storage_path
+    found = await _find(storage, name)
+    if found is None:
+        found = await _find(storage, await _shared(request, match["id"], name))
+    if found is None:
         raise _nothing()
+    path, status = found
     headers = {"cache-control": lasting(request), "etag": tag or etag(status)}
     conditional.require(request, headers["etag"], status.st_mtime)
     if conditional.unchanged(request, headers["etag"], status.st_mtime):
@@ -148,6 +149,14 @@ async def hand_over(request: Request) -> Response:
         "cache-control": lasting(request),
     }
     return Response(status_code=200, headers=headers)
+
+
+async def _find(storage: Path, name: str) -> tuple[Path, os.stat_result] | None:
+    """A regular file of that name, wherever in the storage it lies."""
+    for path in places_of(storage, name):
+        if (status := await status_of(path)) is not None:
+            return path, status
+    return None
 
 
 async def status_of(path: Path) -> os.stat_result | None:

@@ -103,8 +103,30 @@ def test_waiting_on_generate_outlasts_the_deadline(tmp_path: Path) -> None:
 
 def test_connecting_sending_and_reading_have_their_times(tmp_path: Path) -> None:
     lines = text_of(tmp_path).splitlines()
-    for line in ("connect_timeout 60s", "send_timeout 300s", "read_timeout 300s"):
+    for line in ("connect_timeout 2s", "send_timeout 15s", "read_timeout 15s"):
         assert f"        proxy_{line};" in lines, "it holds for the whole server"
+
+
+def _location(text: str, name: str) -> str:
+    return text.split(f"        location {name} {{", 1)[1].split("\n        }\n", 1)[0]
+
+
+@pytest.mark.parametrize("place", ["= /v1/jobs", "= /songs", "@repeatable-1", "/v1/", "= /login", "/"])
+def test_what_answers_at_once_is_not_waited_for(tmp_path: Path, place: str) -> None:
+    assert "proxy_read_timeout" not in _location(text_of(tmp_path), place)
+
+
+@pytest.mark.parametrize(
+    "place", ["= /v1/uploads", "= /release_task", "~ ^/v1/jobs/[^/]+/songs/", "/analytics"]
+)
+def test_what_takes_work_is_waited_for(tmp_path: Path, place: str) -> None:
+    assert "proxy_read_timeout 300s;" in _location(text_of(tmp_path), place)
+
+
+def test_a_post_goes_to_the_next_node_only_where_it_has_a_key(tmp_path: Path) -> None:
+    text = text_of(tmp_path)
+    assert text.count("non_idempotent") == text.count("location @repeatable-")
+    assert "non_idempotent" not in _location(text, "= /v1/jobs")
 
 
 def test_answers_are_buffered_but_for_the_stream_of_events(tmp_path: Path) -> None:

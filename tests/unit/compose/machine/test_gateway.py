@@ -8,7 +8,7 @@ from compose.machine.names import Names
 from nginx.node import CanaryShare, Upstream
 from observability.logging import configure
 from tasks.ledger import Ledger
-from tasks.ledger import Upstream as Registered
+from tasks.ledger import WebNode as Registered
 from tasks.settings import Settings
 from tests.ledgers import accept_one, register, run
 
