@@ -1,4 +1,4 @@
-"""Files that stand one behind the other, and headers that name less than there is: no sound is lost in silence."""
+"""Files that stand one behind the other, headers that name less than there is: nothing is lost in silence."""
 
 from __future__ import annotations
 
