@@ -8,11 +8,11 @@ import time
 from collections.abc import Callable
 
 from nginx.certificate import Reminder
-from nginx.node import Backends, WebNode, parse_nodes
+from nginx.node import Backends, Upstream, parse_nodes
 from nginx.process import GatewayError, Nginx, available
 from nginx.render import render
 from observability.logging import configure, get_logger, warn_of_loss
-from observability.rotation import Bounds, rotate
+from observability.rotation import RotationLimits, rotate
 from tasks.security.folders import claim
 from tasks.settings import Settings
 
@@ -29,7 +29,7 @@ LOGS = ("nginx.jsonl", "nginx-error.log")
 def own_node(settings: Settings) -> Backends:
     """Return the nodes that the settings name, else this machine's."""
     nodes = parse_nodes(settings.web_nodes)
-    return Backends(nodes or (WebNode(f"unix:{settings.run_path / 'web.sock'}"),))
+    return Backends(nodes or (Upstream(f"unix:{settings.run_path / 'web.sock'}"),))
 
 
 class ReloadPolicy:
@@ -134,7 +134,9 @@ class Gateway:
 
     def _rotate(self) -> None:
         """Rename log files that have grown; nginx writes on into new ones."""
-        renamed = [rotate(self._settings.log_path / name, Bounds(), on_loss=warn_of_loss) for name in LOGS]
+        renamed = [
+            rotate(self._settings.log_path / name, RotationLimits(), on_loss=warn_of_loss) for name in LOGS
+        ]
         if any(renamed):
             self._nginx.reopen_logs()
 

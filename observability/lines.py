@@ -10,7 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from observability import metrics
-from observability.rotation import Bounds, rotate
+from observability.rotation import RotationLimits, rotate
 from observability.unshipped import Loss
 
 LOOK_SECONDS = 0.5  # how often a writer looks whether its file was renamed or has outgrown its bounds
@@ -31,7 +31,10 @@ class LineFile:
     """
 
     def __init__(
-        self, path: Path, bounds: Bounds | None = None, on_loss: Callable[[Loss], None] = lambda _: None
+        self,
+        path: Path,
+        bounds: RotationLimits | None = None,
+        on_loss: Callable[[Loss], None] = lambda _: None,
     ) -> None:
         self.path = path
         self.bounds = bounds

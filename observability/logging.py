@@ -32,7 +32,7 @@ from observability import console, metrics
 from observability.ecs import MESSAGE_MAX, Fields, add_exception, drop_secrets, merge, render
 from observability.lines import LineFile
 from observability.redact import scrub
-from observability.rotation import Bounds
+from observability.rotation import RotationLimits
 from observability.unshipped import Loss
 
 ECS_VERSION = "9.2.0"
@@ -112,7 +112,7 @@ def configure(
     level: str = "info",
     host: str | None = None,
     *,
-    bounds: Bounds | None = Bounds(),  # noqa: B008 - it is frozen
+    bounds: RotationLimits | None = RotationLimits(),  # noqa: B008 - it is frozen
 ) -> None:
     """Set where this process logs; once, before its first line.
 

@@ -17,7 +17,7 @@ from observability.logging import get_logger
 from tasks.ledger import Ledger
 from tasks.queue.names import model_queue
 from tasks.security.keys import Keyring
-from tasks.security.links import Links, gateway_token, key_of
+from tasks.security.links import SongLinks, gateway_token, key_of
 from tasks.security.secret import secret_of
 from tasks.security.signer import Signer
 from tasks.settings import Settings
@@ -149,7 +149,7 @@ def _state(settings: Settings, threads: Executor) -> AppState:
         gate=RateLimiter(settings.rate_limit),
         logins=RateLimiter(settings.login_limit, "Keys may be tried"),
         signer=signer,
-        links=Links(signer.secret, settings.link_seconds if settings.sign_output else None),
+        links=SongLinks(signer.secret, settings.link_seconds if settings.sign_output else None),
         proxies=_proxies(settings),
         public=Public(settings),
         admins=networks(settings.admins),

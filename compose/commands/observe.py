@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from observability.elastic.steps import Step
+from observability.elastic.steps import SetupStep
 from tasks.settings import settings
 
 if TYPE_CHECKING:
@@ -108,7 +108,7 @@ def _kibana(url: str, access: Access, runbooks: str, replace: bool) -> None:
     _print(set_up(url, access, runbooks=runbooks, replace=replace, verify=verify))
 
 
-def _print(steps: list[Step]) -> None:
+def _print(steps: list[SetupStep]) -> None:
     for step in steps:
         typer.echo(f"{step.state:10} {step.what:24} {step.detail}")
 

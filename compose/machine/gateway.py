@@ -8,7 +8,7 @@ from dataclasses import replace
 
 from compose.machine.names import Names
 from nginx import gateway
-from nginx.node import Backends, Canary, WebNode, parse_nodes
+from nginx.node import Backends, CanaryShare, Upstream, parse_nodes
 from observability.logging import get_logger
 from tasks.cluster import Reporter
 from tasks.ledger import Ledger
@@ -60,7 +60,7 @@ def _asking(settings: Settings, ledger: Ledger) -> Callable[[], Backends]:
 
     def ask() -> Backends:
         canary = ledger.canaries.get()
-        share = Canary(canary.percent, canary.version) if canary and canary.active else None
+        share = CanaryShare(canary.percent, canary.version) if canary and canary.active else None
         if named:
             return Backends(_numbered(named, names), share)
         registered = ledger.web_nodes.all()
@@ -73,14 +73,14 @@ def _asking(settings: Settings, ledger: Ledger) -> Callable[[], Backends]:
 
 def living(
     nodes: Sequence[Registered], now: float, here: str, numeric: Callable[[str, float], str | None]
-) -> tuple[WebNode, ...]:
+) -> tuple[Upstream, ...]:
     """List the nodes of the last hour in a fixed order; those that are silent or unwell get nothing.
 
     Left out is what cannot be reached: what only its own machine can reach, where `here`, this one's name, is
     another; and a name without a `numeric` address.
     """
     reached = {
-        WebNode(address, healthy=node.healthy and now - node.seen_at < SILENT)
+        Upstream(address, healthy=node.healthy and now - node.seen_at < SILENT)
         for node in nodes
         if now - node.seen_at < GONE
         and (node.node == here or not node.address.startswith(ITS_OWN))
@@ -89,7 +89,7 @@ def living(
     return tuple(sorted(reached))
 
 
-def _numbered(nodes: Sequence[WebNode], names: Names) -> tuple[WebNode, ...]:
+def _numbered(nodes: Sequence[Upstream], names: Names) -> tuple[Upstream, ...]:
     """The nodes of TUTTI_WEB_NODES with their names looked up: nginx would wait for a name service."""
     now = time.time()
     return tuple(

@@ -21,7 +21,7 @@ PAUSE = 0.05  # seconds between two groups of records, in which others write to 
 LEAST_AGE = 3600.0  # seconds: who has just uploaded is about to ask for a song
 
 
-class Retention:
+class RetentionSteps:
     """Calls each of its steps; one that fails leaves the others alone."""
 
     def __init__(self, steps: Sequence[Callable[[], int]]) -> None:

@@ -15,13 +15,13 @@ from tasks.dispatch import canary
 from tasks.dispatch.callbacks import CallbackSender
 from tasks.dispatch.delivery import post
 from tasks.dispatch.dispatcher import STANDBY_PAUSE, TROUBLE_PAUSE, Dispatcher
-from tasks.dispatch.retention import RecordRetention, Retention, SongRetention, UploadRetention
+from tasks.dispatch.retention import RecordRetention, RetentionSteps, SongRetention, UploadRetention
 from tasks.ledger import Ledger, LedgerUnavailable
 from tasks.queue.application import make_app
 from tasks.queue.publisher import Publisher
 from tasks.security.addresses import allowing
 from tasks.security.folders import claim
-from tasks.security.links import Links
+from tasks.security.links import SongLinks
 from tasks.security.secret import secret_of
 from tasks.settings import Settings
 from tasks.storage.songs import Storage
@@ -130,7 +130,7 @@ def _addresses(settings: Settings) -> Callable[[str], str]:
     """Whole addresses of songs, signed where the settings want that."""
     if not settings.sign_output:
         return lambda name: f"{settings.base_url}/output/{name}"
-    links = Links(secret_of(settings), settings.link_seconds)
+    links = SongLinks(secret_of(settings), settings.link_seconds)
     return lambda name: settings.base_url + links.to(name)
 
 
@@ -143,7 +143,7 @@ def _retention(settings: Settings, ledger: Ledger, dispatcher: Dispatcher) -> Ca
         SongRetention(ledger, storage, settings.keep_days, share).expire,
         RecordRetention(ledger, settings.history_days, lambda: dispatcher.leads).expire,
     )
-    return Retention(steps).step
+    return RetentionSteps(steps).step
 
 
 def _while_leading(dispatcher: Dispatcher, step: Callable[[], float]) -> Callable[[], float]:

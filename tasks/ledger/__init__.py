@@ -35,14 +35,14 @@ from tasks.ledger.values.records import (
     WorkerInfo,
     WorkerView,
 )
-from tasks.ledger.views.recent import Ended
+from tasks.ledger.views.recent import EndedJob
 from tasks.security.keys import Quota
 
 __all__ = [
     "Accepted",
     "Canary",
     "Choice",
-    "Ended",
+    "EndedJob",
     "Freed",
     "IdempotencyConflict",
     "JobStatus",

@@ -19,7 +19,8 @@ if TYPE_CHECKING:
     from sqlalchemy import URL
 
 UNIX_PATH_MAX: Final = 100  # sun_path holds 108 bytes on Linux and 104 on macOS; room is left for the name
-PLAIN: Final = re.compile(r"^[A-Za-z0-9/._+-]+$")  # needs quoting nowhere
+PLAIN: Final = re.compile(r"^[A-Za-z0-9/._+-]+\Z")  # needs quoting nowhere
+TEMPORARY: Final = Path("/tmp")  # noqa: S108 - what is made there is looked at (tasks/security/folders.py)
 DATABASES: Final = ("sqlite", "postgresql", "postgres")
 SEVERAL_HOSTS: Final = re.compile(
     r"^(?P<before>postgres(ql)?(\+\w+)?://([^@/?]*@)?)(?P<hosts>[^@/?,]+(,[^@/?,]+)+)(?P<after>/.*)$"
@@ -131,8 +132,18 @@ def plain_folder(wanted: Path) -> Path:
     It is the one that is wanted unless its name is too long for a socket or has letters that servers give a
     meaning; then one of the same account's in the temporary folder, which others find by the same name.
     """
-    fits = len(os.fsencode(wanted)) + len("/worker-00.sock") <= UNIX_PATH_MAX
-    if fits and PLAIN.match(str(wanted)):
+    if is_plain(wanted):
         return wanted
     digest = hashlib.sha256(os.fsencode(wanted)).hexdigest()[:16]
-    return Path(tempfile.gettempdir(), f"tutti-{os.getuid()}-{digest}")
+    return _temporary() / f"tutti-{os.getuid()}-{digest}"
+
+
+def is_plain(folder: Path) -> bool:
+    """Whether sockets fit below a folder, and every server can read its name without quotes."""
+    fits = len(os.fsencode(folder)) + len("/worker-00.sock") <= UNIX_PATH_MAX
+    return fits and bool(PLAIN.match(str(folder)))
+
+
+def _temporary() -> Path:
+    """Not TMPDIR's if it can be helped: a service's is another than its keeper's, and they meet here."""
+    return TEMPORARY if os.access(TEMPORARY, os.W_OK | os.X_OK) else Path(tempfile.gettempdir())

@@ -282,7 +282,7 @@ def duration(file: Path | bytes) -> float:
     """Seconds of sound in an audio file, by its decoder."""
     import soundfile  # brings numpy, which the web app does without
 
-    with soundfile.SoundFile(io.BytesIO(file) if isinstance(file, bytes) else str(file)) as sound:
+    with soundfile.SoundFile(io.BytesIO(file) if isinstance(file, bytes) else os.fsencode(file)) as sound:
         return float(sound.frames / sound.samplerate)
 
 

@@ -46,17 +46,51 @@ def test_head_is_answered_wherever_get_is(built: House) -> None:
     assert "HEAD" in client.delete("/livez").headers["allow"]
 
 
+def test_every_address_says_what_it_takes(built: House) -> None:
+    for path in ("/", "/livez", "/v1/jobs", "/generate", "/static/tutti.css", f"/output/{built.song()}.wav"):
+        asked, refused = built.web.client.options(path), built.web.client.delete(path)
+        assert (asked.status_code, asked.content) == (204, b""), path
+        assert refused.status_code == 405, path
+        assert asked.headers["allow"] == f"{refused.headers['allow']}, OPTIONS", path
+        assert "GET" in asked.headers["allow"] or path == "/generate", path
+
+
+def test_conditions_hold_for_songs_and_for_converted_ones(built: House) -> None:
+    job, client = built.song(), built.web.client
+    for path in (f"/output/{job}.wav", address(job, "mp3")):
+        whole = client.get(path)
+        tag, changed = whole.headers["etag"], whole.headers["last-modified"]
+        long_ago = "Thu, 01 Jan 1970 00:00:00 GMT"
+        for headers, status in (
+            ({"If-None-Match": f"W/{tag}"}, 304),
+            ({"If-None-Match": f'"other", {tag}'}, 304),
+            ({"If-None-Match": '"other"', "If-Modified-Since": changed}, 200),
+            ({"If-Modified-Since": changed}, 304),
+            ({"If-Modified-Since": long_ago}, 200),
+            ({"If-Modified-Since": "yesterday"}, 200),
+            ({"If-Match": tag}, 200),
+            ({"If-Match": f"W/{tag}"}, 412),
+            ({"If-Match": '"other"'}, 412),
+            ({"If-Unmodified-Since": long_ago}, 412),
+            ({"If-Unmodified-Since": changed}, 200),
+            ({"Range": "bytes=0-1, 4-5"}, 206),
+            ({"Range": "bytes=0-1", "If-Range": f"W/{tag}"}, 200),
+            ({"Range": "bytes=0-1", "If-Range": changed}, 206),
+        ):
+            assert client.get(path, headers=headers).status_code == status, (path, headers)
+
+
 @pytest.mark.parametrize("extension", ["mp3", "flac", "opus"])
 def test_a_song_is_converted_once_and_kept_with_its_hash(built: House, extension: str) -> None:
     job, client = built.song(), built.web.client
     path = address(job, extension)
     first = client.get(path, headers={"Range": "bytes=0-1"})
-    kept = built.storage / f"{job}.{extension}"
+    kept = built.kept(f"{job}.{extension}")
     made = kept.stat()
     assert (first.status_code, len(first.content)) == (206, 2)
     whole = client.get(path)
     digest = hashlib.sha256(whole.content).hexdigest()
-    assert (built.storage / f"{kept.name}.sha256").read_text() == digest
+    assert kept.with_name(f"{kept.name}.sha256").read_text() == digest
     assert whole.headers["etag"] == first.headers["etag"] == f'"{digest}"'
     assert kept.read_bytes() == whole.content
     part = client.get(path, headers={"Range": "bytes=10-19", "If-Range": f'"{digest}"'})
@@ -73,7 +107,7 @@ def test_a_song_is_converted_once_and_kept_with_its_hash(built: House, extension
 def test_a_hash_that_was_lost_is_found_out_again(built: House) -> None:
     job, client = built.song(), built.web.client
     tag = client.get(address(job, "mp3")).headers["etag"]
-    (built.storage / f"{job}.mp3.sha256").write_text("torn")
+    built.kept(f"{job}.mp3.sha256").write_text("torn")
     assert client.get(address(job, "mp3")).headers["etag"] == tag
 
 
@@ -100,7 +134,7 @@ def test_a_conversion_ends_when_its_client_has_left(built: House) -> None:
     leave(built, address(left, "mp3"))
     # one at a time: had the first gone on, it would be there before the second
     assert built.web.client.get(address(short, "mp3")).status_code == 200
-    assert not (built.storage / f"{left}.mp3").exists()
+    assert not built.kept(f"{left}.mp3").exists()
     assert leftovers(built) == []
 
 

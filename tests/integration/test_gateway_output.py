@@ -62,6 +62,17 @@ def test_each_kind_of_file_has_its_type_and_never_changes(shop: House, extension
     assert answer.headers["x-content-type-options"] == "nosniff"
 
 
+def test_refusals_are_documents_and_say_what_would_do(shop: House) -> None:
+    with shop.client() as client:
+        path = f"/output/{ID}.wav"
+        asked = client.options(path)
+        assert (asked.status_code, asked.headers["allow"]) == (405, "GET, HEAD")
+        beyond = client.get(path, headers={"Range": "bytes=999999-"})
+        assert (beyond.status_code, beyond.json()["type"]) == (416, "/problems/range")
+        other = client.get(path, headers={"If-Match": '"other"'})
+        assert (other.status_code, other.json()["type"]) == (412, "/problems/precondition")
+
+
 def test_ranges_and_etags_are_honoured(shop: House) -> None:
     with shop.client() as client:
         whole = client.get(f"/output/{ID}.wav")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from typing import Annotated, Any
 
 import orjson
@@ -16,9 +17,9 @@ from tasks.ledger import Accepted, JobStatus
 from tasks.settings import Settings
 from web.api import events, views
 from web.api.accept import accept
-from web.api.output import unchanged
 from web.request import body, lane, words
 from web.request.auth import gets_links, identify
+from web.request.conditional import unchanged
 from web.request.problems import FORBIDDEN, INVALID, UNKNOWN_JOB, WRONG_STATE, Problem
 from web.request.refusals import refusals
 from web.request.session import refuse_foreign_site
@@ -74,9 +75,28 @@ def parse(raw: bytes) -> JobRequest:
         Problem: 400 or 422.
     """
     try:
-        return JobRequest.model_validate_json(raw, strict=True)
+        wanted = JobRequest.model_validate_json(raw, strict=True)
     except ValidationError as error:
         raise words.problem_of(error) from error
+    json.loads(raw, object_pairs_hook=_each_once)
+    if "duration" in wanted.model_fields_set and (wanted.source_audio or wanted.audio_codes):
+        detail = "is not honoured beside source_audio or audio_codes, which set the length; leave it out"
+        raise Problem(INVALID, f"duration {detail}.", errors=[{"field": "duration", "detail": detail}])
+    return wanted
+
+
+def _each_once(pairs: list[tuple[str, Any]]) -> None:
+    """Refuse a name that stands twice: readers of JSON do not agree which of its values counts.
+
+    Raises:
+        Problem: 422.
+    """
+    names = [name for name, _ in pairs]
+    if len(names) > len(set(names)):
+        twice = next(name for name in names if names.count(name) > 1)
+        raise Problem(
+            INVALID, f"{twice} is given twice.", errors=[{"field": twice, "detail": "is given twice"}]
+        )
 
 
 async def submit(request: Request) -> Accepted:

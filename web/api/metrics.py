@@ -55,7 +55,7 @@ def _measure(state: AppState) -> CollectorRegistry:
     if not state.settings.counts_for_all:
         return metrics.ENDS
     machine = CollectorRegistry()
-    machine.register(Machine(counters, workers))
+    machine.register(MachineMetrics(counters, workers))
     return machine
 
 
@@ -90,7 +90,7 @@ def _missed(state: AppState) -> Sequence[WorkerView]:
     return [worker for worker in seen if not worker.retired and now - worker.seen_at < MISSED_SECONDS]
 
 
-class Machine(Collector):
+class MachineMetrics(Collector):
     """What the ledger knows of the dispatcher's and the workers' metrics, where they show none themselves.
 
     Args:

@@ -6,7 +6,7 @@ pydantic's own messages speak to programmers ("Input should be ..."); these spea
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, Final
 
 from pydantic import ValidationError
 
@@ -42,10 +42,17 @@ _WORDS: dict[str, Callable[[Mapping[str, Any]], str]] = {
     "value_error": lambda c: str(c["error"]),
     "model_type": lambda _: "has to be a JSON object",
 }
+_LISTS: Final = frozenset({"audio_codes", "timesteps", "seeds", "loras"})  # fields of numbers and things
+_COUNTED: dict[str, Callable[[Mapping[str, Any]], str]] = {
+    "too_short": lambda c: f"needs at least {c['min_length']:,} of them",
+    "too_long": lambda c: f"has {c['actual_length']:,} of them; {c['max_length']:,} are allowed",
+}
 
 
 def say(item: Mapping[str, Any]) -> str:
     """What one of pydantic's error items means."""
+    if item["type"] in _COUNTED and set(item.get("loc", ())) & _LISTS:
+        return _COUNTED[item["type"]](item.get("ctx", {}))
     words = _WORDS.get(item["type"])
     return words(item.get("ctx", {})) if words else str(item["msg"])
 

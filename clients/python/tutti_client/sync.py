@@ -50,7 +50,7 @@ class Tutti:
     ) -> None:
         self.url = url.rstrip("/")
         self._key, self._retries = key, retries
-        self._http = httpx.Client(timeout=timeout, transport=transport)
+        self._http = httpx.Client(timeout=timeout, transport=transport, mounts=wire.STRAIGHT)
 
     def __enter__(self) -> Self:
         return self

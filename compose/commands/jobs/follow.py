@@ -55,7 +55,12 @@ async def follow(
             bar = bars.add_task(job_id, total=1.0, visible=len(job_ids) <= BARS)
             try:
                 return await _one(
-                    tutti, job_id, Bar(bars, bar, updates=updates and as_json), save_to, deadline, as_json
+                    tutti,
+                    job_id,
+                    ProgressView(bars, bar, updates=updates and as_json),
+                    save_to,
+                    deadline,
+                    as_json,
                 )
             finally:
                 bars.update(bar, visible=False)
@@ -70,7 +75,7 @@ async def follow(
     return max(codes, default=Exit.DONE)
 
 
-class Bar:
+class ProgressView:
     """Shows a job's news, as a bar or as lines of JSON."""
 
     def __init__(self, bars: Progress, task: TaskID, *, updates: bool) -> None:
@@ -88,7 +93,12 @@ class Bar:
 
 
 async def _one(
-    tutti: AsyncTutti, job_id: str, bar: Bar, save_to: Path | None, deadline: float | None, as_json: bool
+    tutti: AsyncTutti,
+    job_id: str,
+    bar: ProgressView,
+    save_to: Path | None,
+    deadline: float | None,
+    as_json: bool,
 ) -> Exit:
     from tutti_client import JobEnded, TuttiError
 

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from nginx.gateway import ReloadPolicy
-from nginx.node import Backends, WebNode
+from nginx.node import Backends, Upstream
 
-A, B = WebNode("a:1"), WebNode("b:1")
+A, B = Upstream("a:1"), Upstream("b:1")
 ONE, TWO, NONE = Backends((A,)), Backends((A, B)), Backends()
 
 
 def test_no_change_is_no_reload() -> None:
     policy = ReloadPolicy(ONE, settle=0.5, rest=2.0)
-    assert not any(policy.due(Backends((WebNode("a:1"),)), at) for at in (1.0, 5.0, 100.0))
+    assert not any(policy.due(Backends((Upstream("a:1"),)), at) for at in (1.0, 5.0, 100.0))
 
 
 def test_a_change_is_served_once_it_has_settled() -> None:

@@ -17,12 +17,12 @@ from starlette.responses import Response
 
 from tasks.jobs import Adapter, JobRequest
 from tasks.ledger import Choice
-from web.api.acestep import body
+from web.api.accept import capabilities_of
+from web.api.acestep import body, support
 from web.api.acestep.answers import Route, Wrapped, body_of, declined, wrapped
-from web.api.acestep.fields import TRUE
-from web.api.acestep.translate import refused
+from web.api.acestep.fields import TRUE, refused
 from web.request.auth import identify
-from web.request.state import app_state
+from web.request.state import AppState, app_state
 
 router = APIRouter(prefix="/v1/lora", tags=["ACE-Step's own API"], route_class=Route)
 
@@ -38,11 +38,20 @@ async def load(request: Request) -> Response:
     name = PurePosixPath(path.replace("\\", "/")).name.removesuffix(".safetensors")
     if not NAME.match(name):
         raise refused("lora_path", "has to be the name of an adapter on the server, such as warm-tape")
+    _require_adapters(app_state(request), name)
     folder = app_state(request).settings.lora_path
     if await asyncio.to_thread(folder.is_dir) and not await asyncio.to_thread(_is_there, folder / name):
         raise refused("lora_path", f"{name!r} is not among this server's adapters")
     await _choose(request, Choice(name))
     return wrapped({"message": f"{name} is chosen", "lora_path": path, "adapter_name": name})
+
+
+def _require_adapters(state: AppState, name: str) -> None:
+    """Refuse now what every song would be refused for later: an engine that takes no adapters."""
+    can = capabilities_of(state, support.served(state))
+    asked = JobRequest(prompt="a song with it", lora=name)
+    if can is not None and (wrong := [item for item in can.refusals(asked) if item.field == "lora"]):
+        raise refused("lora_path", wrong[0].detail)
 
 
 def _is_there(place: Path) -> bool:

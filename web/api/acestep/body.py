@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import shutil
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import IO, Any
 from urllib.parse import parse_qsl
 
@@ -16,7 +16,7 @@ from starlette.formparsers import MultiPartException
 from starlette.requests import Request
 from starlette.types import Message
 
-from web.api.acestep.fields import FILES, Given
+from web.api.acestep.fields import FILES, Given, refused
 from web.api.uploads import keep_audio
 from web.request import body
 from web.request.auth import identify, key_of, require_scope, show_key
@@ -64,8 +64,8 @@ async def _fields(request: Request, limit: int) -> tuple[Mapping[str, Any], Mapp
         if kind != FORM and not _looks_like_json(raw):
             raise Problem(MEDIA, f"Send JSON, an urlencoded form or multipart/form-data, not {kind}.")
         if kind == FORM and not _looks_like_json(raw):
-            return _form(raw), {}
-    return _object(raw), {}
+            return _form(body.as_utf8(request, raw, BAD_REQUEST)), {}
+    return _object(body.as_utf8(request, raw, INVALID_JSON)), {}
 
 
 def _looks_like_json(raw: bytes) -> bool:
@@ -83,11 +83,22 @@ def _object(raw: bytes) -> Mapping[str, Any]:
 
 
 def _form(raw: bytes) -> Mapping[str, Any]:
-    text = raw.decode("utf-8", "replace")
     try:
-        return dict(parse_qsl(text, keep_blank_values=True, max_num_fields=FIELDS_MAX))
+        pairs = parse_qsl(raw.decode(), keep_blank_values=True, max_num_fields=FIELDS_MAX, errors="strict")
+        return _together(pairs)
+    except UnicodeDecodeError as error:
+        raise Problem(BAD_REQUEST, "The form's text is not UTF-8; send it as UTF-8.") from error
     except ValueError as error:
         raise Problem(BAD_REQUEST, "The form has too many fields.") from error
+
+
+def _together(pairs: Iterable[tuple[str, str]]) -> dict[str, Any]:
+    """The fields of a form; one that was sent more than once is a list, as it would be in JSON."""
+    found: dict[str, Any] = {}
+    for name, value in pairs:
+        known = found.get(name)
+        found[name] = value if known is None else [*(known if isinstance(known, list) else [known]), value]
+    return found
 
 
 async def _multipart(request: Request) -> tuple[Mapping[str, Any], Mapping[str, IO[bytes]]]:
@@ -95,7 +106,7 @@ async def _multipart(request: Request) -> tuple[Mapping[str, Any], Mapping[str, 
     state = app_state(request)
     limit = upload_max(state.settings)
     bounded = Request(request.scope, _bounded(request, limit))
-    found: dict[str, Any] = {}
+    texts: list[tuple[str, str]] = []
     files: dict[str, IO[bytes]] = {}
     try:
         async with (
@@ -104,19 +115,23 @@ async def _multipart(request: Request) -> tuple[Mapping[str, Any], Mapping[str, 
         ):
             for name, value in form.multi_items():
                 if not isinstance(value, UploadFile):
-                    found[name] = value
+                    texts.append((name, value))
                 elif name not in FILES:
                     known = ", ".join(FILES)
                     raise Problem(
                         INVALID, f"{name[:40]} is no file of this API; there are: {known}.", errors=[]
                     )
+                elif not value.size and value.filename:
+                    raise refused(name, "is an empty file")
+                elif value.size and FILES[name] in files:
+                    raise refused(name, "is the second file for the same use; send one")
                 elif value.size:
                     files[FILES[name]] = await anyio.to_thread.run_sync(_copied, value.file, limiter=THREADS)
     except MultiPartException as error:
         raise Problem(BAD_REQUEST, f"The form cannot be read: {error.message}") from error
     except TimeoutError as error:
         raise Problem(BAD_REQUEST, "The body did not arrive in full.") from error
-    return found, files
+    return _together(texts), files
 
 
 def _bounded(request: Request, limit: int) -> Any:

@@ -20,9 +20,8 @@ from starlette.responses import Response
 
 from web.api.acestep import body, completion
 from web.api.acestep.answers import Route, body_of
-from web.api.acestep.fields import TRUE, Given, as_object
+from web.api.acestep.fields import BY_NAME, TRUE, Given, as_object, refused
 from web.api.acestep.tasks import release
-from web.api.acestep.translate import refused
 from web.api.uploads import keep_audio
 from web.request.auth import identify
 from web.request.http import upload_max
@@ -47,16 +46,20 @@ TAGGED: Final = {
     name: re.compile(rf"<{name}>(.*?)</{name}>", re.IGNORECASE | re.DOTALL) for name in ("prompt", "lyrics")
 }
 SHORT_LINE: Final = 60.0  # characters a line that lyrics have on average, at most
-WITH_SOURCE: Final = frozenset({"cover", "repaint", "lego", "extract", "complete"})
+WITH_SOURCE: Final = frozenset({"cover", "cover-nofsq", "repaint", "lego", "extract", "complete"})
 SOUND: Final = {
     "duration": "audio_duration", "format": "audio_format", "bpm": "bpm", "key_scale": "key_scale",
     "time_signature": "time_signature", "vocal_language": "vocal_language",
 }  # fmt: skip
-PASSED: Final = (
-    "model", "seed", "thinking", "guidance_scale", "batch_size", "sample_mode", "use_format", "lyrics",
-    "use_cot_caption", "use_cot_language", "task_type", "repainting_start", "repainting_end",
-    "audio_cover_strength", "cover_noise_strength", "audio_codes", "inference_steps", "infer_method",
-    "track_name", "track_classes",
+PASSED: Final = frozenset({*BY_NAME, "audio_codes"})
+"""Fields of /release_task that a chat may name; those that ACE-Step's chat leaves out are honoured too."""
+READ: Final = frozenset(
+    {
+        "messages", "stream", "audio_config", "ai_token", "seed",
+        # these only tune the language model, or say what is done anyway
+        "modalities", "temperature", "top_p", "top_k", "max_tokens", "max_completion_tokens", "stop", "user",
+        "frequency_penalty", "presence_penalty", "stream_options", "use_cot_metas",
+    }
 )  # fmt: skip
 HELLO: Final = {
     "model": "acestep/acestep-v15-turbo",
@@ -98,22 +101,41 @@ async def _wanted(request: Request, chat: Mapping[str, Any]) -> Given:
     """The fields of /release_task that a chat asks for."""
     text, audio = _last_message(chat.get("messages"))
     fields: dict[str, Any] = {name: chat[name] for name in PASSED if chat.get(name) is not None}
-    sound = as_object(chat.get("audio_config"))
+    sound = as_object(chat.get("audio_config") or {})
+    if sound is None:
+        raise refused("audio_config", "has to be an object")
     fields |= {theirs: sound[name] for name, theirs in SOUND.items() if sound.get(name) is not None}
-    fields["use_random_seed"] = chat.get("seed") in {None, ""}
+    fields["use_random_seed"] = str(chat.get("seed", "")).strip() in {"", "-1", "None"}
     fields.setdefault("batch_size", 1)
-    fields |= _said(text, chat, instrumental=str(sound.get("instrumental", "")).lower() == "true")
-    if not (
-        fields.get("prompt") or fields.get("lyrics") or fields.get("sample_query") or chat.get("sample_mode")
-    ):
+    fields |= _said(text, chat, instrumental=_says_yes(sound.get("instrumental")))
+    if not any(fields.get(name) for name in ("prompt", "lyrics", "sample_query", "sample_mode")):
         raise refused("messages", "say nothing; the last user message has to describe the music")
-    return Given(fields, await _sounds(request, audio, str(fields.get("task_type") or "text2music")))
+    given = Given(fields, await _sounds(request, audio, str(fields.get("task_type") or "text2music")))
+    _note_what_is_not_read(given, chat, sound)
+    return given
+
+
+def _note_what_is_not_read(given: Given, chat: Mapping[str, Any], sound: Mapping[str, Any]) -> None:
+    unread = sorted({name for name in chat if name not in PASSED | READ})
+    unread += sorted(f"audio_config.{name}" for name in sound if name not in SOUND and name != "instrumental")
+    if unread:
+        given.say(f"{', '.join(unread[:20])}: no fields of this API, so they have no effect")
+    if len(chat["messages"]) > 1:
+        given.say(
+            "messages: the last one of the user counts; the others have no effect, as in ACE-Step's API"
+        )
+    if (given.whole("batch_size") or 1) > 1:
+        given.say("batch_size: the answer holds the first song; Location names the job with all of them")
+
+
+def _says_yes(value: Any) -> bool:
+    return str(value).strip().lower() in TRUE
 
 
 def _said(text: str, chat: Mapping[str, Any], *, instrumental: bool) -> dict[str, Any]:
     """What the message says: prompt, lyrics or a wish for a sample."""
     found = {name: match[1].strip() for name, form in TAGGED.items() if (match := form.search(text))}
-    if not found and str(chat.get("sample_mode", "")).lower() == "true":
+    if not found and _says_yes(chat.get("sample_mode")):
         found = {"sample_query": text}
     elif not found and (chat.get("lyrics") or not _looks_like_lyrics(text)):
         found = {"prompt": text}
@@ -121,7 +143,7 @@ def _said(text: str, chat: Mapping[str, Any], *, instrumental: bool) -> dict[str
         found = {"lyrics": text}
     if instrumental and not (found.get("lyrics") or chat.get("lyrics")):
         found["lyrics"] = "[inst]"
-    return found
+    return {name: words for name, words in found.items() if words}
 
 
 def _looks_like_lyrics(text: str) -> bool:
@@ -137,11 +159,21 @@ def _last_message(messages: Any) -> tuple[str, list[Mapping[str, Any]]]:
     users = [item for item in messages if isinstance(item, dict) and item.get("role") == "user"]
     if not users:
         raise refused("messages", "has no message of the role user")
-    content = users[-1].get("content")
-    parts: Sequence[Any] = content if isinstance(content, list) else [{"type": "text", "text": content or ""}]
-    known = [part for part in parts if isinstance(part, dict)]
-    words = [str(part.get("text") or "") for part in known if part.get("type") == "text"]
-    sounds = [as_object(part.get("input_audio")) for part in known if part.get("type") == "input_audio"]
+    content = users[-1].get("content") or ""
+    parts: Sequence[Any] = [{"type": "text", "text": content}] if isinstance(content, str) else content
+    if not isinstance(parts, list) or not all(isinstance(part, dict) for part in parts):
+        raise refused("messages", "need a content that is text, or a list of parts")
+    words, sounds = [], []
+    for part in parts:
+        kind, sound = part.get("type"), as_object(part.get("input_audio") or {})
+        if kind == "text" and isinstance(part.get("text"), str):
+            words.append(part["text"])
+        elif kind == "input_audio" and sound is not None:
+            sounds.append(sound)
+        else:
+            raise refused(
+                "messages", f"hold a part of type {str(kind)[:40]!r}; text and input_audio are read"
+            )
     return "\n".join(words).strip(), sounds
 
 

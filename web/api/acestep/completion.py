@@ -51,7 +51,8 @@ class Stream(StreamingResponse):
     media_type = "text/event-stream"
 
     def __init__(self, request: Request, job_id: str, notes: Sequence[str]) -> None:
-        headers = {"cache-control": "no-store", "x-accel-buffering": "no", "location": f"/v1/jobs/{job_id}"}
+        place = app_state(request).public.path(f"/v1/jobs/{job_id}")
+        headers = {"cache-control": "no-store", "x-accel-buffering": "no", "location": place}
         super().__init__(iter(()), headers=headers)
         self._request, self._job_id, self._notes = request, job_id, notes
 

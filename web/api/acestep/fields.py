@@ -3,6 +3,7 @@
 A value is looked for in the body under each of its names, then in `param_obj`, then in the first of `metas`,
 `meta`, `metadata`, `user_metadata`, `userMetadata` that is there (objects, or JSON text); the first that is
 not null counts. Numbers come as text too; text that is no number counts as absent, and the answer says so.
+What cannot be what the client means (a list for a prompt, metas that are no object) is refused by its name.
 """
 
 from __future__ import annotations
@@ -14,8 +15,11 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, Final
 
+from web.request.problems import INVALID, Problem
+
 NESTED: Final = ("metas", "meta", "metadata", "user_metadata", "userMetadata")
 TRUE: Final = frozenset({"1", "true", "yes", "y", "on"})
+FALSE: Final = frozenset({"0", "false", "no", "n", "off", ""})
 
 
 class Verdict(StrEnum):
@@ -65,7 +69,12 @@ FIELDS: Final = (
     Field("model", R, ("model_name", "modelName", "dit_model", "ditModel"), note="one that is served"),
     Field("bpm", H, note="0 is automatic"),
     Field("batch_size", H, ("batchSize",), 2, "1 to 8; more is cut, and the answer says so"),
-    Field("seed", H, default=-1, note="a number, or several with commas; counts if use_random_seed is false"),
+    Field(
+        "seed",
+        H,
+        default=-1,
+        note="a number, or several with commas; counts if use_random_seed is false, else the answer says so",
+    ),
     Field("use_random_seed", H, ("useRandomSeed",), True),
     Field("key_scale", H, ("keyscale", "keyScale", "key")),
     Field("time_signature", H, ("timesignature", "timeSignature"), note="2, 3, 4, 6 or 2/4, 3/4, 4/4, 6/8"),
@@ -125,6 +134,7 @@ FILES: Final = {
 }  # fmt: skip
 """Files of a multipart body, and what each is here."""
 OTHERS: Final = frozenset({"ai_token", "param_obj", *NESTED, *FILES})
+UNREAD: Final = frozenset({"genres"})  # stands in the metas of their answers, which clients send back
 
 
 @dataclass
@@ -141,8 +151,31 @@ class Given:
     notes: list[str] = field(default_factory=list)
 
     def __post_init__(self) -> None:
-        nested = next((found for name in NESTED if (found := as_object(self.body.get(name)))), {})
-        self._places = (self.body, as_object(self.body.get("param_obj")), nested)
+        for name in FILES:
+            if self.body.get(name):
+                raise refused(name, "is a file of a multipart form; text cannot stand for it")
+        self._param = self._nested("param_obj")
+        found = {name: inner for name in NESTED if (inner := self._nested(name))}
+        self._metas = next(iter(found.values()), {})
+        self._places = (self.body, self._param, self._metas)
+        first, *others = found or [""]
+        for name in others:
+            self.say(f"{name}: it has no effect beside {first}, which counts alone")
+
+    def _nested(self, name: str) -> Mapping[str, Any]:
+        """An object inside the body, or the JSON text of one."""
+        value = self.body.get(name)
+        if not value or (isinstance(value, str) and not value.strip()):
+            return {}
+        found = as_object(value)
+        if found is None:
+            raise refused(name, "has to be an object, or the JSON text of one")
+        return found
+
+    def say(self, note: str) -> None:
+        """Let the answer say this, once."""
+        if note not in self.notes:
+            self.notes.append(note)
 
     def raw(self, name: str) -> Any:
         """The value of a field under any of its names, as it came; None where it is absent."""
@@ -152,31 +185,45 @@ class Given:
                     return place[key]
         return None
 
+    def _single(self, name: str, kind: str) -> Any:
+        """The value of a field that has one: neither a list nor an object, nor a field sent twice."""
+        value = self.raw(name)
+        if isinstance(value, list | dict):
+            raise refused(name, f"has to be {kind}, and one alone")
+        return value
+
     def text(self, name: str) -> str:
         """A field's text, trimmed; the default where it is absent or blank."""
-        value = self.raw(name)
+        value = self._single(name, "text")
+        if isinstance(value, bool):
+            raise refused(name, "has to be text")
         words = "" if value is None else str(value).strip()
         return words or str(BY_NAME[name].default or "")
 
     def truth(self, name: str) -> bool:
-        """Whether a field says yes."""
-        value = self.raw(name)
+        """Whether a field says yes; a word that says neither counts as no, with a note."""
+        value = self._single(name, "true or false")
         if value is None or value == "":
             return bool(BY_NAME[name].default)
-        return value if isinstance(value, bool) else str(value).strip().lower() in TRUE
+        if isinstance(value, bool | int | float):
+            return bool(value)
+        word = str(value).strip().lower()
+        if word not in TRUE and word not in FALSE:
+            self.say(f"{name}: {word[:40]!r} is neither true nor false, so it was taken as false")
+        return word in TRUE
 
     def number(self, name: str) -> float | None:
         """A field's number; what is none counts as absent, with a note."""
-        value = self.raw(name)
-        if value is None or isinstance(value, bool) or not str(value).strip():
+        value = self._single(name, "a number")
+        if value is None or (isinstance(value, str) and not value.strip()):
             return None
         try:
-            found = float(str(value).strip())
+            found = math.nan if isinstance(value, bool) else float(str(value).strip())
         except ValueError:
             found = math.nan
         if math.isfinite(found):
             return found
-        self.notes.append(f"{name}: {str(value)[:40]!r} is no number, so it was left out")
+        self.say(f"{name}: {str(value)[:40]!r} is no number, so it was left out")
         return None
 
     def whole(self, name: str) -> int | None:
@@ -184,20 +231,26 @@ class Given:
         found = self.number(name)
         if found is None or found == int(found):
             return None if found is None else int(found)
-        self.notes.append(f"{name}: {found:g} is no whole number, so it was left out")
+        self.say(f"{name}: {found:g} is no whole number, so it was left out")
         return None
 
     def unknown(self) -> list[str]:
         """Names in the body that are no fields of this API; ACE-Step's server does not read them either."""
-        known = {name for item in FIELDS for name in item.names} | OTHERS
-        return sorted(name for name in self.body if name not in known)[:20]
+        known = {name for item in FIELDS for name in item.names}
+        inner = {name for place in (self._param, self._metas) for name in place} - known - UNREAD
+        return sorted({name for name in self.body if name not in known | OTHERS} | inner)[:20]
 
 
-def as_object(value: Any) -> Mapping[str, Any]:
-    """An object, or the object that a text is in JSON; anything else is empty."""
+def as_object(value: Any) -> Mapping[str, Any] | None:
+    """An object, or the object that a text is in JSON; None for anything else."""
     if isinstance(value, str):
         try:
             value = json.loads(value)
-        except ValueError:
-            return {}
-    return value if isinstance(value, dict) else {}
+        except (ValueError, RecursionError):
+            return None
+    return value if isinstance(value, dict) else None
+
+
+def refused(field: str, why: str) -> Problem:
+    """The refusal of one field by its name."""
+    return Problem(INVALID, f"{field} {why}.", errors=[{"field": field, "detail": why}])

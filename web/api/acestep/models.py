@@ -16,6 +16,7 @@ from web.api.acestep import body, support
 from web.api.acestep.answers import Route, Wrapped, body_of, declined, wrapped
 from web.api.jobs import answer
 from web.request.auth import identify
+from web.request.problems import NOT_FOUND, Problem
 from web.request.state import AppState, app_state
 
 router = APIRouter(tags=["ACE-Step's own API"], route_class=Route)
@@ -169,3 +170,12 @@ def health(state: AppState, *, ready: bool) -> dict[str, Any]:
         "loaded_model": known["default_model"],
         "loaded_lm_model": None,
     }
+
+
+@router.api_route("/v1/dataset/{what:path}", methods=["GET", "POST", "PUT"], include_in_schema=False)
+@router.api_route("/v1/training/{what:path}", methods=["GET", "POST", "PUT"], include_in_schema=False)
+async def training() -> Response:
+    """Refuse what ACE-Step's server trains with."""
+    raise Problem(
+        NOT_FOUND, "Nothing is trained here; train elsewhere, and choose the adapter by /v1/lora/load."
+    )

@@ -17,9 +17,9 @@ from web.api import views
 from web.api.accept import accept, capabilities_of
 from web.api.acestep import adapters, body, support
 from web.api.acestep.answers import Route, Wrapped, body_of, wrapped
-from web.api.acestep.fields import Given
+from web.api.acestep.fields import Given, refused
 from web.api.acestep.results import result
-from web.api.acestep.translate import honoured, refused, translate
+from web.api.acestep.translate import honoured, translate
 from web.api.output import require_link, send
 from web.request.auth import gets_links
 from web.request.problems import BAD_REQUEST, NOT_FOUND, Problem
@@ -70,7 +70,7 @@ def _model(given: Given, state: AppState) -> str:
 async def query_result(request: Request) -> Response:
     """How tasks stand: status 0 is waiting or running, 1 finished, 2 failed."""
     given = await body.read(request)
-    state, ids = app_state(request), _ids(given.body.get("task_id_list", given.body.get("task_ids", [])))
+    state, ids = app_state(request), _ids(_listed(given))
     known = [task_id for task_id in ids if JOB_ID.fullmatch(task_id)]
     looks = await asyncio.gather(*(state.looks.ask(task_id) for task_id in known))
     jobs = {look.job.id: look.job for look in looks if look}
@@ -81,6 +81,15 @@ async def query_result(request: Request) -> Response:
         linked = job is not None and await gets_links(request, job)
         results.append(result(task_id, job, state.links.to if linked else views.no_link, name))
     return wrapped(results)
+
+
+def _listed(given: Given) -> Any:
+    """The ids that a client asks about; a body that names none, but something else, has misspelt them."""
+    if not given.body.keys() - {"ai_token"}:
+        return []
+    if "task_id_list" not in given.body and "task_ids" not in given.body:
+        raise refused("task_id_list", "is missing; name the ids that /release_task gave")
+    return given.body.get("task_id_list", given.body.get("task_ids"))
 
 
 def _ids(listed: Any) -> list[str]:

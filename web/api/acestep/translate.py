@@ -9,9 +9,10 @@ from typing import Any, Final, get_args
 from pydantic import ValidationError
 
 from tasks.engines.capabilities import Capabilities
-from tasks.jobs import PROMPT_MIN, SEED_MAX, UPLOAD_ID, VARIATIONS_MAX, AudioFormat, JobRequest, TaskType
+from tasks.jobs import PROMPT_MIN, UPLOAD_ID, VARIATIONS_MAX, AudioFormat, JobRequest, TaskType
 from web.api.acestep import samples
-from web.api.acestep.fields import BY_NAME, Given
+from web.api.acestep.fields import BY_NAME, Given, refused
+from web.api.acestep.seeds import seeds_of
 from web.request import words
 from web.request.problems import INVALID, Problem
 
@@ -20,6 +21,13 @@ METRES: Final = {"2": "2/4", "3": "3/4", "4": "4/4", "6": "6/8"}
 SHORT_KEY: Final = re.compile(r"^([A-G][#b♯♭]?)(m?)$")
 BLANK: Final = frozenset({"", "n/a", "none", "null", "auto", "unknown"})
 WINDOWED: Final = frozenset({"repaint", "lego"})
+WINDOW: Final = ("repainting_start", "repainting_end", "repaint_mode", "repaint_strength", "chunk_mask_mode")
+ONLY_FOR: Final[tuple[tuple[tuple[str, ...], frozenset[str]], ...]] = (
+    (WINDOW, WINDOWED),
+    (("track_name",), frozenset({"extract", "lego"})),
+    (("track_classes",), frozenset({"complete"})),
+)
+"""Fields that only some tasks read; to the others they say nothing."""
 CODES: Final = re.compile(r"^\s*\d+(\s*,\s*\d+)*\s*$")
 UNCHOSEN: Final = {"steps": 8, "guidance_scale": 7.0, "shift": 3.0, "vocal_language": "en"}
 """What their clients send where nobody chose anything; left out where the engine here has no such field."""
@@ -58,21 +66,17 @@ def translate(given: Given, *, tasks: Collection[str] = get_args(TaskType)) -> J
         raise refused("task_type", f"{task[:40]!r} is not done here; these are: {', '.join(sorted(tasks))}")
     _refuse_what_is_not_done(given, task)
     ours: dict[str, Any] = {"task_type": task, "variations": _batch(given)}
-    ours |= _words(given) | _music(given) | _seeds(given, ours["variations"])
+    said, kept = _words(given)
+    ours |= said | _music(given, kept) | seeds_of(given, ours["variations"])
     ours |= _codes(given) | _guidance(given) | _window(given, task) | _tracks(given, task)
     ours |= _audio(given, task, coded="audio_codes" in ours)
     if ours["timesteps"]:  # they stand in place of both
         ours |= {name: None for name in ("steps", "shift") if ours[name] == UNCHOSEN[name]}
-    _note_what_has_no_effect(given)
+    _note_what_has_no_effect(given, task)
     try:
         return JobRequest.model_validate({name: value for name, value in ours.items() if value is not None})
     except ValidationError as error:
         raise _in_their_words(error) from error
-
-
-def refused(field: str, why: str) -> Problem:
-    """The refusal of one field by its name."""
-    return Problem(INVALID, f"{field} {why}.", errors=[{"field": field, "detail": why}])
 
 
 def _in_their_words(error: ValidationError) -> Problem:
@@ -103,21 +107,27 @@ def _is_own_instruction(text: str, task: str, given: Given) -> bool:
     return text.rstrip(": ").lower() in told
 
 
-def _words(given: Given) -> dict[str, Any]:
-    """Prompt and lyrics; where the language model should have written them, what stands in for it."""
+def _words(given: Given) -> tuple[dict[str, Any], samples.Example | None]:
+    """Prompt and lyrics; where the language model should have written them, what stands in for it.
+
+    Returns:
+        Them, and the kept example that they are of, if they are.
+    """
     prompt, lyrics, query = given.text("prompt"), given.text("lyrics"), given.text("sample_query")
-    sample = given.truth("sample_mode") or bool(query)
-    if sample and query:
-        given.notes.append("sample_query: the language model is not here, so the query itself is the prompt")
+    kept = None
+    if query:
+        given.say("sample_query: the language model is not here, so the query itself is the prompt")
         prompt = query
-    elif sample:
+    elif given.truth("sample_mode") and prompt:
+        given.say("sample_mode: the language model is not here, so the prompt was taken as it is")
+    elif given.truth("sample_mode"):
+        given.say("sample_mode: the language model is not here, so a kept example was taken")
         kept = samples.draw()
-        given.notes.append("sample_mode: the language model is not here, so a kept example was taken")
-        return {"prompt": kept.caption, "lyrics": lyrics or kept.lyrics}
+        prompt, lyrics = kept.caption, lyrics or kept.lyrics
     for name in ("thinking", "use_format"):
         if given.truth(name):
-            given.notes.append(f"{name}: the language model is not here, so it was left aside")
-    return {"prompt": _long_enough(prompt, lyrics, given), "lyrics": lyrics}
+            given.say(f"{name}: the language model is not here, so it was left aside")
+    return {"prompt": _long_enough(prompt, lyrics, given), "lyrics": lyrics}, kept
 
 
 def _long_enough(prompt: str, lyrics: str, given: Given) -> str:
@@ -125,21 +135,24 @@ def _long_enough(prompt: str, lyrics: str, given: Given) -> str:
     if len(prompt) >= PROMPT_MIN or not (prompt or lyrics):
         return prompt
     longer = f"{prompt} music" if prompt else "a song"
-    given.notes.append(f"prompt: {longer!r} was taken, since it has to have {PROMPT_MIN} characters")
+    given.say(f"prompt: {longer!r} was taken, since it has to have {PROMPT_MIN} characters")
     return longer
 
 
-def _music(given: Given) -> dict[str, Any]:
+def _music(given: Given, kept: samples.Example | None) -> dict[str, Any]:
+    """What the music is like; what nobody said is the kept example's, where there is one."""
     seconds = given.number("audio_duration")
+    if kept and (seconds is None or seconds <= 0):
+        seconds = float(kept.seconds)
     if seconds is None or seconds <= 0:
-        given.notes.append(f"audio_duration: {AUTO_SECONDS:g} s, as nobody said how long")
+        given.say(f"audio_duration: {AUTO_SECONDS:g} s, as nobody said how long")
         seconds = AUTO_SECONDS
     language = given.text("vocal_language").lower()
     return {
         "duration": seconds,
-        "bpm": given.whole("bpm") or None,
-        "key_scale": _key(given.text("key_scale")),
-        "time_signature": _metre(given.text("time_signature")),
+        "bpm": given.whole("bpm") or (kept.bpm if kept else None),
+        "key_scale": _key(given.text("key_scale") or (kept.key_scale if kept else "")),
+        "time_signature": _metre(given.text("time_signature") or (kept.metre if kept else "")),
         "vocal_language": None if language in BLANK else language,
         "steps": given.whole("inference_steps"),
         "guidance_scale": given.number("guidance_scale"),
@@ -172,30 +185,8 @@ def _batch(given: Given) -> int:
         return int(BY_NAME["batch_size"].default)
     taken = min(max(1, asked), VARIATIONS_MAX)
     if taken != asked:
-        given.notes.append(
-            f"batch_size: {taken} were taken, since 1 to {VARIATIONS_MAX} songs are made at once"
-        )
+        given.say(f"batch_size: {taken} were taken, since 1 to {VARIATIONS_MAX} songs are made at once")
     return taken
-
-
-def _seeds(given: Given, batch: int) -> dict[str, Any]:
-    """A seed, or one for each song. They count only where the client says that they shall."""
-    if given.truth("use_random_seed"):
-        return {}
-    raw = given.raw("seed")
-    parts = raw if isinstance(raw, list) else str("" if raw is None else raw).split(",")
-    seeds = [seed for part in parts if (seed := _seed(str(part))) is not None][:batch]
-    if not seeds:
-        return {}
-    return {"seed": seeds[0]} if len(seeds) == 1 else {"seeds": seeds, "variations": len(seeds)}
-
-
-def _seed(text: str) -> int | None:
-    try:
-        found = int(float(text))
-    except (ValueError, OverflowError):
-        return None
-    return found if 0 <= found <= SEED_MAX else None
 
 
 def _chosen(given: Given, name: str) -> float | None:
@@ -221,7 +212,8 @@ def _guidance(given: Given) -> dict[str, Any]:
 
 
 def _codes(given: Given) -> dict[str, Any]:
-    text = given.text("audio_code_string")
+    raw = given.raw("audio_code_string")
+    text = ",".join(map(str, raw)) if isinstance(raw, list) else given.text("audio_code_string")
     if not text:
         return {}
     return {"audio_codes": [int(code) for code in text.split(",")] if CODES.match(text) else text}
@@ -232,14 +224,17 @@ def _audio(given: Given, task: str, *, coded: bool) -> dict[str, Any]:
     found: dict[str, Any] = dict(given.files)
     for name, ours in (("src_audio_path", "source_audio"), ("reference_audio_path", "reference_audio")):
         path = given.text(name)
-        if not path or ours in found:
+        if not path:
+            continue
+        if ours in found:
+            given.say(f"{name}: the file that came along counts")
             continue
         if not re.match(UPLOAD_ID, path):
             raise refused(name, "names a file; send the audio as multipart, or an id of POST /v1/uploads")
         found[ours] = path
     if (task == "text2music" or coded) and found.pop("source_audio", None):
         why = "the codes take its place" if coded else "text2music starts from nothing"
-        given.notes.append(f"src_audio: {why}, so it has no effect")
+        given.say(f"src_audio: {why}, so it has no effect")
     if task != "text2music" and "source_audio" not in found and not coded:
         raise refused("src_audio", f"is missing; {task} works on audio: send it as multipart")
     return found
@@ -287,6 +282,22 @@ def _classes(given: Given) -> list[str]:
     return [part for item in parts if (part := str(item).strip(" []'\"").lower())]
 
 
-def _note_what_has_no_effect(given: Given) -> None:
-    if names := given.unknown():
-        given.notes.append(f"{', '.join(names)}: no fields of this API, so they have no effect")
+def _note_what_has_no_effect(given: Given, task: str) -> None:
+    for names, tasks in ONLY_FOR:
+        for name in names:
+            if task not in tasks and _means_something(given, name):
+                given.say(f"{name}: it has no effect on {task}")
+    if unknown := given.unknown():
+        given.say(f"{', '.join(unknown)}: no fields of this API, so they have no effect")
+
+
+def _means_something(given: Given, name: str) -> bool:
+    """Whether a field says another thing than what is done anyway: clients send all that they know."""
+    raw, default = given.raw(name), BY_NAME[name].default
+    said = "" if raw is None else str(raw).strip().lower()
+    if said in BLANK or said in {"[]", str(default).lower()}:
+        return False
+    try:
+        return float(said) > 0 and float(said) != default
+    except ValueError:
+        return True
