@@ -89,9 +89,8 @@ class Host:
         self._report()  # one that is cordoned takes nothing, not even at first
         self._beats = [
             Every(HEARTBEAT, self.heartbeat, "heartbeat"),
-            Every(
-                HEARTBEAT, self._measure_room, "room"
-            ),  # apart: a hung NAS must not look like a dead worker
+            # apart: a hung NAS must not look like a dead worker
+            Every(HEARTBEAT, self._check_storage, "room"),
             Every(1.0, self._unload_when_idle, "idle"),
             Every(LEDGER_LOOK, self._look_at_ledger, "ledger"),
             Every(STORAGE_LOOK, self._try_storage_again, "storage"),
@@ -243,6 +242,11 @@ class Host:
     def _try_storage_again(self) -> None:
         if self.admission.storage_fails:
             self._look_after_storage(self.storage.prepare, self.storage.check)
+
+    def _check_storage(self) -> None:
+        """Whether the NAS is there and how full it is, before a song finds out."""
+        if not self.admission.storage_fails:
+            self._look_after_storage(self.storage.check)
 
     def _measure_room(self) -> None:
         """How full the NAS is, for the next heartbeats; they say nothing of it while it does not answer."""

@@ -83,6 +83,8 @@ class HostPart(Part):
     def send(self, number: int) -> None:
         if self.process.poll() is None:
             os.kill(self.pid, number)
+            if number == signal.SIGCONT:  # nsenter stops itself with its child, and would never see it end
+                self.process.send_signal(number)
 
     def kill(self) -> None:
         """SIGKILL."""

@@ -109,7 +109,12 @@ FAULTS = (
     Fault("worker without broker", hosts.cut_worker_from_broker, (Control("any_claim"),), HOSTS),
     Fault("web without ledger", hosts.cut_web_from_ledger, (Control("early_answer"),), HOSTS),
     Fault("gateway without web", hosts.cut_gateway_from_web, (Control("no_second_node"),), HOSTS),
-    Fault("host cut amid a transaction", hosts.silence_amid_a_transaction, (Control("no_bounds"),), HOSTS),
+    Fault(
+        "host cut amid a transaction",
+        hosts.silence_amid_a_transaction,
+        (Control("hot_row", ("no_bounds",)),),
+        HOSTS,
+    ),
     Fault("PgBouncer killed", hosts.kill_pooler, (Control("early_answer"),), Stage(hosts="pooled")),
     Fault("one RabbitMQ of two", hosts.kill_a_broker_of_two, (Control("no_resend"),), Stage(hosts="doubled")),
     Fault("PostgreSQL fail-over", hosts.fail_over, (Control("one_database"),), Stage(hosts="doubled")),

@@ -4,19 +4,24 @@ from __future__ import annotations
 
 import contextlib
 import random
+import sys
+import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import httpx
+from pydantic import SecretStr
 
+from tasks import cluster as cluster_view
 from tasks.ledger import Ledger, LedgerUnavailable
+from tasks.queue.control import answering
 from tasks.settings import Settings
 from tests.cluster.cluster import Cluster
 from tests.cluster.network import Host, network
 from tests.cluster.servers import PgbouncerOn, PostgresqlOn, RabbitmqOn
-from tests.faults.scene import Scene
+from tests.faults.scene import Asked, Scene
 from tests.faults.stage import Ground, Stage
 from tests.servers.workers import ROOT, System, eventually
 
@@ -38,6 +43,7 @@ class HostsScene(Scene):
     pooler: PgbouncerOn | None = None
     door: str = "gateway1"  # the host that people ask
     refused: int = 0  # their requests that were not taken
+    longest: float = 0.0  # seconds until one was, however often it had to be sent
 
     @property
     def names(self) -> Sequence[str]:
@@ -84,6 +90,25 @@ class HostsScene(Scene):
 
     def was_refused(self) -> None:
         self.refused += 1
+
+    def _submit(self, *words: Any) -> Asked:
+        began = time.monotonic()
+        asked = super()._submit(*words)
+        self.longest = max(self.longest, time.monotonic() - began)
+        return asked
+
+    def tell(self, what: str) -> None:
+        """Print what people and tools have seen so far of a fault (`--loud`)."""
+        seen = cluster_view.look(self.system.ledger, self._answering)
+        said = "; ".join(seen.troubles) or "nothing"
+        people = f"{self.refused} POSTs not taken, the longest {self.longest:.1f} s until taken"
+        sys.stdout.write(f"seen | {what} | {people} | tools: {said} | broker: {seen.broker}\n")
+        sys.stdout.flush()
+        self.refused, self.longest = 0, 0.0
+
+    def _answering(self, workers: Sequence[str]) -> frozenset[str]:
+        broker = f"amqp://tutti:of-the-broker@{self.brokers[0].host.address}//"
+        return answering(self.system.settings.model_copy(update={"broker_url": SecretStr(broker)}), workers)
 
     def logs(self) -> Iterator[Path]:
         yield from self.cluster.logs()

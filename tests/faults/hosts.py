@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import signal
 import time
 from collections.abc import Callable, Iterator, Sequence
 
 import httpx
-import psutil
 import psycopg
 from kombu import Connection
 
@@ -88,6 +88,7 @@ def _go_on(made: HostsScene, *, all_taken: bool = False, by: str = "gateway1") -
     made.expect(not all_taken or made.refused == refused, f"{made.refused - refused} POSTs were not taken")
     done = _within(MEANWHILE, lambda: _all_final(made, asked))
     took = time.monotonic() - began
+    made.tell(f"asked for and made within {took:.1f} s of the cut")
     made.expect(done, f"what others were asked for meanwhile was not done within {took:.0f} s")
     time.sleep(max(0.0, CUT - took))
     return asked
@@ -113,7 +114,8 @@ def _catch(made: HostsScene, name: str) -> list[Asked]:
 
     The part is stopped first, for that is quicker than to cut it off, and let go on when it is cut off.
     """
-    host, pid = made.host(name), made.cluster.parts[name].pid
+    host, part = made.host(name), made.cluster.parts[name]
+    pid = part.pid
     asked: list[Asked] = []
     deadline = time.monotonic() + CAUGHT
     with _sessions(made) as look:
@@ -123,13 +125,13 @@ def _catch(made: HostsScene, name: str) -> list[Asked]:
             while time.monotonic() < until:
                 if not look(host):
                     continue
-                os_stop(pid)
+                os.kill(pid, signal.SIGSTOP)
                 time.sleep(0.005)
                 if look(host):  # it stands still in the middle
                     host.cut()
-                    os_go_on(pid)
+                    part.send(signal.SIGCONT)
                     return asked
-                os_go_on(pid)
+                part.send(signal.SIGCONT)
     made.expect(False, f"{name} was not caught amid a transaction")
     host.cut()
     return asked
@@ -152,16 +154,6 @@ def _sessions(made: HostsScene) -> Iterator[Callable[[Host], bool]]:
 
 IDLE = """SELECT count(*) FROM pg_stat_activity
 WHERE client_addr = %s::inet AND state = 'idle in transaction' AND backend_xid IS NOT NULL"""
-
-
-def os_stop(pid: int) -> None:
-    """SIGSTOP."""
-    psutil.Process(pid).send_signal(signal.SIGSTOP)
-
-
-def os_go_on(pid: int) -> None:
-    """SIGCONT."""
-    psutil.Process(pid).send_signal(signal.SIGCONT)
 
 
 def _fleet(scene: Scene) -> HostsScene:
@@ -199,7 +191,9 @@ def kill_pooler(scene: Scene) -> list[Asked]:
     made.pooler.kill()
     made.soon()
     made.pooler.start()
-    return asked + made.submit(JOBS)
+    asked += made.submit(JOBS)
+    made.tell("PgBouncer is back")
+    return asked
 
 
 def kill_a_broker_of_two(scene: Scene) -> list[Asked]:
@@ -211,6 +205,7 @@ def kill_a_broker_of_two(scene: Scene) -> list[Asked]:
     victim.host.power_off()
     asked += made.submit(2 * JOBS)
     time.sleep(made.dice.uniform(CUT / 2, CUT))
+    made.tell(f"{victim.host.name} is without power")
     made.power_on(victim.host)
     victim.start()
     return asked
@@ -226,6 +221,7 @@ def fail_over(scene: Scene) -> list[Asked]:
     made.soon(3.0)
     standby.promote()
     asked += made.submit(JOBS)
+    made.tell("failed over")
     made.power_on(lost.host)
     lost.follow(standby)
     made.databases = [standby, lost]

@@ -18,8 +18,9 @@ from tasks.ledger.dispatch import expiry
 from tasks.ledger.dispatch.dispatch import Dispatch
 from tasks.ledger.lifecycle import give_back
 from tasks.ledger.sql import clock, database, sessions
+from tasks.ledger.sql.schema import leases as leases_table
 from tasks.ledger.sql.schema import live, outbox
-from tasks.ledger.sql.statements import given_on
+from tasks.ledger.sql.statements import given_on, insert
 from tasks.ledger.sql.transaction import Transaction
 from tasks.ledger.sql.writer import Writer
 from tasks.ledger.submissions import accept
@@ -118,6 +119,21 @@ def no_bounds() -> None:
 
     for bounds in (sessions.BOUNDS, sessions.LINE):
         bounds.update(dict.fromkeys(bounds, "0"))
+
+
+def hot_row() -> None:
+    """Every transaction of every host writes the same row."""
+    apply = Writer._apply
+    row = {"name": "hot", "holder": "everybody", "until": 0.0}
+
+    def first(self, transaction, batch):
+        statement = insert(transaction.connection, leases_table).values(row)
+        added = {"until": leases_table.c.until + 1}
+        statement = statement.on_conflict_do_update(index_elements=["name"], set_=added)
+        transaction.connection.execute(statement)
+        return apply(self, transaction, batch)
+
+    Writer._apply = first
 
 
 def one_database() -> None:

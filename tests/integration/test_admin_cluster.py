@@ -62,7 +62,11 @@ def test_what_is_empty_is_shown_as_0_and_goes_on_being_shown(tmp_path: Path) -> 
         assert len(gauges(text, "tutti_parts")) == sum(len(STATES[kind]) for kind in STATES) - len(workers)
 
         job = await web.submit()
-        (queue,) = [name for name, depth in gauges(await metrics(web), "tutti_queue_depth").items() if depth]
+        waiting: list[str] = []
+        while not waiting:  # the picture of the queues is a second old at most
+            depths = gauges(await metrics(web), "tutti_queue_depth")
+            waiting = [name for name, depth in depths.items() if depth]
+        (queue,) = waiting
         assert (await web.client.post(f"/v1/jobs/{job}/cancel")).status_code == 200
         while gauges(await metrics(web), "tutti_queue_depth").get(queue) != 0.0:
             await asyncio.sleep(0.1)  # the picture of the queues is a second old at most

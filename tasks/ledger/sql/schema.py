@@ -263,10 +263,7 @@ parts = Table(  # what every process of a cluster says of itself
     "parts",
     metadata,
     Column("id", Text, primary_key=True),  # a worker's name, or kind, machine and process id
-    Column("kind", Text, nullable=False),
-    Column("node", Text, nullable=False),
-    Column("version", Text, nullable=False),
-    Column("state", Text, nullable=False),
+    *(Column(name, Text, nullable=False) for name in ("kind", "node", "version", "state")),
     Column("reason", Text),
     Column("facts", Text, nullable=False),  # JSON
     Column("seen_at", Double, nullable=False),
