@@ -1,6 +1,6 @@
 # `make help` lists what there is to do.
 .DEFAULT_GOAL := help
-.PHONY: help run test unit pythons check format bench faults audit fuzz release lock clean
+.PHONY: help run test unit pythons check format bench faults cluster audit fuzz release lock clean
 BIN := .venv/bin
 WORKERS ?= 2
 
@@ -42,6 +42,10 @@ bench:  ## every figure that the README states
 faults:  ## the fault runs: real kills, at least 20 times each
 	@compose/install.sh test
 	$(BIN)/python -m tests.faults
+
+cluster:  ## eleven hosts on this machine, as docs/operating.md builds them (make cluster ARGS="--minutes 10")
+	@compose/install.sh test
+	@exec $(BIN)/python -m tests.cluster $(ARGS)
 
 audit:  ## vulnerabilities, calls, nginx, file modes (make audit ADVISORIES=osv.json without a network)
 	@compose/install.sh test

@@ -24,7 +24,7 @@ from bench.full_size import pipeline
 from bench.gpu_drive import MIX, PROMPT, Driver, alone, arriving, continuous, lockstep, rate, song, words
 from bench.gpu_floors import Rates, ceilings, decoder_bytes, decoder_flops, network_seconds, weight_bytes
 from tasks.engines.acestep import AceStepEngine, Options
-from tasks.engines.acestep.checkpoint.model import Model, adopt
+from tasks.engines.acestep.checkpoint.model import DeviceModel, adopt
 from tasks.engines.engine import Song
 
 STARTED = time.perf_counter()
@@ -36,7 +36,7 @@ def say(text: str) -> None:
 
 
 def start(precision: str, compiled: Path) -> AceStepEngine:
-    def read(_: Options) -> Model:
+    def read(_: Options) -> DeviceModel:
         return adopt(pipeline(), fp8=precision == "fp8")
 
     engine = AceStepEngine(Options(model="random", compiled_code=compiled), read=read)

@@ -32,6 +32,7 @@ from compose.commands import (
     status,
     webhooks,
 )
+from compose.machine.terminal import settle
 from tasks.settings import environment
 from tasks.settings.checked import complaints
 from tasks.settings.sources import WrongSettings
@@ -90,6 +91,7 @@ def _options(
 def main() -> None:
     """Run one command; what goes wrong at a start is named in one line rather than traced."""
     environment.clean(COMPLETION)
+    settle()
     try:
         app(prog_name="tutti")  # however it was started: completion and help name what people type
     except (ValidationError, WrongSettings) as error:

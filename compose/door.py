@@ -14,8 +14,6 @@ HARMLESS = (
     "PYTHONUNBUFFERED",
     "PYTHONDONTWRITEBYTECODE",
     "PYTHONPYCACHEPREFIX",
-    "PYTHONUTF8",
-    "PYTHONIOENCODING",
     "PYTHONFAULTHANDLER",
 )
 
@@ -28,8 +26,9 @@ def enter() -> None:
     environment = {
         name: value for name, value in os.environ.items() if not name.startswith("PYTHON") or name in kept
     }
-    words = ["-P", "-s", "-X", CLEAN, "-m", "compose.cli", *sys.argv[1:]]
-    sys.stdout.flush()
+    words = ["-P", "-s", "-X", "utf8", "-X", CLEAN, "-m", "compose.cli", *sys.argv[1:]]
+    if sys.stdout:  # None where it is closed
+        sys.stdout.flush()
     os.execve(sys.executable, [sys.executable, *words], environment)  # noqa: S606 - ourselves
 
 

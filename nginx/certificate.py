@@ -39,10 +39,10 @@ class Reminder:
             self._next = at + ASK_AGAIN
             log.warning("certificate.unknown", message=f"nginx shows no certificate: {error}")
             return
-        tell((ends - time.time()) / 86_400)
+        log_days_left((ends - time.time()) / 86_400)
 
 
-def tell(days: float) -> None:
+def log_days_left(days: float) -> None:
     """Leave the line."""
     say = log.warning if days < SOON else log.info
     message = f"the TLS certificate ends in {days:.1f} days" if days >= 0 else "the TLS certificate has ended"

@@ -8,15 +8,15 @@ import time
 from collections.abc import Callable
 
 from nginx.certificate import Reminder
-from nginx.node import Backends, WebNode, parse_nodes
+from nginx.node import Backends, Upstream, parse_nodes
 from nginx.process import GatewayError, Nginx, available
 from nginx.render import render
 from observability.logging import configure, get_logger, warn_of_loss
-from observability.rotation import Bounds, rotate
+from observability.rotation import RotationLimits, rotate
 from tasks.security.folders import claim
 from tasks.settings import Settings
 
-__all__ = ["GatewayError", "Watch", "available", "run"]
+__all__ = ["GatewayError", "ReloadPolicy", "available", "run"]
 
 TICK = 1.0
 SETTLE = 0.5
@@ -29,10 +29,10 @@ LOGS = ("nginx.jsonl", "nginx-error.log")
 def own_node(settings: Settings) -> Backends:
     """Return the nodes that the settings name, else this machine's."""
     nodes = parse_nodes(settings.web_nodes)
-    return Backends(nodes or (WebNode(f"unix:{settings.run_path / 'web.sock'}"),))
+    return Backends(nodes or (Upstream(f"unix:{settings.run_path / 'web.sock'}"),))
 
 
-class Watch:
+class ReloadPolicy:
     """Decides when a change of the backends is worth a reload: once it has settled, and not too often.
 
     Args:
@@ -84,7 +84,7 @@ class Gateway:
             render(self._settings, backends, self._machine, secret=self._secret, token=self._token)
         )
 
-    def look(self, last: Backends) -> Backends:
+    def ask(self, last: Backends) -> Backends:
         """Ask for the backends now; keep the last ones known while nobody can tell."""
         try:
             return self._backends()
@@ -104,10 +104,10 @@ class Gateway:
         rest: float,
     ) -> int:
         """Run until told to end, or until nginx ends by itself."""
-        first = self.look(own_node(self._settings))
+        first = self.ask(own_node(self._settings))
         self.write(first)
         self._nginx.start()
-        watch, reminder = Watch(first, settle=settle, rest=rest), Reminder(self._settings)
+        policy, reminder = ReloadPolicy(first, settle=settle, rest=rest), Reminder(self._settings)
         while self._nginx.exit_code is None:
             match _next(signals, tick):
                 case signal.SIGTERM | signal.SIGINT | signal.SIGQUIT:
@@ -115,12 +115,12 @@ class Gateway:
                 case signal.SIGUSR1:
                     self._nginx.reopen_logs()
                 case signal.SIGHUP:
-                    watch.serving = self.look(watch.serving)
-                    self._renew(watch.serving)
+                    policy.serving = self.ask(policy.serving)
+                    self._renew(policy.serving)
             self._rotate()
             reminder.due(time.monotonic())
-            if follow and watch.due(self.look(watch.serving), time.monotonic()):
-                self._renew(watch.serving)
+            if follow and policy.due(self.ask(policy.serving), time.monotonic()):
+                self._renew(policy.serving)
         return self._nginx.exit_code
 
     def _renew(self, backends: Backends) -> None:
@@ -134,7 +134,9 @@ class Gateway:
 
     def _rotate(self) -> None:
         """Rename log files that have grown; nginx writes on into new ones."""
-        renamed = [rotate(self._settings.log_path / name, Bounds(), on_loss=warn_of_loss) for name in LOGS]
+        renamed = [
+            rotate(self._settings.log_path / name, RotationLimits(), on_loss=warn_of_loss) for name in LOGS
+        ]
         if any(renamed):
             self._nginx.reopen_logs()
 

@@ -9,7 +9,7 @@ ADDRESS = re.compile(r"^(?:unix:/[^\x00-\x1f$]+|\[[0-9a-fA-F:]+\]:\d{1,5}|[A-Za-
 
 
 @dataclass(frozen=True, order=True)
-class WebNode:
+class Upstream:
     """One web process that answers requests.
 
     Attributes:
@@ -31,7 +31,7 @@ class WebNode:
 
 
 @dataclass(frozen=True)
-class Canary:
+class CanaryShare:
     """The share of clients that go to the canary lane: `percent` (0 to 100) of them.
 
     Attributes:
@@ -47,17 +47,17 @@ class Canary:
 class Backends:
     """All that may change while the gateway runs; two that are equal give the same configuration."""
 
-    nodes: tuple[WebNode, ...] = field(default=())
-    canary: Canary | None = None
+    nodes: tuple[Upstream, ...] = field(default=())
+    canary: CanaryShare | None = None
 
-    def usable(self) -> tuple[WebNode, ...]:
+    def usable(self) -> tuple[Upstream, ...]:
         """List the nodes with their health; if all are unwell, all are asked rather than none."""
         if any(node.healthy for node in self.nodes):
             return self.nodes
-        return tuple(WebNode(node.address, node.weight, node.backup) for node in self.nodes)
+        return tuple(Upstream(node.address, node.weight, node.backup) for node in self.nodes)
 
 
-def parse_nodes(text: str) -> tuple[WebNode, ...]:
+def parse_nodes(text: str) -> tuple[Upstream, ...]:
     """Read TUTTI_WEB_NODES: `10.0.0.5:8001 weight=2, 10.0.0.6:8001 backup`.
 
     Raises:
@@ -67,7 +67,7 @@ def parse_nodes(text: str) -> tuple[WebNode, ...]:
     return tuple(_parse_node(entry.split()) for entry in text.split(",") if entry.strip())
 
 
-def _parse_node(words: list[str]) -> WebNode:
+def _parse_node(words: list[str]) -> Upstream:
     address, *options = words
     weight, backup = 1, False
     for option in options:
@@ -77,4 +77,4 @@ def _parse_node(words: list[str]) -> WebNode:
             weight = int(match[1])
         else:
             raise ValueError(f"web node {address}: {option!r} is neither 'weight=N' nor 'backup'")
-    return WebNode(address, weight, backup)
+    return Upstream(address, weight, backup)

@@ -17,7 +17,7 @@ from pathlib import Path
 from nginx import account, keycache
 from nginx.account import Account
 from nginx.paths import link, paths
-from nginx.render import Machine
+from nginx.render import HostFacts
 from observability import statefile
 from tasks.settings import Settings
 
@@ -56,11 +56,11 @@ def version(text: str) -> tuple[int, ...]:
     return tuple(int(part) for part in match[1].split(".")) if match else (0,)
 
 
-def machine(program: Path, *, user: Account | None = None, cache: Path | None = None) -> Machine:
+def machine(program: Path, *, user: Account | None = None, cache: Path | None = None) -> HostFacts:
     """Find out what this machine allows, for workers of that account with their answers about keys there."""
     files = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
     limit = 65_536 if files == resource.RLIM_INFINITY else files
-    return Machine(
+    return HostFacts(
         user=user.directive if user else None,
         workers=min(os.cpu_count() or 1, 8),
         connections=max(256, min(16_384, limit // 2)),
@@ -112,7 +112,7 @@ class Nginx:
         """The folder of answers about keys."""
         return self._keys.folder if self._keys else None
 
-    def machine(self) -> Machine:
+    def machine(self) -> HostFacts:
         """What the machine allows this nginx."""
         return machine(self.program, user=self.user, cache=self.cache)
 

@@ -19,6 +19,7 @@ from tasks.settings.listening import authority
 from web.request.http import (
     API_PREFIXES,
     CONTENT_SECURITY_POLICY,
+    DATED_JOB_ID_PATTERN,
     FLOWER_MAX,
     JOB_ID_PATTERN,
     JSON_MAX,
@@ -31,7 +32,7 @@ from web.request.http import (
 
 
 @dataclass(frozen=True)
-class Door:
+class EntryPoint:
     """One address at which jobs enter; the limits hold for its POSTs.
 
     Attributes:
@@ -54,20 +55,20 @@ class Door:
 
 
 DOORS = (
-    Door("= /v1/jobs", "/v1/jobs"),
-    Door("~ ^/v1/jobs/[^/]+/retry$", "/v1/jobs/[^/]+/retry"),
-    Door("= /v1/uploads", "/v1/uploads", uploads=True),
-    Door("= /generate", "/generate", waits=True),
-    Door("= /v1/chat/completions", "/v1/chat/completions", waits=True, large=True),
-    Door("= /release_task", "/release_task", large=True, key_in_body=True),
-    Door("= /songs", "/songs", page=True),
-    Door("~ ^/songs/[^/]+/again$", "/songs/[^/]+/again", page=True),
+    EntryPoint("= /v1/jobs", "/v1/jobs"),
+    EntryPoint("~ ^/v1/jobs/[^/]+/retry$", "/v1/jobs/[^/]+/retry"),
+    EntryPoint("= /v1/uploads", "/v1/uploads", uploads=True),
+    EntryPoint("= /generate", "/generate", waits=True),
+    EntryPoint("= /v1/chat/completions", "/v1/chat/completions", waits=True, large=True),
+    EntryPoint("= /release_task", "/release_task", large=True, key_in_body=True),
+    EntryPoint("= /songs", "/songs", page=True),
+    EntryPoint("~ ^/songs/[^/]+/again$", "/songs/[^/]+/again", page=True),
 )
 UPLOADS_AT_ONCE = 4  # of one address
 
 
 @dataclass(frozen=True)
-class Machine:
+class HostFacts:
     """What the machine allows: facts that the configuration needs and settings do not hold.
 
     Attributes:
@@ -162,7 +163,7 @@ def _environment() -> jinja2.Environment:
 
 
 def render(
-    settings: Settings, backends: Backends, machine: Machine, *, secret: str | None = None, token: str = ""
+    settings: Settings, backends: Backends, machine: HostFacts, *, secret: str | None = None, token: str = ""
 ) -> str:
     """Write the configuration.
 
@@ -205,6 +206,7 @@ def render(
             trusted=networks(settings.trusted_proxies),
             problems=PROBLEMS,
             job_id=JOB_ID_PATTERN,
+            dated_job_id=DATED_JOB_ID_PATTERN,
             media_types=MEDIA_TYPES,
             doors=DOORS,
             key_in_body=sorted(KEY_IN_BODY - {door.pattern for door in DOORS}),
@@ -218,6 +220,7 @@ def render(
             own_name=_bare(listen(settings.own_host, settings.port)),
             csp=CONTENT_SECURITY_POLICY,
             security_headers=SECURITY_HEADERS,
+            quick=min(settings.answer_timeout, settings.upstream_timeout),
             wait_seconds=math.ceil(settings.deadline_seconds) + 120,
         )
     )

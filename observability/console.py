@@ -14,10 +14,10 @@ AGAIN = 60.0  # seconds until the same reason is told once more
 REMEMBERED = 64
 LONGEST = 500  # letters
 
-_told: dict[str, float] = {}
+_written: dict[str, float] = {}
 
 
-def tell(service: str, action: str, fields: Mapping[str, Any]) -> None:
+def write_error(service: str, action: str, fields: Mapping[str, Any]) -> None:
     """Write one line of an error to standard error; the same one once a minute."""
     error = fields.get("error")
     cause = ""
@@ -28,11 +28,11 @@ def tell(service: str, action: str, fields: Mapping[str, Any]) -> None:
         message = message.strip().rpartition("\n")[2]
     text = scrub(" ".join(f"{service}: {action}: {message}{cause}".split()))[:LONGEST]
     now = time.monotonic()
-    if now - _told.get(text, float("-inf")) < AGAIN:
+    if now - _written.get(text, float("-inf")) < AGAIN:
         return
-    if len(_told) >= REMEMBERED:
-        _told.clear()
-    _told[text] = now
+    if len(_written) >= REMEMBERED:
+        _written.clear()
+    _written[text] = now
     with contextlib.suppress(OSError, ValueError, AttributeError):  # a console that has gone
         sys.stderr.write(f"{text}\n")
         sys.stderr.flush()

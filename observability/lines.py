@@ -10,7 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from observability import metrics
-from observability.rotation import Bounds, rotate
+from observability.rotation import RotationLimits, rotate
 from observability.unshipped import Loss
 
 LOOK_SECONDS = 0.5  # how often a writer looks whether its file was renamed or has outgrown its bounds
@@ -31,7 +31,10 @@ class LineFile:
     """
 
     def __init__(
-        self, path: Path, bounds: Bounds | None = None, on_loss: Callable[[Loss], None] = lambda _: None
+        self,
+        path: Path,
+        bounds: RotationLimits | None = None,
+        on_loss: Callable[[Loss], None] = lambda _: None,
     ) -> None:
         self.path = path
         self.bounds = bounds
@@ -46,7 +49,7 @@ class LineFile:
         """Append `line`, which ends with a newline."""
         now = time.monotonic()
         if now >= self._look_at:
-            self._look(now)
+            self._rotate_or_reopen(now)
         try:
             data = b"\n" + line if self._torn else line
             self._torn = os.write(self._file, data) < len(data)
@@ -62,7 +65,7 @@ class LineFile:
                 os.close(self._file)
             self._file, self._inode, self._look_at = -1, 0, 0.0
 
-    def _look(self, now: float) -> None:
+    def _rotate_or_reopen(self, now: float) -> None:
         losses: list[Loss] = []
         with self._lock, contextlib.suppress(OSError):
             self._look_at = now + LOOK_SECONDS

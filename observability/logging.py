@@ -32,7 +32,7 @@ from observability import console, metrics
 from observability.ecs import MESSAGE_MAX, Fields, add_exception, drop_secrets, merge, render
 from observability.lines import LineFile
 from observability.redact import scrub
-from observability.rotation import Bounds
+from observability.rotation import RotationLimits
 from observability.unshipped import Loss
 
 ECS_VERSION = "9.2.0"
@@ -54,10 +54,10 @@ class _Output:
         self.prefix = ""
         self.count = itertools.count()
 
-    def tell(self, level: str, action: str, fields: Fields) -> None:
+    def write_line(self, level: str, action: str, fields: Fields) -> None:
         """Say on the console why something failed, where the lines themselves go to a file."""
         if self.file is not None and LEVELS[level] >= LEVELS["error"]:
-            console.tell(self.fixed["service"]["name"], action, fields)
+            console.write_error(self.fixed["service"]["name"], action, fields)
 
     def msg(self, line: bytes) -> None:
         if self.file is None:
@@ -101,7 +101,7 @@ class EcsLogger(structlog.BoundLoggerBase):
         fields["event"] = {"action": action, **fields.get("event", {})}
         if level == "error":
             fields = add_exception(None, level, fields)
-            _output.tell(level, action, fields)
+            _output.write_line(level, action, fields)
         arguments, _ = self._process_event(level, None, fields)
         self._logger.msg(*arguments)
 
@@ -112,7 +112,7 @@ def configure(
     level: str = "info",
     host: str | None = None,
     *,
-    bounds: Bounds | None = Bounds(),  # noqa: B008 - it is frozen
+    bounds: RotationLimits | None = RotationLimits(),  # noqa: B008 - it is frozen
 ) -> None:
     """Set where this process logs; once, before its first line.
 
@@ -230,7 +230,7 @@ def _foreign_line(logger: Any, _method: str, fields: MutableMapping[str, Any]) -
     line: Any = _foreign(logger, level, fields)
     if level in {"error", "critical"}:
         line = add_exception(logger, level, line)
-        _output.tell(level, str(line["log"]["logger"]), line)
+        _output.write_line(level, str(line["log"]["logger"]), line)
     for step in (_add_context, add_exception, drop_secrets, _add_fixed, render):
         line = step(logger, level, line)
     return cast("bytes", line).decode()

@@ -92,6 +92,9 @@ worker_heartbeat_timestamp_seconds = _of(
     WEB,
     WORKER,
 )
+workers = _of(Gauge("tutti_workers", "Workers, by state, as all of them see it.", ["state"]), WEB)
+worker_slots = _of(Gauge("tutti_worker_slots", "Jobs that the workers can run at once.", ["taken"]), WEB)
+parts = _of(Gauge("tutti_parts", "Other parts, by kind and state.", ["kind", "state"]), WEB)
 storage_free_bytes = _of(Gauge("tutti_storage_free_bytes", "Room left on the NAS."), WEB, WORKER)
 storage_total_bytes = _of(Gauge("tutti_storage_total_bytes", "Size of the NAS."), WEB, WORKER)
 

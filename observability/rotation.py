@@ -24,7 +24,7 @@ DAY = 86_400.0
 
 
 @dataclass(frozen=True, kw_only=True)
-class Bounds:
+class RotationLimits:
     """How large and old a line file may get, and how much of the rotated ones is kept.
 
     Attributes:
@@ -59,7 +59,7 @@ def _first_line_at(file: int) -> float | None:
         return None
 
 
-def is_due(file: int, bounds: Bounds, now: float) -> bool:
+def is_due(file: int, bounds: RotationLimits, now: float) -> bool:
     """Whether the open file has outgrown its bounds."""
     size = os.fstat(file).st_size
     if size >= bounds.bytes:
@@ -69,7 +69,7 @@ def is_due(file: int, bounds: Bounds, now: float) -> bool:
 
 
 def rotate(
-    path: Path, bounds: Bounds, now: float | None = None, *, on_loss: Callable[[Loss], None]
+    path: Path, bounds: RotationLimits, now: float | None = None, *, on_loss: Callable[[Loss], None]
 ) -> Path | None:
     """Rename `path` if it is due, and delete rotated files beyond the bounds.
 
@@ -119,7 +119,7 @@ def _free_name(path: Path, now: float) -> Path:
     return target
 
 
-def prune(path: Path, bounds: Bounds, now: float) -> list[Loss]:
+def prune(path: Path, bounds: RotationLimits, now: float) -> list[Loss]:
     """Delete the rotated files of `path` that are too old or too many, those not shipped last.
 
     Returns:

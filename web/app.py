@@ -17,12 +17,13 @@ from observability.logging import get_logger
 from tasks.ledger import Ledger
 from tasks.queue.names import model_queue
 from tasks.security.keys import Keyring
-from tasks.security.links import Links, gateway_token, key_of
+from tasks.security.links import SongLinks, gateway_token, key_of
 from tasks.security.secret import secret_of
 from tasks.security.signer import Signer
 from tasks.settings import Settings
 from web import pages
 from web.api import (
+    admin,
     convert,
     generate,
     health,
@@ -86,6 +87,7 @@ def create_app(settings: Settings, *, address: str | None = None) -> FastAPI:
         *ACESTEP,
         health.router,
         metrics.router,
+        admin.router,
     ):
         app.include_router(router)
     app.add_route("/output/{name}", output.serve, methods=["GET"], include_in_schema=False)
@@ -147,7 +149,7 @@ def _state(settings: Settings, threads: Executor) -> AppState:
         gate=RateLimiter(settings.rate_limit),
         logins=RateLimiter(settings.login_limit, "Keys may be tried"),
         signer=signer,
-        links=Links(signer.secret, settings.link_seconds if settings.sign_output else None),
+        links=SongLinks(signer.secret, settings.link_seconds if settings.sign_output else None),
         proxies=_proxies(settings),
         public=Public(settings),
         admins=networks(settings.admins),
@@ -183,9 +185,10 @@ def _lifespan(
             log.error("web.not_started", message=f"the web app cannot start: {error}", exc_info=error)
             raise
         with suppress(Exception):
-            await state.route.look()
+            await state.route.refresh()
         _calm_the_collector()
         chores = [asyncio.create_task(chore.run()) for chore in (state.watcher, state.route, state.digesting)]
+        chores.append(asyncio.create_task(presence.report(state)))
         if address is not None:
             chores.append(asyncio.create_task(presence.run(state, address)))
         try:

@@ -11,14 +11,13 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import hashlib
+import json
 import os
 import secrets
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import IO, Any, Final
-
-import orjson
 
 from observability import statefile
 
@@ -93,7 +92,7 @@ class Archive:
             ArchiveError: it cannot be understood.
         """
         try:
-            told = orjson.loads(self._manifest.read_bytes())
+            told = json.loads(self._manifest.read_bytes())
             if told["format"] != FORMAT:
                 raise ArchiveError(f"{self.folder} is of format {told['format']}: use the Tutti that made it")
             return _read(told)
@@ -105,7 +104,8 @@ class Archive:
     def seal(self, manifest: Manifest) -> int:
         """Make it the archive's state, and drop what only earlier ones named; their number comes back."""
         told = {"format": FORMAT, **asdict(manifest)}
-        statefile.write(self._manifest, orjson.dumps(told), mode=0o600)
+        # Python's own: it writes names that are no UTF-8 as well
+        statefile.write(self._manifest, json.dumps(told).encode("ascii"), mode=0o600)
         wanted, dropped = manifest.contents(), 0
         for path in self.folder.glob("contents/*/*"):
             if path.name not in wanted:

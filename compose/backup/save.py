@@ -12,10 +12,11 @@ from collections.abc import Callable, Iterator
 from importlib.metadata import version
 from pathlib import Path
 
-from compose.backup.archive import Archive, Entry, Manifest
+from compose.backup.archive import Archive, ArchiveError, Entry, Manifest
 from tasks.ledger import whole
 from tasks.security.secret import secret_of
 from tasks.settings import Settings
+from tasks.storage.uploads import OWNERS
 
 Progress = Callable[[str, int, int], None]
 """Told of each file: its kind, and how many of how many are done."""
@@ -38,6 +39,9 @@ def save(settings: Settings, archive: Archive, progress: Progress = lambda *_: N
         OSError: something cannot be read or written.
         LedgerUnavailable: the ledger cannot be read.
     """
+    for folder in folders(settings).values():
+        if archive.folder.resolve().is_relative_to(folder.resolve()):
+            raise ArchiveError(f"{archive.folder} lies in {folder}, which it is to hold; name another folder")
     with archive.held(make=True):
         archive.sweep()
         before = archive.manifest()
@@ -93,12 +97,20 @@ def _file(archive: Archive, path: Path, known: Entry | None) -> Entry:
         return archive.take(file)
 
 
-def _names(folder: Path) -> Iterator[str]:
-    """Files that are finished, by their paths below the folder; what is being written has a dot."""
-    if not folder.is_dir():
-        return
-    for place, inside, files in os.walk(folder):
-        inside[:] = [name for name in inside if not name.startswith(".")]
-        for name in files:
-            if not name.startswith(".") and not name.endswith(".tmp"):
-                yield str(Path(place, name).relative_to(folder))
+def _names(folder: Path, above: frozenset[tuple[int, int]] = frozenset()) -> Iterator[str]:
+    """Files that are finished, by their paths below the folder; what is being written has a dot.
+
+    A link counts as what it leads to: adapters often lie elsewhere.
+    """
+    try:
+        here, paths = folder.stat(), sorted(folder.iterdir())
+    except FileNotFoundError:
+        return  # nobody has made it yet
+    place = (here.st_dev, here.st_ino)
+    for path in paths:
+        name = path.name
+        if path.is_dir() and place not in above:  # else a link leads back to where it lies
+            if not name.startswith(".") or name == OWNERS:
+                yield from (f"{name}/{inner}" for inner in _names(path, above | {place}))
+        elif path.is_file() and not name.startswith(".") and not name.endswith(".tmp"):
+            yield name

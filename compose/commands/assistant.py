@@ -24,7 +24,7 @@ JobId = Annotated[str, Field(description="The id that generate_song or list_song
 State = Literal["queued", "running", "succeeded", "failed", "cancelled"]
 
 
-class Song(BaseModel):
+class SongReport(BaseModel):
     """How a song stands, and its files on this machine."""
 
     id: str
@@ -40,7 +40,7 @@ class Song(BaseModel):
 class Songs(BaseModel):
     """Songs, newest first."""
 
-    songs: list[Song]
+    songs: list[SongReport]
 
 
 def server_of(tutti: AsyncTutti, folder: Path) -> MCPServer[Any]:
@@ -77,7 +77,7 @@ class _Tools:
         variations: Annotated[int, Field(ge=1, le=8)] = 1,
         audio_format: Literal["wav", "flac", "mp3", "opus"] = "mp3",
         wait_seconds: Annotated[float, Field(description="0 does not wait.", ge=0, le=3600)] = 300.0,
-    ) -> Song:
+    ) -> SongReport:
         """Make a song from words, wait for it, and save its files."""
         fields = {
             "prompt": prompt, "lyrics": lyrics, "duration": duration, "seed": seed, "variations": variations,
@@ -91,7 +91,7 @@ class _Tools:
         except TuttiError as error:
             raise ToolError(str(error)) from error
 
-    async def _awaited(self, ctx: Context[Any, Any], job_id: str, seconds: float) -> Song:
+    async def _awaited(self, ctx: Context[Any, Any], job_id: str, seconds: float) -> SongReport:
         """Wait with news of the progress; a song that is not finished in time goes on."""
         try:
             job = await self._follow(ctx, job_id, seconds)
@@ -120,7 +120,7 @@ class _Tools:
         finally:
             telling.cancel()
 
-    async def song_status(self, job_id: JobId) -> Song:
+    async def song_status(self, job_id: JobId) -> SongReport:
         """Tell how a song stands."""
         try:
             return _song(await self._tutti.get(job_id))
@@ -131,7 +131,7 @@ class _Tools:
         self, state: State | None = None, limit: Annotated[int, Field(ge=1, le=100)] = 20
     ) -> Songs:
         """List the songs that were asked for with this key, newest first."""
-        found: list[Song] = []
+        found: list[SongReport] = []
         try:
             async for job in self._tutti.jobs(state=state, page_size=limit):
                 found.append(_song(job))
@@ -141,7 +141,7 @@ class _Tools:
             raise ToolError(str(error)) from error
         return Songs(songs=found)
 
-    async def fetch_song(self, job_id: JobId) -> Song:
+    async def fetch_song(self, job_id: JobId) -> SongReport:
         """Save a finished song's files and tell where they are."""
         try:
             job = await self._tutti.get(job_id)
@@ -151,7 +151,7 @@ class _Tools:
         except (TuttiError, ValueError) as error:
             raise ToolError(str(error)) from error
 
-    async def cancel_song(self, job_id: JobId) -> Song:
+    async def cancel_song(self, job_id: JobId) -> SongReport:
         """Stop a song that is not wanted any more."""
         try:
             return _song(await self._tutti.cancel(job_id))
@@ -166,8 +166,8 @@ class _Tools:
             raise ToolError(f"cannot write to {self._folder}: {error.strerror}") from error
 
 
-def _song(job: Job, files: list[str] | None = None) -> Song:
-    return Song(
+def _song(job: Job, files: list[str] | None = None) -> SongReport:
+    return SongReport(
         id=job.id,
         state=job.state,
         prompt=job.request.prompt,

@@ -23,10 +23,11 @@ def backup(
     the secret, so keep it as one.
     """
     from compose.backup import Archive, ArchiveError, save
+    from tasks.ledger import LedgerError
 
     try:
         made = save(settings(), Archive(folder), _progress)
-    except (ArchiveError, OSError) as error:
+    except (ArchiveError, LedgerError, OSError) as error:
         typer.echo(f"No backup was made: {error}", err=True)
         raise typer.Exit(1) from None
     counts = ", ".join(f"{len(files):,} {kind}" for kind, files in made.files.items())
@@ -44,6 +45,7 @@ def restore(
     from compose.backup import Archive, ArchiveError
     from compose.backup import restore as put_back
     from compose.machine.local import AlreadyRunning, sole_owner
+    from tasks.ledger import LedgerError
     from tasks.security.folders import FolderRefused, claim
 
     chosen = settings()
@@ -54,8 +56,11 @@ def restore(
     except AlreadyRunning:
         typer.echo(f"Tutti runs on {chosen.data.absolute()}; stop it first.", err=True)
         raise typer.Exit(1) from None
-    except (ArchiveError, FolderRefused, OSError) as error:
-        typer.echo(f"Nothing was replaced: {error}", err=True)
+    except (ArchiveError, FolderRefused) as error:
+        typer.echo(f"Not restored: {error}", err=True)
+        raise typer.Exit(1) from None
+    except (LedgerError, OSError) as error:
+        typer.echo(f"The restore did not end: {error}. Say it again; it goes on from there.", err=True)
         raise typer.Exit(1) from None
     for note in done.notes:
         typer.echo(note, err=True)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from compose.machine.terminal import plain
-from tasks.security.keys import SCOPES, Key, scopes_of
+from tasks.security.keys import SCOPES, ApiKey, scopes_of
 from tasks.settings import settings
 
 if TYPE_CHECKING:
@@ -83,7 +83,7 @@ def revoke(
     typer.echo(f"{key.id} ({plain(key.name)}) is revoked; it is refused everywhere within 30 seconds.")
 
 
-def _state(key: Key) -> str:
+def _state(key: ApiKey) -> str:
     if key.revoked_at is not None:
         return f"revoked {_day(key.revoked_at)}"
     if not key.valid(dt.datetime.now(dt.UTC).timestamp()):

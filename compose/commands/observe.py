@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from observability.elastic.steps import Step
+from observability.elastic.steps import SetupStep
 from tasks.settings import settings
 
 if TYPE_CHECKING:
@@ -97,7 +97,7 @@ def _elasticsearch(url: str, access: Access, retention_days: int, failure_days: 
 
     with client(url, access.api_key, bundle=settings().ca_bundle) as keyed:
         server = keyed.options(basic_auth=access.user) if access.user else keyed
-        _tell(set_up(server, retention_days=retention_days, failure_days=failure_days, new_key=new_key))
+        _print(set_up(server, retention_days=retention_days, failure_days=failure_days, new_key=new_key))
 
 
 def _kibana(url: str, access: Access, runbooks: str, replace: bool) -> None:
@@ -105,10 +105,10 @@ def _kibana(url: str, access: Access, runbooks: str, replace: bool) -> None:
     from observability.kibana.setup import setup as set_up
 
     verify = trust.context(settings().ca_bundle)
-    _tell(set_up(url, access, runbooks=runbooks, replace=replace, verify=verify))
+    _print(set_up(url, access, runbooks=runbooks, replace=replace, verify=verify))
 
 
-def _tell(steps: list[Step]) -> None:
+def _print(steps: list[SetupStep]) -> None:
     for step in steps:
         typer.echo(f"{step.state:10} {step.what:24} {step.detail}")
 

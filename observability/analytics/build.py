@@ -13,7 +13,7 @@ from observability.panels import DASHBOARDS, Dashboard, Panel
 
 
 @dataclass(frozen=True)
-class Built:
+class FilledPanel:
     """One panel with its rows.
 
     Attributes:
@@ -38,7 +38,7 @@ def build(
     since: dt.datetime | None = None,
     until: dt.datetime | None = None,
     digest: Path | None = None,
-) -> list[Built]:
+) -> list[FilledPanel]:
     """Answer every panel from log files.
 
     Args:
@@ -54,7 +54,7 @@ def build(
     lines, _ = table.open_lines(list(paths), since, until, digest)
     with lines:
         return [
-            Built(dashboard, panel, table.rows(lines, panel.sql))
+            FilledPanel(dashboard, panel, table.rows(lines, panel.sql))
             for dashboard in DASHBOARDS
             for panel in dashboard.panels
         ]

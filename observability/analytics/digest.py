@@ -17,7 +17,7 @@ from pathlib import Path
 
 from observability import coverage
 from observability.analytics import columns, lines
-from observability.analytics.lines import Part
+from observability.analytics.lines import Slice
 from observability.coverage import Segment
 
 LARGEST = 256 << 20  # bytes of lines in one segment: what a log file grows to
@@ -35,7 +35,7 @@ class Digest:
         """All there are, in order; of two that overlap the larger."""
         return coverage.segments(self.folder)
 
-    def missing(self, paths: Sequence[Path], since: dt.datetime | None = None) -> list[Part]:
+    def missing(self, paths: Sequence[Path], since: dt.datetime | None = None) -> list[Slice]:
         """What of the files no segment holds yet, if it may tell of the time since then."""
         segments, parts = self.segments(), []
         for path in paths:
@@ -66,7 +66,7 @@ class Digest:
                 if identity:
                     self._merge(identity)
 
-    def _keep(self, identity: str, part: Part) -> None:
+    def _keep(self, identity: str, part: Slice) -> None:
         temporary = self.folder / f".{secrets.token_hex(8)}.tmp"
         lines_file = temporary.with_suffix(".tmp.jsonl")
         try:
@@ -121,7 +121,7 @@ class Digest:
             os.close(file)
 
 
-def _pieces(whole: Part) -> Iterator[Part]:
+def _pieces(whole: Slice) -> Iterator[Slice]:
     """Cut a part into segments' sizes at ends of lines; the last line is left while it has no end."""
     with whole.path.open("rb") as file:
         begin = whole.begin
@@ -129,7 +129,7 @@ def _pieces(whole: Part) -> Iterator[Part]:
             end = _line_end(file.fileno(), begin, min(begin + LARGEST, whole.end))
             if end <= begin:
                 return
-            yield Part(whole.path, begin, end)
+            yield Slice(whole.path, begin, end)
             begin = end
 
 

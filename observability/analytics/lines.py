@@ -23,7 +23,7 @@ BLOCK = 8 << 20
 
 
 @dataclass(frozen=True)
-class Part:
+class Slice:
     """Some bytes of a log file, from the start of a line to the end of one."""
 
     path: Path
@@ -55,7 +55,7 @@ def _pick(block: bytes) -> bytes:
 
 def part(
     path: Path, since: dt.datetime | None, begin: int = 0, until: dt.datetime | None = None
-) -> Part | None:
+) -> Slice | None:
     """The part of a file that may tell of a span; None where no line of it can.
 
     Args:
@@ -71,7 +71,7 @@ def part(
             return None
         if since is not None:
             begin = _first_after(descriptor, begin, size, since - SLACK)
-    return Part(path, begin, size) if begin < size else None
+    return Slice(path, begin, size) if begin < size else None
 
 
 def _first_after(file: int, low: int, high: int, moment: dt.datetime) -> int:

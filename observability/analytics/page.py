@@ -11,7 +11,7 @@ from functools import cache
 import orjson
 import vl_convert
 
-from observability.analytics.build import Built
+from observability.analytics.build import FilledPanel
 from observability.panels.panel import NIGHT
 
 STYLE = """
@@ -44,7 +44,7 @@ def script() -> str:
     return bundle
 
 
-def report(built: Sequence[Built], *, title: str = "Tutti") -> str:
+def report(built: Sequence[FilledPanel], *, title: str = "Tutti") -> str:
     """Write the panels as one HTML page with everything in it."""
     now = dt.datetime.now(dt.UTC).strftime("%Y-%m-%d %H:%M UTC")
     parts = [
@@ -63,7 +63,7 @@ def report(built: Sequence[Built], *, title: str = "Tutti") -> str:
     return "\n".join(parts)
 
 
-def _figure(one: Built) -> str:
+def _figure(one: FilledPanel) -> str:
     panel = one.panel
     head = f"<figure><h3>{html.escape(panel.title)}</h3><p>{html.escape(panel.note)}</p>"
     if not one.rows:

@@ -13,7 +13,7 @@ from typing import Any
 from elasticsearch import ApiError, Elasticsearch
 
 from observability.elastic import templates
-from observability.elastic.steps import State, Step
+from observability.elastic.steps import SetupStep, State
 
 KEY_NAME = "tutti-ship"
 NOT_THERE = {400, 404, 405}  # an unknown path answers 400 or 405, a known one without its object 404
@@ -27,7 +27,7 @@ class NewerThanThis(RuntimeError):
 
 def setup(
     server: Elasticsearch, *, retention_days: int = 30, failure_days: int = 14, new_key: bool = False
-) -> list[Step]:
+) -> list[SetupStep]:
     """Set Elasticsearch up for Tutti's data streams, or bring an older set-up to this version.
 
     Args:
@@ -75,34 +75,34 @@ def _get_or_none(get: Callable[[], Any]) -> Any:
         raise
 
 
-def _lacking_built_ins(server: Elasticsearch) -> Step:
+def _lacking_built_ins(server: Elasticsearch) -> SetupStep:
     lacking = [
         name
         for name in templates.BUILT_IN
         if _get_or_none(lambda name=name: server.cluster.get_component_template(name=name).body) is None  # type: ignore[misc]
     ]
     if lacking:
-        return Step("built-ins", "lacking", f"{', '.join(lacking)}: other ECS fields become keywords")
-    return Step("built-ins", "unchanged", "the server's own mappings cover other ECS fields")
+        return SetupStep("built-ins", "lacking", f"{', '.join(lacking)}: other ECS fields become keywords")
+    return SetupStep("built-ins", "unchanged", "the server's own mappings cover other ECS fields")
 
 
-def _component(server: Elasticsearch, name: str, body: dict[str, Any]) -> Step:
+def _component(server: Elasticsearch, name: str, body: dict[str, Any]) -> SetupStep:
     found = _get_or_none(lambda: server.cluster.get_component_template(name=name).body)
     before = found["component_templates"][0]["component_template"] if found else None
     if before and before.get("_meta") == body["_meta"]:
-        return Step(name, "unchanged")
+        return SetupStep(name, "unchanged")
     server.cluster.put_component_template(
         name=name, template=body["template"], version=body["version"], meta=body["_meta"]
     )
-    return Step(name, "upgraded" if before else "made")
+    return SetupStep(name, "upgraded" if before else "made")
 
 
-def _index_template(server: Elasticsearch, days: int, failure_days: int) -> list[Step]:
+def _index_template(server: Elasticsearch, days: int, failure_days: int) -> list[SetupStep]:
     found = _get_or_none(lambda: server.indices.get_index_template(name=templates.NAME).body)
     before = found["index_templates"][0]["index_template"] if found else None
     bodies = [templates.index_template(days, failure) for failure in (failure_days, None)]
     if before and before.get("_meta") in [body["_meta"] for body in bodies]:
-        return [Step(templates.NAME, "unchanged")]
+        return [SetupStep(templates.NAME, "unchanged")]
     state: State = "upgraded" if before else "made"
     try:
         _put_index_template(server, bodies[0])
@@ -110,24 +110,24 @@ def _index_template(server: Elasticsearch, days: int, failure_days: int) -> list
         if problem.meta.status != 400 or "data_stream_options" not in str(problem.body):
             raise
         _put_index_template(server, bodies[1])  # before 8.19 and 9.1 templates know no failure store
-    return [Step(templates.NAME, state, f"new streams keep their lines {days} days")]
+    return [SetupStep(templates.NAME, state, f"new streams keep their lines {days} days")]
 
 
 def _put_index_template(server: Elasticsearch, body: dict[str, Any]) -> None:
-    _tell(server, f"/_index_template/{templates.NAME}", body)
+    _put(server, f"/_index_template/{templates.NAME}", body)
 
 
-def _tell(server: Elasticsearch, path: str, body: dict[str, Any]) -> None:
+def _put(server: Elasticsearch, path: str, body: dict[str, Any]) -> None:
     headers = {"accept": "application/json", "content-type": "application/json"}
     server.perform_request("PUT", path, headers=headers, body=body)
 
 
-def _roll_over(server: Elasticsearch) -> list[Step]:
+def _roll_over(server: Elasticsearch) -> list[SetupStep]:
     """Give existing streams a new backing index, which is where new mappings take hold."""
     streams = server.indices.resolve_index(name=templates.PATTERN).body["data_streams"]
     for stream in streams:
         server.indices.rollover(alias=stream["name"])
-    return [Step(stream["name"], "upgraded", "rolled over to the new mappings") for stream in streams]
+    return [SetupStep(stream["name"], "upgraded", "rolled over to the new mappings") for stream in streams]
 
 
 def _ask(server: Elasticsearch, path: str) -> dict[str, Any] | None:
@@ -142,11 +142,11 @@ def _ask(server: Elasticsearch, path: str) -> dict[str, Any] | None:
     return found
 
 
-def _retention(server: Elasticsearch, days: int) -> Step:
+def _retention(server: Elasticsearch, days: int) -> SetupStep:
     """Bring streams that are there to this retention: a template speaks only to those that come."""
     found = _ask(server, f"/_data_stream/{templates.PATTERN}/_lifecycle")
     if found is None:
-        return Step("retention", "lacking", "no data stream lifecycle here: delete old indices yourself")
+        return SetupStep("retention", "lacking", "no data stream lifecycle here: delete old indices yourself")
     wanted = f"{days}d"
     others = [
         stream["name"]
@@ -154,12 +154,12 @@ def _retention(server: Elasticsearch, days: int) -> Step:
         if stream.get("lifecycle", {}).get("data_retention") != wanted
     ]
     if not others:
-        return Step("retention", "unchanged", f"lines older than {days} days are deleted")
+        return SetupStep("retention", "unchanged", f"lines older than {days} days are deleted")
     server.indices.put_data_lifecycle(name=others, data_retention=wanted, enabled=True)
-    return Step("retention", "upgraded", f"{', '.join(others)}: {days} days")
+    return SetupStep("retention", "upgraded", f"{', '.join(others)}: {days} days")
 
 
-def _failure_store(server: Elasticsearch, days: int) -> Step:
+def _failure_store(server: Elasticsearch, days: int) -> SetupStep:
     """Turn it on where it is off, and say how it stands: a stream's own state, not what its template wishes.
 
     Streams of 9.1 and older, and those that were made before their template asked for it, have it off.
@@ -167,23 +167,25 @@ def _failure_store(server: Elasticsearch, days: int) -> Step:
     lost = "lines that do not fit go to the shipper's dead letters"
     found = _ask(server, f"/_data_stream/{templates.PATTERN}")
     if found is None:
-        return Step("failure store", "lacking", f"this server does not tell how its streams stand: {lost}")
+        return SetupStep(
+            "failure store", "lacking", f"this server does not tell how its streams stand: {lost}"
+        )
     streams = found["data_streams"]
     if not streams:
-        return Step("failure store", "unchanged", "no stream yet; those to come keep what does not fit")
+        return SetupStep("failure store", "unchanged", "no stream yet; those to come keep what does not fit")
     if not any("failure_store" in stream for stream in streams):
-        return Step("failure store", "lacking", f"none before 8.19 and 9.1: {lost}")
+        return SetupStep("failure store", "lacking", f"none before 8.19 and 9.1: {lost}")
     others = [stream["name"] for stream in streams if not _keeps_failures(stream, days)]
     if others:
         names = ",".join(others)
-        _tell(server, f"/_data_stream/{names}/_options", templates.failure_store(days))
+        _put(server, f"/_data_stream/{names}/_options", templates.failure_store(days))
         streams = (_ask(server, f"/_data_stream/{templates.PATTERN}") or found)["data_streams"]
     on = [stream["name"] for stream in streams if _keeps_failures(stream, days)]
     told = f"on in {len(on)} of {len(streams)} streams, kept {days} days"
     if len(on) < len(streams):
         off = ", ".join(sorted({stream["name"] for stream in streams} - set(on)))
-        return Step("failure store", "lacking", f"{told}; in {off} {lost}")
-    return Step("failure store", "upgraded" if others else "unchanged", told)
+        return SetupStep("failure store", "lacking", f"{told}; in {off} {lost}")
+    return SetupStep("failure store", "upgraded" if others else "unchanged", told)
 
 
 def _keeps_failures(stream: dict[str, Any], days: int) -> bool:
@@ -191,7 +193,7 @@ def _keeps_failures(stream: dict[str, Any], days: int) -> bool:
     return bool(store.get("enabled")) and store.get("lifecycle", {}).get("data_retention") == f"{days}d"
 
 
-def _key(server: Elasticsearch, *, new_key: bool) -> Step:
+def _key(server: Elasticsearch, *, new_key: bool) -> SetupStep:
     try:
         found = server.security.get_api_key(name=KEY_NAME, active_only=True).body["api_keys"]
     except ApiError as problem:
@@ -199,9 +201,9 @@ def _key(server: Elasticsearch, *, new_key: bool) -> Step:
             return _no_key("you may not see or make API keys here")
         if problem.meta.status not in NOT_THERE | {500}:
             raise
-        return Step("API key", "lacking", "no security here: anybody who reaches this server may write")
+        return SetupStep("API key", "lacking", "no security here: anybody who reaches this server may write")
     if found and not new_key:
-        return Step("API key", "unchanged", f"{KEY_NAME} exists; --new-key makes another")
+        return SetupStep("API key", "unchanged", f"{KEY_NAME} exists; --new-key makes another")
     try:
         made = server.security.create_api_key(
             name=KEY_NAME, role_descriptors=templates.shipper_role(), metadata=templates.meta()
@@ -212,13 +214,13 @@ def _key(server: Elasticsearch, *, new_key: bool) -> Step:
         if problem.meta.status != 400 or OF_A_KEY not in str(problem.body):
             raise
         return _no_key("an API key cannot make a key that may do anything; run this with --user")
-    return Step("API key", "made", f"TUTTI_ELASTICSEARCH_API_KEY={made['encoded']}")
+    return SetupStep("API key", "made", f"TUTTI_ELASTICSEARCH_API_KEY={made['encoded']}")
 
 
-def _no_key(why: str) -> Step:
+def _no_key(why: str) -> SetupStep:
     """All else is done without it; somebody who may can make it from this."""
     body = {"name": KEY_NAME, "role_descriptors": templates.shipper_role(), "metadata": templates.meta()}
     asked = json.dumps(body, indent=2)
-    return Step(
+    return SetupStep(
         "API key", "lacking", f"{why}, or let somebody who may send\nPOST /_security/api_key\n{asked}"
     )

@@ -9,7 +9,7 @@ State = Literal["made", "upgraded", "unchanged", "lacking"]
 
 
 @dataclass(frozen=True)
-class Step:
+class SetupStep:
     """One thing that was looked at: what it is, what became of it, and what a person should know."""
 
     what: str

@@ -8,7 +8,7 @@ from typing import Any
 
 import httpx
 
-from observability.elastic.steps import State, Step
+from observability.elastic.steps import SetupStep, State
 from observability.kibana.merging import merged, same
 from observability.kibana.objects import ndjson
 from observability.kibana.rules import RULES, Rule
@@ -46,7 +46,7 @@ class Access:
 
 def setup(
     url: str, access: Access, *, runbooks: str, replace: bool = False, verify: ssl.SSLContext | bool = True
-) -> list[Step]:
+) -> list[SetupStep]:
     """Bring Kibana's dashboards and rules to where they should be; as often as one likes.
 
     What people made of them stays: dashboards that are there are left alone, rules keep their actions, tags,
@@ -77,7 +77,7 @@ def setup(
         steps = [_import(kibana, replace=replace)]
         if version < FIXED_IDS:
             told = f"Kibana {_dotted(version)} gives rules no fixed id; that needs {_dotted(FIXED_IDS)}"
-            return [*steps, Step("rules", "lacking", told)]
+            return [*steps, SetupStep("rules", "lacking", told)]
         if (lacking := _unready(kibana)) is not None:
             return [*steps, lacking]
         return [*steps, *(_rule(kibana, rule, runbooks, version >= ARTIFACTS) for rule in RULES)]
@@ -95,16 +95,16 @@ def _version(kibana: httpx.Client) -> Version:
     return tuple(int(part) for part in number.split("-")[0].split(".")[:2])
 
 
-def _unready(kibana: httpx.Client) -> Step | None:
+def _unready(kibana: httpx.Client) -> SetupStep | None:
     """What keeps this Kibana from running rules."""
     health = _checked(kibana.get("/api/alerting/_health"), "to tell how alerting stands")
     if not health["has_permanent_encryption_key"]:
         told = f"set {KEY_SETTING} in kibana.yml and restart it: rules keep their API keys encrypted with it"
-        return Step("rules", "lacking", told)
+        return SetupStep("rules", "lacking", told)
     return None
 
 
-def _import(kibana: httpx.Client, *, replace: bool) -> Step:
+def _import(kibana: httpx.Client, *, replace: bool) -> SetupStep:
     files = {"file": ("tutti.ndjson", ndjson(), "application/ndjson")}
     params = {"overwrite": "true" if replace else "false"}
     answer = kibana.post("/api/saved_objects/_import", params=params, files=files)
@@ -117,10 +117,10 @@ def _import(kibana: httpx.Client, *, replace: bool) -> Step:
     detail = f"{told['successCount']} saved objects imported"
     if there:
         detail += f", {len(there)} left as they are: --replace-dashboards puts ours in their place"
-    return Step("dashboards", state, detail)
+    return SetupStep("dashboards", state, detail)
 
 
-def _rule(kibana: httpx.Client, rule: Rule, runbooks: str, has_artifacts: bool) -> Step:
+def _rule(kibana: httpx.Client, rule: Rule, runbooks: str, has_artifacts: bool) -> SetupStep:
     what, path = f"rule {rule.id}", f"/api/alerting/rule/tutti-{rule.id}"
     wanted = rule.body(runbooks)
     artifacts = rule.artifacts(runbooks) if has_artifacts else None
@@ -128,16 +128,16 @@ def _rule(kibana: httpx.Client, rule: Rule, runbooks: str, has_artifacts: bool) 
     if answer.status_code == httpx.codes.NOT_FOUND:
         made = wanted if artifacts is None else wanted | {"artifacts": artifacts}
         _checked(kibana.post(path, json=made), f"the {what}")
-        return Step(what, "made")
+        return SetupStep(what, "made")
     found = _checked(answer, f"to tell of the {what}")
     if has_artifacts and "artifacts" not in found:
         found |= _hidden_artifacts(kibana, rule)
     body = merged(found, wanted, artifacts)
     if same(found, body):
-        return Step(what, "unchanged")
+        return SetupStep(what, "unchanged")
     _checked(kibana.put(path, json=body), f"the {what}")
     kept = len(body["actions"])
-    return Step(what, "upgraded", f"its {kept} actions stay" if kept else "")
+    return SetupStep(what, "upgraded", f"its {kept} actions stay" if kept else "")
 
 
 def _hidden_artifacts(kibana: httpx.Client, rule: Rule) -> Json:

@@ -23,7 +23,7 @@ class Uncertain(Exception):
     """The request may have been carried out or not: its lines have to be looked for."""
 
 
-class Refused(Exception):
+class RequestRefused(Exception):
     """Nothing of the request was taken.
 
     Attributes:
@@ -37,7 +37,7 @@ class Refused(Exception):
 
 
 @dataclass
-class Answer:
+class BulkOutcome:
     """What became of the lines of one bulk request."""
 
     delivered: int = 0
@@ -76,7 +76,7 @@ def body(lines: Sequence[Line]) -> bytes:
 
 def send(
     server: Elasticsearch, stream: str, lines: Sequence[Line], content: bytes, *, opaque_id: str
-) -> Answer:
+) -> BulkOutcome:
     """Create the lines as documents of a data stream.
 
     Args:
@@ -87,7 +87,7 @@ def send(
         opaque_id: Names this shipper in the server's task list.
 
     Raises:
-        Refused: The server answered, and took nothing.
+        RequestRefused: The server answered, and took nothing.
         Uncertain: No answer came.
 
     """
@@ -108,23 +108,23 @@ def send(
 
 def _from_status(status: int, reason: str) -> Exception:
     """A proxy's 502 or 504 says nothing of the server behind it; its own 429 and 503 took nothing."""
-    return Uncertain(reason) if status in {500, 502, 504} else Refused(status, reason)
+    return Uncertain(reason) if status in {500, 502, 504} else RequestRefused(status, reason)
 
 
-def _read(response: Any, lines: Sequence[Line]) -> Answer:
+def _read(response: Any, lines: Sequence[Line]) -> BulkOutcome:
     items = [next(iter(item.values())) for item in response["items"]]
     if len(items) != len(lines):
         raise Uncertain(f"{len(items)} answers for {len(lines)} lines")
     if not response["errors"]:
         stored = sum(item.get("failure_store") == "used" for item in items)
-        return Answer(delivered=len(lines), stored_as_failure=stored)
-    answer = Answer()
+        return BulkOutcome(delivered=len(lines), stored_as_failure=stored)
+    answer = BulkOutcome()
     for line, item in zip(lines, items, strict=True):
         _sort(answer, line, item)
     return answer
 
 
-def _sort(answer: Answer, line: Line, item: dict[str, Any]) -> None:
+def _sort(answer: BulkOutcome, line: Line, item: dict[str, Any]) -> None:
     """Put one line where its status says: Beats' rules, but no missing stream is a line's fault."""
     status = item["status"]
     if status < 300:

@@ -23,18 +23,18 @@ class OtherVersion(ValueError):
     """The state is one that another version of the shipper wrote. The text says what to do."""
 
 
-class AlreadyRunning(RuntimeError):
+class StateInUse(RuntimeError):
     """Another shipper uses the same state."""
 
 
-class Checkpoint:
+class ShipperCheckpoint:
     """The file `checkpoint.json` in the shipper's state folder, held by one process at a time.
 
     Args:
         folder: The state folder; made if it is missing.
 
     Raises:
-        AlreadyRunning: Another process holds it.
+        StateInUse: Another process holds it.
 
     """
 
@@ -47,7 +47,7 @@ class Checkpoint:
             fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             os.close(self._lock)
-            raise AlreadyRunning(f"another shipper runs with {folder}; stop it first") from None
+            raise StateInUse(f"another shipper runs with {folder}; stop it first") from None
 
     def load(self) -> tuple[list[dict[str, Any]], dict[str, int]]:
         """Read the files' entries and the streams' generations; both empty at the first start.

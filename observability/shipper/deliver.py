@@ -16,7 +16,7 @@ from observability import metrics, trust
 from observability.back_off import BackOff
 from observability.lines import LineFile
 from observability.logging import get_logger
-from observability.rotation import Bounds
+from observability.rotation import RotationLimits
 from observability.shipper import bulk, guard
 from observability.shipper.flow import Slots, Stopping
 from observability.shipper.line import Line
@@ -26,7 +26,7 @@ BETWEEN_TRIES = BackOff(first=0.1, longest=30.0, spread=0.5)
 COMPLAIN_AFTER = 3  # refusals in a row until a line is logged
 TOO_LARGE, MALFORMED = 413, 400
 SHRINK = {400, 413, 429, 503}
-DEAD_LETTERS = Bounds(
+DEAD_LETTERS = RotationLimits(
     bytes=16 << 20, seconds=float("inf"), keep_bytes=128 << 20, keep_unshipped_bytes=128 << 20
 )
 LETTER_MAX = 64 << 10
@@ -82,7 +82,7 @@ class Delivery:
         """
         rest, refusals, flow = batch.lines, 0, batch.source.flow
         if batch.suspect:
-            rest = self._look(batch, rest, self._is_former)
+            rest = self._without_stored(batch, rest, self._is_former)
         while rest:
             piece = rest[: flow.room]
             taken, again, reason = self._attempt(batch, piece)
@@ -105,8 +105,8 @@ class Delivery:
         except bulk.Uncertain as problem:
             batch.source.flow.troubled = True
             self._pause(batch, 1, str(problem))
-            return False, self._look(batch, piece, name.__eq__), ""
-        except bulk.Refused as problem:
+            return False, self._without_stored(batch, piece, name.__eq__), ""
+        except bulk.RequestRefused as problem:
             return self._refused(batch, piece, problem)
         for line, reason in answer.dead:
             self._letters.add(batch, line, reason)
@@ -116,7 +116,7 @@ class Delivery:
         return len(answer.again) < len(piece), answer.again, answer.reason
 
     def _refused(
-        self, batch: Batch, piece: list[Line], problem: bulk.Refused
+        self, batch: Batch, piece: list[Line], problem: bulk.RequestRefused
     ) -> tuple[bool, list[Line], str]:
         if problem.status in SHRINK:
             batch.source.flow.shrink(len(piece))
@@ -130,7 +130,9 @@ class Delivery:
     def _is_former(self, name: str) -> bool:
         return name.startswith(self._name) and not name.startswith(self._life)
 
-    def _look(self, batch: Batch, lines: list[Line], unsettled: Callable[[str], bool]) -> list[Line]:
+    def _without_stored(
+        self, batch: Batch, lines: list[Line], unsettled: Callable[[str], bool]
+    ) -> list[Line]:
         """Leave out the lines that are there already, as soon as the server can say so."""
         for refusals in itertools.count(1):
             try:
@@ -159,7 +161,7 @@ class Delivery:
             raise Stopping
 
 
-def _count(answer: bulk.Answer) -> None:
+def _count(answer: bulk.BulkOutcome) -> None:
     results = {
         "delivered": answer.delivered,
         "repeated": answer.repeated,

@@ -19,7 +19,7 @@ class Line(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Pending:
+class PendingBatch:
     """A batch that is on its way: its end, the generation before it was first sent, and when it was read."""
 
     done: Future[None]

@@ -12,7 +12,7 @@ from pathlib import Path
 from observability import metrics
 from observability.logging import get_logger
 from observability.shipper import bulk
-from observability.shipper.checkpoint import AlreadyRunning, OtherVersion
+from observability.shipper.checkpoint import OtherVersion, StateInUse
 from observability.shipper.report import Report
 from observability.shipper.shipper import Shipper
 
@@ -55,7 +55,7 @@ def run(
         stack.callback(server.close)
         try:
             shipper = Shipper(server, patterns, state, stopping)
-        except (AlreadyRunning, OtherVersion) as problem:
+        except (StateInUse, OtherVersion) as problem:
             log.error("shipper.refused_to_start", event={"outcome": "failure"}, message=str(problem))
             return 1
         if metrics_port is not None:

@@ -18,11 +18,11 @@ from elasticsearch import ApiError, Elasticsearch
 from observability import metrics
 from observability.logging import get_logger
 from observability.shipper import guard
-from observability.shipper.checkpoint import Checkpoint
+from observability.shipper.checkpoint import ShipperCheckpoint
 from observability.shipper.deliver import DeadLetters, Delivery
 from observability.shipper.flow import IN_FLIGHT, Flow, Stopping
 from observability.shipper.folder import Folder
-from observability.shipper.line import Pending
+from observability.shipper.line import PendingBatch
 from observability.shipper.source import Batch, Source
 
 log = get_logger()
@@ -56,7 +56,7 @@ class Shipper:
         self, server: Elasticsearch, patterns: Sequence[str], state: Path, stopping: threading.Event
     ) -> None:
         self._server, self._stopping = server, stopping
-        self._checkpoint = Checkpoint(state)
+        self._checkpoint = ShipperCheckpoint(state)
         saved, self._former = self._checkpoint.load()
         self._generations: dict[str, int] = {}
         self._folder = Folder(patterns, saved, suspect=self._checkpoint.lost)
@@ -133,7 +133,7 @@ class Shipper:
         batch.since = self._former.get(source.flow.stream, 0) if batch.suspect else current
         done: Future[None] = Future()
         source.pending.append(
-            Pending(done, batch.end, source.tail_at(batch.end), batch.since, time.monotonic())
+            PendingBatch(done, batch.end, source.tail_at(batch.end), batch.since, time.monotonic())
         )
         if batch.end > source.reserved:
             source.reserved = batch.end + RESERVE

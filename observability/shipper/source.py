@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from observability.shipper.flow import LINES_MAX, Flow
-from observability.shipper.line import BLOCK, LINE_MAX, Line, Pending
+from observability.shipper.line import BLOCK, LINE_MAX, Line, PendingBatch
 from observability.unshipped import fingerprint
 
 HEAD = TAIL = 512
@@ -46,7 +46,7 @@ class Source:
         self.reserved = 0  # lines before it may have been sent
         self.suspect_to = 0  # lines before it may have been sent by an earlier life
         self.searched_to = 0  # no line ends between `read_to` and here
-        self.pending: deque[Pending] = deque()
+        self.pending: deque[PendingBatch] = deque()
         self.turn = 0  # rises with each batch, so that the file that waits longest is next
 
     def size(self) -> int:

@@ -6,6 +6,7 @@ blocks let the caller show progress and stop.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -118,7 +119,7 @@ def convert(
         OSError, RuntimeError: the source cannot be read, or the target cannot be written.
 
     """
-    with soundfile.SoundFile(source) as file:
+    with soundfile.SoundFile(os.fsencode(source)) as file:
         channels, frames, rate = int(file.channels), int(file.frames), int(file.samplerate)
         _check(channels, frames, rate, audio_format, [channels, frames])
         blocks = (block.T for block in file.blocks(BLOCK, dtype="int16", always_2d=True))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Final
 
@@ -17,7 +18,7 @@ def waveform(path: Path, count: int = 480) -> list[float]:
     Raises:
         OSError, RuntimeError: the file cannot be read or decoded.
     """
-    with soundfile.SoundFile(path) as file:
+    with soundfile.SoundFile(os.fsencode(path)) as file:
         highest = np.zeros(count, np.float32)
         position = 0
         for block in file.blocks(BLOCK, dtype="float32", always_2d=True):

@@ -16,7 +16,7 @@ from typing import Any, Final, Protocol
 
 from observability.back_off import BackOff
 from observability.logging import get_logger
-from tasks.dispatch.delivery import Answer
+from tasks.dispatch.delivery import Receipt
 from tasks.jobs import Job
 from tasks.ledger import Ledger, LedgerError, Owed
 
@@ -34,7 +34,7 @@ BETWEEN_TRIES: Final = BackOff(first=2.0, longest=3600.0, spread=0.5)
 class Post(Protocol):
     """Delivers one document, signed by these secrets."""
 
-    def __call__(self, url: str, document: dict[str, Any], /, *, secrets: Sequence[str]) -> Answer:
+    def __call__(self, url: str, document: dict[str, Any], /, *, secrets: Sequence[str]) -> Receipt:
         """Deliver it once."""
         ...
 
@@ -57,10 +57,10 @@ class CallbackSender:
         self._post = post
         self._work: queue.SimpleQueue[Owed] = queue.SimpleQueue()
         self._under_way: dict[str, Owed] = {}
-        self._unsettled: dict[str, Answer] = {}  # posted, but the ledger could not be told
+        self._unsettled: dict[str, Receipt] = {}  # posted, but the ledger could not be told
         self._threads: list[threading.Thread] = []
 
-    def turn(self) -> float:
+    def hand_out_due(self) -> float:
         """Hand out what is due; the seconds to pause come back."""
         began = time.monotonic()
         free = THREADS - len(self._under_way)
@@ -123,7 +123,7 @@ class CallbackSender:
         ended = job.finished_at.timestamp() if job.finished_at else self._ledger.now()
         return self._ledger.now() - ended > self._seconds
 
-    def _settle(self, owed: Owed, job: Job, answer: Answer) -> None:
+    def _settle(self, owed: Owed, job: Job, answer: Receipt) -> None:
         self._owed.settle(job.id)
         told = {"trace": {"id": job.trace_id} if job.trace_id else {}, "tutti": _fields(owed)}
         if answer.taken:

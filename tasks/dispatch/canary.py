@@ -19,7 +19,7 @@ CHANCE = 0.001
 SLOWER = 1.3  # the canary's median over the stable lane's, in seconds of compute a second of audio
 LEAST_JOBS = 8
 LEAST_TIMES = 12
-LOOK_SECONDS = 5.0
+JUDGE_SECONDS = 5.0
 
 
 class Lanes(Protocol):
@@ -71,7 +71,7 @@ def _is_slower(stable: Sample, canary: Sample) -> str | None:
     return f"{ours:.3g} s of compute a second of audio (median), {theirs:.3g} s in the stable lane"
 
 
-def look(lanes: Lanes) -> str | None:
+def judge_once(lanes: Lanes) -> str | None:
     """Compare the lanes once and stop the canary where it does worse; the answer is the reason."""
     canary = lanes.get()
     if canary is None or not canary.active:
@@ -85,10 +85,10 @@ def look(lanes: Lanes) -> str | None:
     return reason
 
 
-def watch(lanes: Lanes, ended: threading.Event, seconds: float = LOOK_SECONDS) -> None:
-    """Look again and again until `ended`. Several may do so at once: a canary stops only once."""
+def judge_until(lanes: Lanes, ended: threading.Event, seconds: float = JUDGE_SECONDS) -> None:
+    """Judge again and again until `ended`. Several may do so at once: a canary stops only once."""
     while not ended.wait(seconds):
         try:
-            look(lanes)
+            judge_once(lanes)
         except Exception:  # the ledger may be away; a canary that cannot be judged goes on
             log.warning("canary.not_judged", message="the lanes' jobs cannot be read", exc_info=True)

@@ -31,7 +31,7 @@ PATIENCE: Final = httpx.Timeout(10.0)
 
 
 @dataclass(frozen=True, kw_only=True)
-class Answer:
+class Receipt:
     """What became of one POST: `taken` by the receiver, or not; `final` where trying again is of no use."""
 
     taken: bool
@@ -47,7 +47,7 @@ def post(
     allowed: Allowed = is_public,
     at: str | None = None,
     verify: ssl.SSLContext | bool = True,
-) -> Answer:
+) -> Receipt:
     """POST `document` as JSON to `url`, once; what is answered beyond the status is not read.
 
     Args:
@@ -63,14 +63,14 @@ def post(
         check_port(parsed, at)
         status = _post(parsed, document, secrets, allowed, verify)
     except HostUnknown as error:
-        return Answer(taken=False, final=False, why=str(error))
+        return Receipt(taken=False, final=False, why=str(error))
     except CallbackRefused as error:
-        return Answer(taken=False, final=True, why=str(error))
+        return Receipt(taken=False, final=True, why=str(error))
     except httpx.HTTPError as error:
         why = trust.advice(error) or f"no answer: {type(error).__name__}"
-        return Answer(taken=False, final=False, why=why)
+        return Receipt(taken=False, final=False, why=why)
     final = status < 500 and status not in AGAIN
-    return Answer(taken=200 <= status < 300, final=final, why=f"answered {status}")
+    return Receipt(taken=200 <= status < 300, final=final, why=f"answered {status}")
 
 
 def _post(

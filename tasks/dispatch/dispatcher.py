@@ -4,22 +4,23 @@ from __future__ import annotations
 
 import queue
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 
 from observability.logging import get_logger
+from tasks.dispatch.gone import GoneQueues
 from tasks.dispatch.leader import LEASE_SECONDS, Leader
 from tasks.dispatch.lost import LOST_SECONDS, LostAndFound
 from tasks.dispatch.maintenance import Maintenance
 from tasks.dispatch.queue_report import QueueReport
 from tasks.dispatch.release import Pace, Releaser
 from tasks.dispatch.service_report import ServiceReport
-from tasks.ledger import Ledger
+from tasks.ledger import Ledger, LedgerUnavailable, WorkerView
 from tasks.queue.publisher import BrokerUnavailable, Publisher
 
 log = get_logger()
 
 UPKEEP_SECONDS = 1.0
-STANDBY_PAUSE, WATCH_PAUSE = 0.2, 0.1  # seconds between two rounds
+STANDBY_PAUSE, MAINTAIN_PAUSE = 0.2, 0.1  # seconds between two rounds
 IDLE_PAUSE, BUSY_PAUSE, TROUBLE_PAUSE = 0.05, 0.02, 0.5
 
 
@@ -40,36 +41,47 @@ class Dispatcher:
         self._ledger = ledger
         self._clock = clock
         self._leader = Leader(ledger, lease_seconds, clock)
-        self._keeper = Maintenance(ledger, clock)
+        self._maintenance = Maintenance(ledger, clock)
         self._releaser = Releaser(ledger, publisher, Pace(clock))
         self._lost = LostAndFound(ledger, publisher)
-        self._report = QueueReport()
-        self._standing = ServiceReport()
+        self._queue_report = QueueReport()
+        self._service_report = ServiceReport()
         self._gone: queue.SimpleQueue[str] = queue.SimpleQueue()
-        self._watched_at = self._carried_at = float("-inf")
+        self._maintained_at = self._carried_at = float("-inf")
+        self._gone_queues = GoneQueues(publisher, ledger.now, clock)
+        self._workers: Sequence[WorkerView] = ()
         self._well_since: float | None = None
+        self.broker_trouble: str | None = None  # why the broker does not take what it is sent
+        self._ledger_was_away = False
 
     @property
     def leads(self) -> bool:
         """Whether this is the active dispatcher."""
         return self._leader.leads
 
-    def watch(self) -> float:
+    def maintain(self) -> float:
         """One round of what must not wait for the broker: the lease, expiries, moves."""
-        if not self._leader.turn():
-            return STANDBY_PAUSE
-        if self._clock() - self._watched_at >= UPKEEP_SECONDS:
-            self._keep_up()
-            self._watched_at = self._clock()
-        return WATCH_PAUSE
+        try:
+            if not self._leader.hold():
+                return STANDBY_PAUSE
+            if self._clock() - self._maintained_at >= UPKEEP_SECONDS:
+                self._keep_up()
+                self._maintained_at = self._clock()
+        except LedgerUnavailable:
+            self._ledger_was_away = True
+            raise
+        return MAINTAIN_PAUSE
 
     def _keep_up(self) -> None:
-        workers = self._ledger.views.workers()  # before the silent ones are taken for dead
-        self._standing.note(workers)
-        for name in self._keeper.turn(workers):
+        self._workers = workers = self._ledger.views.workers()  # before the silent are taken for dead
+        if self._ledger_was_away or self._leader.after_a_gap:
+            self._ledger_was_away = self._leader.after_a_gap = False
+            self._maintenance.hear_everyone()
+        self._service_report.note(workers)
+        for name in self._maintenance.run(workers):
             self._gone.put(name)
-        self._report.tell(self._ledger.views.queues())
-        self._standing.tell(self._ledger)
+        self._queue_report.log_due(self._ledger.views.queues())
+        self._service_report.log_due(self._ledger)
 
     def carry(self) -> float:
         """One round with the broker, for the active dispatcher alone."""
@@ -80,11 +92,12 @@ class Dispatcher:
             if self._clock() - self._carried_at >= UPKEEP_SECONDS:
                 self._tidy()
                 self._carried_at = self._clock()
-            sent = self._releaser.turn(self._keeper.fleet)
+            sent = self._releaser.publish_next(self._maintenance.fleet)
         except BrokerUnavailable as error:
-            self._well_since = None
+            self._well_since, self.broker_trouble = None, str(error)
             log.warning("broker.unavailable", message=f"jobs wait in the ledger: {error}")
             return TROUBLE_PAUSE
+        self.broker_trouble = None
         return BUSY_PAUSE if sent else IDLE_PAUSE
 
     def leave(self) -> None:
@@ -95,11 +108,12 @@ class Dispatcher:
         self._releaser.renew()
         self._lost.empty(self._drain())
         self._lost.take_back_dead_letters()
+        self._gone_queues.delete_due(self._workers)
         # What hung in a broker that has just come back is delivered now: not lost.
         if self._well_since is None:
             self._well_since = self._clock()
         if self._clock() - self._well_since >= LOST_SECONDS:
-            self._lost.take_back_lost(self._keeper.fleet)
+            self._lost.take_back_lost(self._maintenance.fleet)
 
     def _drain(self) -> Iterator[str]:
         while not self._gone.empty():

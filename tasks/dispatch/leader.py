@@ -25,21 +25,24 @@ class Leader:
         self._clock = clock
         self._until = float("-inf")
         self._asked_at = float("-inf")
+        self.after_a_gap = False  # whether nobody led for a while before this process did
 
     @property
     def leads(self) -> bool:
         """Whether the lease holds at this moment, by this machine's own clock."""
         return self._clock() < self._until
 
-    def turn(self) -> bool:
+    def hold(self) -> bool:
         """Take or prolong the lease where it is time to; whether this process leads."""
         now = self._clock()
         if now - self._asked_at < self._seconds / 3:
             return self.leads
         led, self._asked_at = self.leads, now
+        unled = 0.0 if led else self._ledger.dispatch.unled_seconds(LEASE)
         leads = self._ledger.dispatch.lead(LEASE, self._seconds)
         self._until = now + self._seconds if leads else float("-inf")
         if leads and not led:
+            self.after_a_gap = unled > self._seconds
             log.info("dispatcher.leads", message="this dispatcher is the active one")
         return leads
 

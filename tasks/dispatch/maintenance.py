@@ -23,10 +23,20 @@ class Maintenance:
         self._ledger = ledger
         self._clock = clock
         self.fleet = Fleet()
+        self._heard_at = float("-inf")
 
-    def turn(self, workers: Sequence[WorkerView]) -> list[str]:
-        """Look after everything; the queues come back that nobody serves any more and that may be emptied."""
-        _tell_freed(self._ledger.dispatch.expire_workers())
+    def hear_everyone(self) -> None:
+        """Take nobody for dead before all had time to renew: the ledger was away for them, too."""
+        self._heard_at = self._clock() + self._ledger.workers.lease_seconds
+
+    def run(self, workers: Sequence[WorkerView]) -> list[str]:
+        """Free, end and move what is due.
+
+        Returns:
+            Queues without any worker left, whose messages may be thrown away.
+        """
+        if self._clock() >= self._heard_at:
+            _log_freed(self._ledger.dispatch.expire_workers())
         self._ledger.dispatch.expire_deadlines()
         self._ledger.dispatch.release_orphans()
         _log_ends(self._ledger)
@@ -53,7 +63,7 @@ class Maintenance:
             log.warning("queue.moved", message=message)
 
 
-def _tell_freed(freed: Sequence[Freed]) -> None:
+def _log_freed(freed: Sequence[Freed]) -> None:
     for job in freed:
         if job.ended:
             continue

@@ -20,7 +20,7 @@ class QueueReport:
         self._at = float("-inf")
         self._told: set[str] = set()
 
-    def tell(self, views: Iterable[QueueView]) -> None:
+    def log_due(self, views: Iterable[QueueView]) -> None:
         """Log them, if it is time to."""
         if time.monotonic() - self._at < EVERY_SECONDS:
             return

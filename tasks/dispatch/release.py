@@ -47,7 +47,7 @@ class Releaser:
         self._pace = pace or Pace()
         self._unsent: Sequence[Release] = ()
 
-    def turn(self, fleet: Fleet) -> int:
+    def publish_next(self, fleet: Fleet) -> int:
         """Publish what was left over, else what is next; how many were sent comes back.
 
         Raises:

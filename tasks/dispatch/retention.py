@@ -21,7 +21,7 @@ PAUSE = 0.05  # seconds between two groups of records, in which others write to 
 LEAST_AGE = 3600.0  # seconds: who has just uploaded is about to ask for a song
 
 
-class Retention:
+class RetentionSteps:
     """Calls each of its steps; one that fails leaves the others alone."""
 
     def __init__(self, steps: Sequence[Callable[[], int]]) -> None:
@@ -116,7 +116,8 @@ class RecordRetention:
     def expire(self) -> int:
         """Delete all that is old; the number of jobs whose record went comes back."""
         before, number = self._ledger.now() - self._days * DAY, 0
-        self._ledger.retention.prune_usage(before)
+        self._ledger.retention.prune_sums(before)
+        self._ledger.retention.fold_counters()
         while self._goes_on() and (more := self._ledger.retention.prune(before, RECORDS_AT_ONCE)):
             number += more
             time.sleep(PAUSE)

@@ -10,17 +10,18 @@ from typing import Final
 
 from observability import metrics, trust
 from observability.logging import configure, get_logger
+from tasks.cluster import Reporter
 from tasks.dispatch import canary
 from tasks.dispatch.callbacks import CallbackSender
 from tasks.dispatch.delivery import post
 from tasks.dispatch.dispatcher import STANDBY_PAUSE, TROUBLE_PAUSE, Dispatcher
-from tasks.dispatch.retention import RecordRetention, Retention, SongRetention, UploadRetention
+from tasks.dispatch.retention import RecordRetention, RetentionSteps, SongRetention, UploadRetention
 from tasks.ledger import Ledger, LedgerUnavailable
 from tasks.queue.application import make_app
 from tasks.queue.publisher import Publisher
 from tasks.security.addresses import allowing
 from tasks.security.folders import claim
-from tasks.security.links import Links
+from tasks.security.links import SongLinks
 from tasks.security.secret import secret_of
 from tasks.settings import Settings
 from tasks.storage.songs import Storage
@@ -29,6 +30,7 @@ from tasks.storage.uploads import Uploads
 log = get_logger()
 
 PATIENCE: Final = 4.0  # seconds for a broker that does not answer: less than the lease
+REPORT_LOOK: Final = 1.0
 LAST_ROUND: Final = 1.0  # seconds for a round with the broker to end; what it leaves undone is found again
 
 
@@ -83,16 +85,32 @@ def run(settings: Settings) -> int:
     threads.start("retention", _while_leading(dispatcher, _retention(settings, ledger, dispatcher)))
     threads.start("courier", _while_leading(dispatcher, _courier(settings, ledger)))
     lanes = ledger.canaries
-    threading.Thread(target=canary.watch, args=(lanes, threads.ended), name="canary", daemon=True).start()
+    threading.Thread(
+        target=canary.judge_until, args=(lanes, threads.ended), name="canary", daemon=True
+    ).start()
+    reporter = Reporter(ledger, "dispatch", settings.node)
+    threads.start("report", lambda: _report(reporter, dispatcher))
     carrying = threads.start("carry", dispatcher.carry)
-    threads.repeat("watch", dispatcher.watch)
+    threads.repeat("watch", dispatcher.maintain)
     carrying.join(LAST_ROUND)
     if not carrying.is_alive():
         publisher.close()
     _leave(dispatcher)
+    reporter.leave()
     ledger.close()
     stop_serving()
     return int(threads.broke)
+
+
+def _report(reporter: Reporter, dispatcher: Dispatcher) -> float:
+    """Tell the ledger whether this dispatcher leads, and whether the broker hears it."""
+    if not dispatcher.leads:
+        reporter.tell("stands by")
+    elif dispatcher.broker_trouble:
+        reporter.tell("no broker", f"jobs wait in the ledger: {dispatcher.broker_trouble}")
+    else:
+        reporter.tell("leads")
+    return REPORT_LOOK
 
 
 def _serve_metrics(settings: Settings) -> Callable[[], None]:
@@ -105,14 +123,14 @@ def _serve_metrics(settings: Settings) -> Callable[[], None]:
 def _courier(settings: Settings, ledger: Ledger) -> Callable[[], float]:
     allowed, verify = allowing(settings.callback_networks), trust.context(settings.ca_bundle)
     deliver = functools.partial(post, allowed=allowed, at=settings.callback_ports, verify=verify)
-    return CallbackSender(ledger, _addresses(settings), settings.callback_hours, deliver).turn
+    return CallbackSender(ledger, _addresses(settings), settings.callback_hours, deliver).hand_out_due
 
 
 def _addresses(settings: Settings) -> Callable[[str], str]:
     """Whole addresses of songs, signed where the settings want that."""
     if not settings.sign_output:
         return lambda name: f"{settings.base_url}/output/{name}"
-    links = Links(secret_of(settings), settings.link_seconds)
+    links = SongLinks(secret_of(settings), settings.link_seconds)
     return lambda name: settings.base_url + links.to(name)
 
 
@@ -125,7 +143,7 @@ def _retention(settings: Settings, ledger: Ledger, dispatcher: Dispatcher) -> Ca
         SongRetention(ledger, storage, settings.keep_days, share).expire,
         RecordRetention(ledger, settings.history_days, lambda: dispatcher.leads).expire,
     )
-    return Retention(steps).step
+    return RetentionSteps(steps).step
 
 
 def _while_leading(dispatcher: Dispatcher, step: Callable[[], float]) -> Callable[[], float]:

@@ -13,7 +13,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from observability.logging import get_logger
-from tasks.ledger import Ended, Ledger, WorkerView
+from tasks.ledger import EndedJob, Ledger, WorkerView
 
 EVERY_SECONDS = 60.0
 HOUR, RECENT = 3600.0, 300.0
@@ -43,7 +43,7 @@ class ServiceReport:
                 self._silent[worker.id] = worker.seen_at
                 _silent(worker.id, 0.0, "a worker fell silent; its jobs go to others")
 
-    def tell(self, ledger: Ledger) -> None:
+    def log_due(self, ledger: Ledger) -> None:
         """Log how things stand, if it is time to."""
         if time.monotonic() - self._at < EVERY_SECONDS:
             return
@@ -52,15 +52,15 @@ class ServiceReport:
         _service(now, ended, *ledger.views.still_open())
         _gpus(ended)
         _canary(ended)
-        self._tell_silent(now)
+        self._log_silent(now)
 
-    def _tell_silent(self, now: float) -> None:
+    def _log_silent(self, now: float) -> None:
         self._silent = {name: seen for name, seen in self._silent.items() if now - seen < HOUR}
         for name, seen in self._silent.items():
             _silent(name, now - seen, "a worker has been silent; it did not say that it left")
 
 
-def _service(now: float, ended: Sequence[Ended], number: int, oldest: float) -> None:
+def _service(now: float, ended: Sequence[EndedJob], number: int, oldest: float) -> None:
     recent = [job for job in ended if job.finished_at >= now - RECENT]
     state = {
         "open": {"jobs": number, "oldest_seconds": round(oldest, 1)},
@@ -70,14 +70,14 @@ def _service(now: float, ended: Sequence[Ended], number: int, oldest: float) -> 
     log.info("service.state", tutti={"service": state})
 
 
-def failed_share(jobs: Iterable[Ended]) -> dict[str, Any]:
+def failed_share(jobs: Iterable[EndedJob]) -> dict[str, Any]:
     """Count jobs and failures, people's own left out; the share is 0 where nothing ended."""
     counted = [job.failed for job in jobs if job.error_class is None or job.error_class.ours]
     failed = sum(counted)
     return {"ended": len(counted), "failed": failed, "failed_share": failed / max(1, len(counted))}
 
 
-def _gpus(ended: Iterable[Ended]) -> None:
+def _gpus(ended: Iterable[EndedJob]) -> None:
     made = defaultdict(list)
     for job in ended:
         if job.run_seconds is not None and job.worker:
@@ -93,7 +93,7 @@ def _gpus(ended: Iterable[Ended]) -> None:
         log.info("gpu.state", tutti={"gpu": {"id": gpu, "pace": pace}})
 
 
-def _canary(ended: Sequence[Ended]) -> None:
+def _canary(ended: Sequence[EndedJob]) -> None:
     canary = failed_share(job for job in ended if job.lane == "canary")
     if not canary["ended"]:
         return

@@ -87,6 +87,7 @@ class Capabilities:
             elif name in self.ranges and not _within(getattr(request, name), self.ranges[name]):
                 least, most = self.ranges[name]
                 yield Refusal(name, f"may be {least:g} to {most:g} here")
+        yield from (refusal for refusal in _unheard(request) if refusal.field in self.fields)
         language = request.vocal_language
         if language is not None and self.languages is not None and language not in self.languages:
             yield Refusal(
@@ -98,6 +99,20 @@ def _given(request: JobRequest) -> list[str]:
     """Fields that were asked for: those whose value is not what they have when left out."""
     fields = type(request).model_fields
     return [name for name in fields if getattr(request, name) != fields[name].default]
+
+
+def _unheard(request: JobRequest) -> Iterator[Refusal]:
+    """Fields that another one leaves without any effect."""
+    if request.audio_cover_strength is not None and not (request.source_audio or request.audio_codes):
+        yield Refusal("audio_cover_strength", "says how long a source is followed, and there is none")
+    corrected = {"dcw_scaler": {None, "low", "high", "double", "pix"}, "dcw_high_scaler": {None, "double"}}
+    for name, modes in corrected.items():
+        if getattr(request, name) is not None and request.dcw not in modes:
+            yield Refusal(name, f"does nothing with dcw {request.dcw}; leave it out")
+    if request.guidance_scale is not None and request.guidance_scale <= 1.0:
+        for name in ("guidance_mode", "cfg_interval_start", "cfg_interval_end"):
+            if getattr(request, name) is not None:
+                yield Refusal(name, "does nothing where guidance_scale is 1 or less; leave it out")
 
 
 def _within(value: Any, limits: tuple[float, float]) -> bool:

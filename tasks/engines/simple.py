@@ -48,7 +48,7 @@ class Run:
 
     def _run(self) -> None:
         try:
-            self._turn()
+            self._wait_for_go()
             self.audio = self._engine.generate(self._song, self._report)
         except BaseException as error:
             self.error = error
@@ -59,15 +59,15 @@ class Run:
         self.stage = words
         self.progress = min(max(share, self.progress), 1.0)
         self._stopped.release()
-        self._turn()
+        self._wait_for_go()
 
-    def _turn(self) -> None:
+    def _wait_for_go(self) -> None:
         self._go.acquire()
         if self.dropped:
             raise Dropped
 
 
-class SongState:
+class SimpleSongState:
     """One song on its way through a simple engine."""
 
     def __init__(self, engine: SimpleEngine, song: Song) -> None:
@@ -112,7 +112,7 @@ class Stepwise(Engine):
 
     def admit(self, song: Song) -> State:
         """Take a song; nothing runs until its first step."""
-        return SongState(self._engine, song)
+        return SimpleSongState(self._engine, song)
 
     def fits(self, states: Sequence[State], song: Song) -> bool:  # noqa: ARG002 - every song takes as much
         """Whether fewer songs than `together` are on their way."""
@@ -123,7 +123,7 @@ class Stepwise(Engine):
 
         A song that fails is done, so that it stops no other; `decode` raises its error.
         """
-        runs = [state.run for state in states if isinstance(state, SongState) and not state.done]
+        runs = [state.run for state in states if isinstance(state, SimpleSongState) and not state.done]
         for run in runs:
             run.go()
         for run in runs:
@@ -131,7 +131,7 @@ class Stepwise(Engine):
 
     def decode(self, state: State) -> Audio:
         """The finished audio, or the error that `generate` raised."""
-        if not isinstance(state, SongState) or not state.done:
+        if not isinstance(state, SimpleSongState) or not state.done:
             raise RuntimeError("the song is not done: step it further")
         if state.run.error is not None:
             raise state.run.error

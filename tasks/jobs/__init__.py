@@ -4,7 +4,7 @@ Everything here is plain data: the web app, the ledger, the dispatcher and the w
 nothing here knows of any of them.
 """
 
-from tasks.jobs.ids import BASE32, JOB_ID, new_job_id
+from tasks.jobs.ids import BASE32, DATED_JOB_ID, JOB_ID, new_job_id
 from tasks.jobs.job import FINAL_STATES, ErrorClass, Failure, Job, JobError, JobState, Lane, Output, Timings
 from tasks.jobs.request import (
     ADAPTERS_MAX,
@@ -35,6 +35,7 @@ __all__ = [
     "AUDIO_CODE",
     "BASE32",
     "CODE_MAX",
+    "DATED_JOB_ID",
     "FINAL_STATES",
     "JOB_ID",
     "KEY_SCALE",

@@ -9,6 +9,10 @@ import time
 
 BASE32 = "0123456789abcdefghjkmnpqrstvwxyz"  # Crockford's, without i, l, o and u
 JOB_ID = re.compile(r"^[a-z0-9]{1,4}_[0-9a-hjkmnp-tv-z]{26}$")
+# The number's first ten characters are milliseconds: five of them count 9.3 hours, seven 33 seconds.
+DATED_JOB_ID = re.compile(
+    r"^[a-z0-9]{1,4}_(?P<hours>[0-9a-hjkmnp-tv-z]{5})(?P<moment>[0-9a-hjkmnp-tv-z]{2})[0-9a-hjkmnp-tv-z]{19}$"
+)
 
 
 class _Ulids:

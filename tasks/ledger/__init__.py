@@ -7,6 +7,7 @@ from tasks.ledger.values.errors import (
     LedgerError,
     LedgerFull,
     LedgerUnavailable,
+    LedgerUncertain,
     QuotaExceeded,
     UnknownJob,
     UnknownKey,
@@ -19,6 +20,9 @@ from tasks.ledger.values.records import (
     JobStatus,
     NewJob,
     Page,
+    PartKind,
+    PartReport,
+    PartView,
     QueueView,
     Release,
     Renewal,
@@ -31,14 +35,14 @@ from tasks.ledger.values.records import (
     WorkerInfo,
     WorkerView,
 )
-from tasks.ledger.views.recent import Ended
+from tasks.ledger.views.recent import EndedJob
 from tasks.security.keys import Quota
 
 __all__ = [
     "Accepted",
     "Canary",
     "Choice",
-    "Ended",
+    "EndedJob",
     "Freed",
     "IdempotencyConflict",
     "JobStatus",
@@ -46,9 +50,13 @@ __all__ = [
     "LedgerError",
     "LedgerFull",
     "LedgerUnavailable",
+    "LedgerUncertain",
     "NewJob",
     "Owed",
     "Page",
+    "PartKind",
+    "PartReport",
+    "PartView",
     "QueueView",
     "Quota",
     "QuotaExceeded",

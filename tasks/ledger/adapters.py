@@ -6,8 +6,8 @@ from typing import Final
 
 import sqlalchemy as sa
 
-from tasks.ledger.sql.database import insert
 from tasks.ledger.sql.schema import adapter_choices
+from tasks.ledger.sql.statements import insert
 from tasks.ledger.sql.store import Store, reads, writes
 from tasks.ledger.sql.transaction import Transaction
 from tasks.ledger.values.records import Choice

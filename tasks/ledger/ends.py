@@ -8,8 +8,8 @@ import sqlalchemy as sa
 
 from tasks.jobs import Job
 from tasks.ledger.sql import queries
-from tasks.ledger.sql.database import as_rows, given
 from tasks.ledger.sql.schema import unlogged_ends
+from tasks.ledger.sql.statements import as_rows, given
 from tasks.ledger.sql.store import Store, reads, writes
 from tasks.ledger.sql.transaction import Transaction
 

@@ -7,12 +7,12 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from tasks.ledger.sql.database import insert
 from tasks.ledger.sql.schema import api_keys, ended_logins
+from tasks.ledger.sql.statements import insert
 from tasks.ledger.sql.store import Store, reads, writes
 from tasks.ledger.sql.transaction import Transaction
 from tasks.ledger.values.errors import UnknownKey
-from tasks.security.keys import Key, Quota, Scope, new_token, scopes_of
+from tasks.security.keys import ApiKey, Quota, Scope, new_token, scopes_of
 
 NAME_MAX = 100
 
@@ -30,7 +30,7 @@ class Keys:
         quota: Quota | None = None,
         *,
         days: float | None = None,
-    ) -> tuple[Key, str]:
+    ) -> tuple[ApiKey, str]:
         """Make a key.
 
         Args:
@@ -49,7 +49,7 @@ class Keys:
             raise ValueError(f"a key's name is one line of at most {NAME_MAX} printable characters")
         key_id, digest, token = new_token()
         now = self._store.now()
-        key = Key(
+        key = ApiKey(
             id=key_id,
             name=name,
             digest=digest,
@@ -62,22 +62,22 @@ class Keys:
         return key, token
 
     @writes
-    def _insert(self, transaction: Transaction, key: Key) -> None:
+    def _insert(self, transaction: Transaction, key: ApiKey) -> None:
         transaction.connection.execute(sa.insert(api_keys).values(_row(key)))
 
     @reads
-    def get(self, connection: sa.Connection, key_id: str) -> Key | None:
+    def get(self, connection: sa.Connection, key_id: str) -> ApiKey | None:
         """Give the key of that id, revoked or not."""
         return _get(connection, key_id)
 
     @reads
-    def all(self, connection: sa.Connection) -> list[Key]:
+    def all(self, connection: sa.Connection) -> list[ApiKey]:
         """Give all keys, the oldest first."""
         rows = connection.execute(sa.select(api_keys).order_by(api_keys.c.created_at, api_keys.c.id))
         return [_key(row) for row in rows]
 
     @writes
-    def revoke(self, transaction: Transaction, key_id: str) -> Key:
+    def revoke(self, transaction: Transaction, key_id: str) -> ApiKey:
         """End a key; doing so twice changes nothing.
 
         Raises:
@@ -106,12 +106,12 @@ class Keys:
         return connection.execute(statement).first() is not None
 
 
-def _get(connection: sa.Connection, key_id: str) -> Key | None:
+def _get(connection: sa.Connection, key_id: str) -> ApiKey | None:
     row = connection.execute(sa.select(api_keys).where(api_keys.c.id == key_id)).first()
     return _key(row) if row else None
 
 
-def _row(key: Key) -> dict[str, Any]:
+def _row(key: ApiKey) -> dict[str, Any]:
     return {
         "id": key.id,
         "name": key.name,
@@ -126,8 +126,8 @@ def _row(key: Key) -> dict[str, Any]:
     }
 
 
-def _key(row: Any) -> Key:
-    return Key(
+def _key(row: Any) -> ApiKey:
+    return ApiKey(
         id=row.id,
         name=row.name,
         digest=row.digest,

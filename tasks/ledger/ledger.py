@@ -13,7 +13,9 @@ from tasks.ledger.canaries import Canaries
 from tasks.ledger.dispatch.dispatch import Dispatch
 from tasks.ledger.ends import Ends
 from tasks.ledger.keys import Keys
+from tasks.ledger.parts import Parts
 from tasks.ledger.retention import Retention
+from tasks.ledger.sql.database import CONNECTIONS
 from tasks.ledger.sql.store import Store
 from tasks.ledger.submissions.submissions import Submissions
 from tasks.ledger.uploads import Uploads
@@ -33,6 +35,7 @@ class Ledger:
         max_attempts: runs a job may lose before it fails.
         lease_seconds: a worker silent for so long is taken for dead.
         clock: Unix seconds; default: the database server's time.
+        connections: to a database server at most; of one, reading and writing take turns.
 
     Raises:
         LedgerUnavailable: the database cannot be reached or written.
@@ -46,8 +49,9 @@ class Ledger:
         max_attempts: int = 3,
         lease_seconds: float = 10.0,
         clock: Callable[[], float] | None = None,
+        connections: int = CONNECTIONS,
     ) -> None:
-        self._store = store = Store(url, clock)
+        self._store = store = Store(url, clock, connections)
         self.submissions = Submissions(store, max_queued)
         self.workers = Workers(store, lease_seconds, max_attempts)
         self.dispatch = Dispatch(store, max_attempts)
@@ -59,17 +63,19 @@ class Ledger:
         self.keys = Keys(store)
         self.canaries = Canaries(store)
         self.web_nodes = WebNodes(store)
+        self.parts = Parts(store)
         self.adapters = Adapters(store)
         self.webhooks = Webhooks(store)
 
     @classmethod
-    def of(cls, settings: Settings) -> Self:
+    def of(cls, settings: Settings, connections: int = CONNECTIONS) -> Self:
         """Open the ledger that these settings name."""
         return cls(
             settings.ledger,
             max_queued=settings.max_queued,
             max_attempts=settings.max_attempts,
             lease_seconds=settings.lease_seconds,
+            connections=connections,
         )
 
     def __enter__(self) -> Self:
@@ -88,5 +94,10 @@ class Ledger:
 
     @property
     def held_up(self) -> bool:
-        """Whether another process holds the database and does not go on: nothing can be written now."""
+        """Whether the database is held by another session, or hangs: nothing can be written now."""
         return self._store.writer.held_up
+
+    @property
+    def why_held_up(self) -> str:
+        """What is the matter then, and what to do."""
+        return self._store.writer.why_held_up

@@ -12,10 +12,22 @@ from dataclasses import dataclass
 from typing import Any, get_args
 
 import sqlalchemy as sa
+from sqlalchemy.dialects import postgresql
 
 from tasks.jobs import AudioFormat
-from tasks.ledger.sql.database import as_rows, given
-from tasks.ledger.sql.schema import BYGONE, callbacks, idempotency, jobs, songs, transitions, usage
+from tasks.ledger.sql.schema import (
+    BYGONE,
+    callbacks,
+    counters,
+    idempotency,
+    jobs,
+    songs,
+    transitions,
+    usage,
+    usage_shards,
+    worker_pace,
+)
+from tasks.ledger.sql.statements import as_rows, given
 from tasks.ledger.sql.store import Store, writes
 from tasks.ledger.sql.transaction import Transaction
 from tasks.ledger.submissions.idempotency import free_keys
@@ -91,9 +103,44 @@ class Retention:
             connection.execute(sa.delete(column.table).where(column.in_(asked)), parameter)
 
     @writes
-    def prune_usage(self, transaction: Transaction, before: float) -> None:
-        """Forget what owners used on days before a time."""
-        transaction.connection.execute(sa.delete(usage).where(usage.c.day < int(before // DAY)))
+    def prune_sums(self, transaction: Transaction, before: float) -> None:
+        """Forget what owners used on days before a time, and how fast workers were that did no job since.
+
+        The last pace of a queue stays.
+        """
+        connection, day = transaction.connection, int(before // DAY)
+        for table in (usage_shards, usage):
+            connection.execute(sa.delete(table).where(table.c.day < day))
+        newer = worker_pace.alias()
+        is_newer = (newer.c.queue == worker_pace.c.queue) & (newer.c.learned_at > worker_pace.c.learned_at)
+        old = sa.delete(worker_pace).where(worker_pace.c.learned_at < before, sa.exists().where(is_newer))
+        connection.execute(old)
+
+    def fold_counters(self) -> None:
+        """Add the counters of all writers up, so that those who left leave no rows behind.
+
+        A server does it by one statement, that no cut of this process can leave half done; a row that its
+        writer is changing just now is left for the next time. A file has one shard only.
+        """
+        database = self._store.database
+        if not database.sqlite:
+            with database.at_once() as connection:
+                connection.execute(_FOLD)
+
+
+def _fold() -> sa.Executable:
+    theirs = sa.select(counters.c.name, counters.c.shard).where(counters.c.shard != FOLDED)
+    free = theirs.order_by(counters.c.name, counters.c.shard).with_for_update(skip_locked=True)
+    key = sa.tuple_(counters.c.name, counters.c.shard)
+    gone = sa.delete(counters).where(key.in_(free)).returning(counters.c.name, counters.c.value).cte("gone")
+    sums = sa.select(gone.c.name, sa.literal(FOLDED), sa.func.sum(gone.c.value)).group_by(gone.c.name)
+    statement = postgresql.insert(counters).from_select(["name", "shard", "value"], sums)
+    added = {"value": counters.c.value + statement.excluded.value}
+    return statement.on_conflict_do_update(index_elements=["name", "shard"], set_=added)
+
+
+FOLDED = 0
+_FOLD = _fold()
 
 
 def bygone(before: float, limit: int) -> sa.Select[Any]:

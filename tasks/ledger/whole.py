@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import sqlite3
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
@@ -49,7 +48,7 @@ def write(url: str | sa.URL, target: Path) -> str:
         else:
             with (
                 contextlib.closing(_opened(places.sqlite_url(target))) as made,
-                _one_moment(source) as reading,
+                source.one_moment() as reading,
             ):
                 _copy_rows(reading, made)
     _forget_the_living(target)
@@ -129,18 +128,11 @@ def _forget_the_living(path: Path) -> None:
         connection.execute("UPDATE workers SET lease_until = NULL, queues = ?", (NO_QUEUES,))
         connection.execute("DELETE FROM leases")
         connection.execute("DELETE FROM web_nodes")
-
-
-@contextlib.contextmanager
-def _one_moment(source: Database) -> Iterator[sa.Connection]:
-    with source.reader.connect() as plain:
-        connection = plain.execution_options(isolation_level="REPEATABLE READ")
-        with connection.begin():
-            yield connection
+        connection.execute("DELETE FROM parts")
 
 
 def _copy_rows(source: sa.Connection, target: Database) -> None:
-    with target.write() as writing:
+    with target.write(hurried=False) as writing:
         for table in _tables(writing):
             writing.execute(sa.delete(table))
             names = [column.name for column in table.columns]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import cache
 from typing import Final
 
@@ -16,6 +17,7 @@ from tasks.storage.bounded import Bounded
 CANCEL: Final = "cancel_job"
 
 PATIENCE: Final = 2.0
+ANSWER_SECONDS: Final = 1.0
 
 log = get_logger()
 _bounded = Bounded(PATIENCE)
@@ -37,6 +39,15 @@ def cancel_running(chosen: Settings, worker: str, job_id: str) -> None:
         _bounded.call(lambda _: _app(chosen).control.broadcast(CANCEL, **said))
     except (OperationalError, OSError) as error:  # TimeoutError is one
         log.warning("job.cancel_delayed", message=f"the broker is away, the lease will tell: {error}")
+
+
+def answering(chosen: Settings, workers: Sequence[str]) -> frozenset[str]:
+    """Of these workers, those that answer through the broker within a moment; none where it is away."""
+    try:
+        said = _bounded.call(lambda _: _app(chosen).control.ping(list(workers), timeout=ANSWER_SECONDS))
+    except (OperationalError, OSError):
+        return frozenset()
+    return frozenset(name for answer in said for name in answer)
 
 
 @cache

@@ -8,7 +8,7 @@ from celery.app.events import Events as CeleryEvents
 from celery.events.dispatcher import EventDispatcher
 
 
-class Dispatcher(EventDispatcher):  # type: ignore[misc]
+class EventSender(EventDispatcher):  # type: ignore[misc]
     """Sends an event once; what fails is kept and goes out with the next connection.
 
     Celery 5.7 sends its heartbeats from the loop that takes messages, and has kombu try them again for ever.
@@ -23,4 +23,4 @@ class Dispatcher(EventDispatcher):  # type: ignore[misc]
 class Events(CeleryEvents):  # type: ignore[misc]
     """What `app.events` is."""
 
-    dispatcher_cls = Dispatcher
+    dispatcher_cls = EventSender

@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
+from amqp.exceptions import NotFound
 from celery import Celery
 from kombu import Connection, Producer
 from kombu.exceptions import KombuError
@@ -75,6 +76,33 @@ class Publisher:
             declare(queue, self._broker).bind(self._ready([queue]).channel).purge()
         except Exception as error:
             raise self._lost(error) from error
+
+    def delete_unused(self, queue: str) -> bool:
+        """Delete a queue that is empty and that nobody consumes; False where it is not to be deleted now.
+
+        Valkey forgets a queue when it is empty. RabbitMQ does not take these conditions for a quorum queue,
+        so they are looked at before.
+        """
+        if not is_rabbitmq(self._broker):
+            return True
+        try:
+            self._ready([])
+            return self._connection is not None and self._delete_unused(self._connection, queue)
+        except Exception as error:
+            raise self._lost(error) from error
+
+    def _delete_unused(self, connection: Connection, queue: str) -> bool:
+        with connection.channel() as channel:  # one of its own: asking for what is not there closes it
+            bound = declare(queue, self._broker).bind(channel)
+            try:
+                found = bound.queue_declare(passive=True)
+            except NotFound:
+                return True
+            if found.message_count or found.consumer_count:
+                return False
+            bound.delete()
+            self._declared.discard(queue)
+            return True
 
     def close(self) -> None:
         """Take leave of the broker."""

@@ -6,6 +6,8 @@ whoever may read DATA reads every prompt. A folder that somebody else has made f
 
 from __future__ import annotations
 
+import contextlib
+import fcntl
 import os
 import stat
 import sys
@@ -13,6 +15,7 @@ from pathlib import Path
 from typing import Final
 
 from tasks.settings import Settings
+from tasks.settings.places import is_plain
 
 PRIVATE: Final = 0o700
 OTHERS: Final = 0o007  # what all accounts of the machine may do; a group is let in by who runs it
@@ -33,7 +36,13 @@ def claim(settings: Settings) -> None:
     """
     os.umask(0o077)
     _own_data(settings.data.absolute())
+    if not is_plain(settings.run_path):
+        raise FolderRefused(
+            f"sockets cannot be made in {settings.run_path}: its name is too long or has letters that other "
+            "programs give a meaning; set TUTTI_RUN to a short one, such as /run/tutti"
+        )
     own(settings.run_path)
+    _in_use(settings.run_path)
 
 
 def own(path: Path) -> None:
@@ -58,6 +67,21 @@ def own(path: Path) -> None:
             os.fchmod(folder, PRIVATE)
     finally:
         os.close(folder)
+
+
+_held: dict[Path, int] = {}
+
+
+def _in_use(path: Path) -> None:
+    """Show for this process's life that the folder is in use.
+
+    Systems clear old files out of /tmp, but not out of a folder that is locked (systemd-tmpfiles,
+    https://systemd.io/TEMPORARY_DIRECTORIES).
+    """
+    if path not in _held:
+        _held[path] = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
+        with contextlib.suppress(OSError):  # some network disks have no locks, and nobody clears them
+            fcntl.flock(_held[path], fcntl.LOCK_SH | fcntl.LOCK_NB)
 
 
 def _own_data(path: Path) -> None:

@@ -38,7 +38,7 @@ class Quota:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Key:
+class ApiKey:
     """A key as the ledger keeps it.
 
     Attributes:
@@ -77,7 +77,7 @@ class Login:
 class KeyStore(Protocol):
     """Where keys are kept: `Ledger.keys`."""
 
-    def get(self, key_id: str) -> Key | None:
+    def get(self, key_id: str) -> ApiKey | None:
         """Give the key of that id, revoked or not."""
 
     def end_login(self, login_id: str, until: float) -> None:
@@ -132,10 +132,10 @@ class Keyring:
 
     def __init__(self, store: KeyStore, clock: Callable[[], float] = time.time) -> None:
         self._store, self._clock = store, clock
-        self._known: TTLCache[str, Key | None] = TTLCache(CAPACITY, REMEMBERED, timer=_monotonic)
+        self._known: TTLCache[str, ApiKey | None] = TTLCache(CAPACITY, REMEMBERED, timer=_monotonic)
         self._lock = threading.Lock()
 
-    def check(self, token: str) -> Key | None:
+    def check(self, token: str) -> ApiKey | None:
         """Give the key that this text is, or None where it is not a valid one. May ask the ledger."""
         match = TOKEN.fullmatch(token)
         if match is None:
@@ -143,12 +143,12 @@ class Keyring:
         key = self._remembered(digest(token), lambda: self._verify(match["id"], match["secret"]))
         return key if key and key.valid(self._clock()) else None
 
-    def by_id(self, key_id: str) -> Key | None:
+    def by_id(self, key_id: str) -> ApiKey | None:
         """Give the valid key of that id, for a browser that has shown it before."""
         key = self._remembered(f"id:{key_id}", lambda: self._store.get(key_id))
         return key if key and key.valid(self._clock()) else None
 
-    def of_login(self, login: Login) -> Key | None:
+    def of_login(self, login: Login) -> ApiKey | None:
         """Give the valid key of a browser's login that has not ended."""
         key = self._remembered(f"login:{login.id}", lambda: self._of_login(login))
         return key if key and key.valid(self._clock()) else None
@@ -159,16 +159,16 @@ class Keyring:
         with self._lock:
             self._known[f"login:{login.id}"] = None
 
-    def _of_login(self, login: Login) -> Key | None:
+    def _of_login(self, login: Login) -> ApiKey | None:
         return None if self._store.has_ended(login.id) else self._store.get(login.key_id)
 
-    def _verify(self, key_id: str, secret: str) -> Key | None:
+    def _verify(self, key_id: str, secret: str) -> ApiKey | None:
         """Compare in constant time, with a digest that fits nothing where there is no such key."""
         key = self._store.get(key_id)
         expected = key.digest if key else "0" * 64
         return key if hmac.compare_digest(digest(secret), expected) else None
 
-    def _remembered(self, name: str, ask: Callable[[], Key | None]) -> Key | None:
+    def _remembered(self, name: str, ask: Callable[[], ApiKey | None]) -> ApiKey | None:
         with self._lock, contextlib.suppress(KeyError):
             return self._known[name]
         key = ask()  # without the lock: the ledger may be slow

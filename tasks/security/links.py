@@ -47,7 +47,7 @@ def _signature(path: str, key: str, expires: int) -> str:
     return base64.urlsafe_b64encode(digest).decode().rstrip("=")
 
 
-class Links:
+class SongLinks:
     """Addresses of songs, as the settings want them.
 
     Args:

@@ -32,8 +32,7 @@ ALLOWED: Final = (
     "CUDA_*", "NVIDIA_*", "NCCL_*", "LD_LIBRARY_PATH", "CC", "CXX", "TRITON_*", "TORCHINDUCTOR_*",
     "PYTORCH_ALLOC_CONF", "PYTORCH_CUDA_ALLOC_CONF", "HF_*", "HUGGINGFACE_HUB_CACHE",
     # Python's ways that name no code
-    "PYTHONUNBUFFERED", "PYTHONDONTWRITEBYTECODE", "PYTHONPYCACHEPREFIX", "PYTHONUTF8", "PYTHONIOENCODING",
-    "PYTHONFAULTHANDLER",
+    "PYTHONUNBUFFERED", "PYTHONDONTWRITEBYTECODE", "PYTHONPYCACHEPREFIX", "PYTHONFAULTHANDLER",
     # systemd's word to a service, and what lets a run be repeated
     "NOTIFY_SOCKET", "INVOCATION_ID", "CI", "SOURCE_DATE_EPOCH",
 )  # fmt: skip
@@ -76,8 +75,8 @@ def is_service(name: str, value: str) -> bool:
 
 
 def python(module: str, *words: str) -> list[str]:
-    """The command that runs a module of ours, whatever lies in the working folder."""
-    return [sys.executable, "-P", "-s", "-X", CLEAN, "-m", module, *words]
+    """The command that runs a module of ours, whatever lies in the working folder; its text is UTF-8."""
+    return [sys.executable, "-P", "-s", "-X", "utf8", "-X", CLEAN, "-m", module, *words]
 
 
 left_out: set[str] = set()  # what `clean` took from this process

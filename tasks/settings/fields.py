@@ -183,8 +183,14 @@ class Fields(BaseSettings):
     upstream_timeout: int = Field(
         300,
         ge=1,
-        description="Seconds that the gateway waits for a web node's next word; for /generate until the "
-        "deadline.",
+        description="Seconds that the gateway waits for a web node's next word where an answer takes work: "
+        "uploads, conversions, analytics; for /generate until the deadline.",
+    )
+    answer_timeout: int = Field(
+        15,
+        ge=1,
+        description="Seconds that the gateway waits for a web node everywhere else; then the next is asked, "
+        "for a POST only where it has an Idempotency-Key.",
     )
     login_limit: str = Field(
         "10r/m burst=10",

@@ -19,8 +19,12 @@ if TYPE_CHECKING:
     from sqlalchemy import URL
 
 UNIX_PATH_MAX: Final = 100  # sun_path holds 108 bytes on Linux and 104 on macOS; room is left for the name
-PLAIN: Final = re.compile(r"^[A-Za-z0-9/._+-]+$")  # needs quoting nowhere
+PLAIN: Final = re.compile(r"^[A-Za-z0-9/._+-]+\Z")  # needs quoting nowhere
+TEMPORARY: Final = Path("/tmp")  # noqa: S108 - what is made there is looked at (tasks/security/folders.py)
 DATABASES: Final = ("sqlite", "postgresql", "postgres")
+SEVERAL_HOSTS: Final = re.compile(
+    r"^(?P<before>postgres(ql)?(\+\w+)?://([^@/?]*@)?)(?P<hosts>[^@/?,]+(,[^@/?,]+)+)(?P<after>/.*)$"
+)
 BROKERS: Final = ("redis", "rediss", "redis+socket", "amqp", "amqps", "pyamqp")
 
 
@@ -41,7 +45,10 @@ def database_url(text: str) -> URL:
     from sqlalchemy.exc import ArgumentError
 
     try:
-        url = make_url(text)
+        hosts, rest = _several_hosts(text)
+        url = make_url(rest)
+        if hosts:
+            url = url.update_query_dict({"host": hosts})
     except (ArgumentError, ValueError):
         raise ValueError(_database_hint()) from None
     backend = url.drivername.split("+")[0]
@@ -52,6 +59,13 @@ def database_url(text: str) -> URL:
     if backend != "sqlite" and not url.database:
         raise ValueError("has to end in the database's name, as in postgresql://tutti@db/tutti")
     return url.set(drivername="postgresql+psycopg") if backend != "sqlite" else url
+
+
+def _several_hosts(text: str) -> tuple[list[str], str]:
+    """The hosts of a URL that names several as libpq does (`a:5432,b:5432`), and the URL without them."""
+    if not (found := SEVERAL_HOSTS.match(text)):
+        return [], text
+    return found["hosts"].split(","), f"{found['before']}{found['after']}"
 
 
 def _database_hint() -> str:
@@ -118,8 +132,18 @@ def plain_folder(wanted: Path) -> Path:
     It is the one that is wanted unless its name is too long for a socket or has letters that servers give a
     meaning; then one of the same account's in the temporary folder, which others find by the same name.
     """
-    fits = len(os.fsencode(wanted)) + len("/worker-00.sock") <= UNIX_PATH_MAX
-    if fits and PLAIN.match(str(wanted)):
+    if is_plain(wanted):
         return wanted
     digest = hashlib.sha256(os.fsencode(wanted)).hexdigest()[:16]
-    return Path(tempfile.gettempdir(), f"tutti-{os.getuid()}-{digest}")
+    return _temporary() / f"tutti-{os.getuid()}-{digest}"
+
+
+def is_plain(folder: Path) -> bool:
+    """Whether sockets fit below a folder, and every server can read its name without quotes."""
+    fits = len(os.fsencode(folder)) + len("/worker-00.sock") <= UNIX_PATH_MAX
+    return fits and bool(PLAIN.match(str(folder)))
+
+
+def _temporary() -> Path:
+    """Not TMPDIR's if it can be helped: a service's is another than its keeper's, and they meet here."""
+    return TEMPORARY if os.access(TEMPORARY, os.W_OK | os.X_OK) else Path(tempfile.gettempdir())

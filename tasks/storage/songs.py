@@ -22,6 +22,7 @@ from typing import Final, TypeVar
 from observability import statefile
 from tasks.jobs import ErrorClass, JobError
 from tasks.storage.bounded import Bounded, GivenUp, Ticket
+from tasks.storage.folders import located
 from tasks.storage.publish_once import publish_once
 
 T = TypeVar("T")
@@ -32,6 +33,8 @@ TOLERANCE: Final = 0.15  # seconds: mp3 and opus pad to whole frames
 HASHED: Final = ".sha256"  # ends the name of a file with the hash of the one beside it
 HEX: Final = re.compile(r"^[0-9a-f]{64}$")
 MARK: Final = ".tutti"  # its absence tells an unmounted NAS from an empty one
+TRIES: Final = 3  # to enter a folder that others remove when it is empty
+OPEN: Final = 0o755
 READABLE: Final = 0o644  # nginx has another account; who may read songs is for their folder to say
 FULL: Final = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 
@@ -74,13 +77,13 @@ class Storage:
         """Put `data` under `name`, unless a file of that name is there: then that one stands.
 
         Args:
-            name: File name, such as `<id>.wav` or `<id>-2.flac`.
+            name: File name, such as `<id>.wav` or `<id>-2.flac`; `tasks.storage.folders` says where it lies.
             attempt: The job's attempt, which keeps two workers' temporary files apart.
             data: The whole file.
             seconds: What the file has to last when decoded; None for what is not audio.
         """
         # the random part: an abandoned write and its successor never share a temporary file
-        temporary = self.folder / f"{name}.{attempt}-{secrets.token_hex(6)}.tmp"
+        temporary = self.folder / f"{self._named(name)}.{attempt}-{secrets.token_hex(6)}.tmp"
         return self._call(lambda ticket: self._publish(temporary, name, data, seconds, ticket))
 
     def check(self) -> None:
@@ -102,8 +105,8 @@ class Storage:
 
     def remove(self, names: Iterable[str]) -> int:
         """Delete files; those that are gone already are no error. Returns how many were there."""
-        paths = [self._path(name) for name in names]
-        return self._call(lambda _: sum(self._remove(path) for path in paths))
+        known = [self._named(name) for name in names]
+        return self._call(lambda _: sum(self._remove(self._path(name)) for name in known))
 
     def sweep(self, older_than: float = 3600.0) -> int:
         """Delete temporary files that writers left when they died, `older_than` seconds ago or more."""
@@ -113,15 +116,20 @@ class Storage:
         with _storage_errors():
             return self._bounded.call(function)
 
-    def _path(self, name: str) -> Path:
+    @staticmethod
+    def _named(name: str) -> str:
         if "/" in name or name.startswith("."):
             raise ValueError(f"{name!r} is no name of a finished file")
-        return self.folder / name
+        return name
+
+    def _path(self, name: str) -> Path:
+        """Where that file is, or will be; it asks the NAS."""
+        return located(self.folder, name)
 
     def hash_of(self, name: str) -> str:
         """The SHA-256 of a finished file, in hexadecimal; it is kept beside the file, where it is not yet."""
-        path = self._path(name)
-        return self._call(lambda ticket: self._hash(path, ticket))
+        known = self._named(name)
+        return self._call(lambda ticket: self._hash(self._path(known), ticket))
 
     def _hash(self, path: Path, ticket: Ticket) -> str:
         beside = path.with_name(path.name + HASHED)
@@ -139,10 +147,16 @@ class Storage:
                 temporary.unlink()
         return digest
 
-    @staticmethod
-    def _remove(path: Path) -> bool:
+    def _remove(self, path: Path) -> bool:
+        """Delete a file and its hash, and the folders that are empty then."""
         _unlink(path.with_name(path.name + HASHED))
-        return _unlink(path)
+        there = _unlink(path)
+        for folder in path.parents[:2]:
+            if folder == self.folder:
+                break
+            with contextlib.suppress(OSError):  # others lie there, or none ever did
+                folder.rmdir()
+        return there
 
     def _mark(self) -> None:
         mark, name = self.folder / MARK, str(self.folder)
@@ -158,8 +172,8 @@ class Storage:
     def _publish(
         self, temporary: Path, name: str, data: bytes | memoryview, seconds: float | None, ticket: Ticket
     ) -> Stored:
-        final = self._path(name)
         self._room_for(len(data))
+        final = self._path(name)
         try:
             digest = _write(temporary, data, ticket)
             _verify(temporary, digest, seconds)
@@ -172,10 +186,31 @@ class Storage:
                 temporary.unlink()
 
     def _in_place(self, temporary: Path, final: Path, stored: Stored) -> Stored:
-        if not publish_once(temporary, final):
+        if not self._given_its_name(temporary, final):
             return _describe(final)
-        _fsync_folder(self.folder)
+        _fsync_folder(final.parent)
         return stored
+
+    def _given_its_name(self, temporary: Path, final: Path) -> bool:
+        """Publish; a folder that was empty may be removed by whoever expires songs, just as it is entered."""
+        for left in reversed(range(TRIES)):
+            self._make_folder(final.parent)
+            try:
+                return publish_once(temporary, final)
+            except FileNotFoundError:
+                if not left:
+                    raise
+        raise AssertionError("unreachable")
+
+    def _make_folder(self, folder: Path) -> None:
+        """Make a folder and those above it, each on disk in the one that it is in."""
+        if folder == self.folder or folder.is_dir():
+            return
+        self._make_folder(folder.parent)
+        with contextlib.suppress(FileExistsError):
+            folder.mkdir()
+            folder.chmod(OPEN)  # nginx has another account
+        _fsync_folder(folder.parent)
 
     def _probe(self, probe: Path, ticket: Ticket) -> None:
         self._room_for(0)
@@ -247,7 +282,7 @@ def duration(file: Path | bytes) -> float:
     """Seconds of sound in an audio file, by its decoder."""
     import soundfile  # brings numpy, which the web app does without
 
-    with soundfile.SoundFile(io.BytesIO(file) if isinstance(file, bytes) else str(file)) as sound:
+    with soundfile.SoundFile(io.BytesIO(file) if isinstance(file, bytes) else os.fsencode(file)) as sound:
         return float(sound.frames / sound.samplerate)
 
 

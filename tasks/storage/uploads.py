@@ -44,11 +44,13 @@ class Uploads:
         while not self.use(digest):
             publish_once(received, self.folder / digest)
 
-    def bytes_of(self, payer: str) -> int:
-        """What all uploads that count to this quota have together."""
+    def bytes_of(self, payer: str, without: str = "") -> int:
+        """What all uploads that count to this quota have together, but for one that counts already."""
         total = 0
         with contextlib.suppress(FileNotFoundError):
             for mark in self._marks(_quota_of(payer)).iterdir():
+                if mark.name == without:
+                    continue
                 with contextlib.suppress(FileNotFoundError):
                     total += (self.folder / mark.name).stat().st_size
         return total

@@ -1,4 +1,4 @@
-"""When a job may be claimed: not while draining, nor while its audio could not be made or stored.
+"""When a job may be claimed: not while draining, nor while it could not be recorded, made or stored.
 
 A message that has to wait here belongs to nobody yet: another worker may claim its job at any time.
 """
@@ -9,11 +9,14 @@ import contextlib
 import threading
 import time
 from collections.abc import Callable, Iterator
-from typing import Final
+from typing import Final, Literal
 
 from observability.back_off import BackOff
 
 ENGINE_REST: Final = BackOff(first=2.0, longest=60.0)
+
+Away = Literal["cordoned", "ledger", "storage"]
+ORDER: Final[tuple[Away, ...]] = ("ledger", "storage", "cordoned")  # what is told of first
 
 
 class NotNow(Exception):
@@ -27,7 +30,8 @@ class Admission:
         self._changed = threading.Condition()
         self._free = slots
         self._closed = False
-        self._storage_fails = False
+        self._away: set[Away] = set()
+        self._broker_works = False
         self._engine_failures = 0
         self._engine_rests_until = 0.0
 
@@ -57,9 +61,20 @@ class Admission:
         """Why no job can be taken whoever leaves; None if it is only a matter of slots."""
         if self._closed:
             return "draining"
-        if self._storage_fails:
-            return "storage"
+        for what in ORDER:
+            if what in self._away:
+                return what
         return "engine" if self._engine_rests_until > time.monotonic() else None
+
+    @property
+    def storage_fails(self) -> bool:
+        """Whether songs cannot be stored, whatever else is amiss."""
+        return "storage" in self._away
+
+    @property
+    def has_broker(self) -> bool:
+        """Whether there is a connection to the broker; what was claimed before goes on without one."""
+        return self._broker_works
 
     def close(self) -> None:
         """Let nobody in any more."""
@@ -69,8 +84,24 @@ class Admission:
 
     def storage(self, *, works: bool) -> None:
         """Note whether songs can be stored."""
+        self._note("storage", works=works)
+
+    def ledger(self, *, works: bool) -> None:
+        """Note whether the ledger answers: without it no job can be claimed."""
+        self._note("ledger", works=works)
+
+    def cordoned(self, *, on: bool) -> None:
+        """Note whether people want no jobs taken here for a while."""
+        self._note("cordoned", works=not on)
+
+    def broker(self, *, works: bool) -> None:
+        """Note whether there is a connection to the broker."""
         with self._changed:
-            self._storage_fails = not works
+            self._broker_works = works
+
+    def _note(self, what: Away, *, works: bool) -> None:
+        with self._changed:
+            (self._away.discard if works else self._away.add)(what)
             self._changed.notify_all()
 
     def engine(self, *, loads: bool) -> None:

@@ -12,6 +12,7 @@ import psutil
 
 from observability import metrics
 from observability.logging import get_logger
+from tasks.cluster import Reporter
 from tasks.engines import model_of
 from tasks.jobs import ErrorClass, Job, JobError
 from tasks.ledger import Ledger, LedgerUnavailable, Vitals, WorkerInfo
@@ -29,7 +30,16 @@ log = get_logger()
 
 HEARTBEAT: Final = 15.0
 STORAGE_LOOK: Final = 1.0
+LEDGER_LOOK: Final = 0.25
 SWEEP: Final = 3600.0
+REPORT_LOOK: Final = 1.0
+OBSTACLES: Final = {  # what each is called, and what it means
+    "draining": ("draining", "it was told to end"),
+    "cordoned": ("cordoned", None),
+    "ledger": ("no ledger", "the ledger does not answer"),
+    "storage": ("no storage", "songs cannot be written"),
+    "engine": ("no engine", "the model does not load"),
+}
 
 
 class Host:
@@ -53,6 +63,8 @@ class Host:
         self._beats: list[Every] = []
         self._idle_since = time.monotonic()
         self._room: dict[str, float] = {}
+        self._trouble: str | None = None  # with the storage
+        self._reporter = Reporter(ledger, "worker", chosen.node, self.name)
 
     @property
     def lease(self) -> Lease:
@@ -74,14 +86,17 @@ class Host:
             slots=self.model.songs,
         )
         self._lease = Lease(self.ledger, info, self.runs, self.vitals, self.settings.lease_seconds)
+        self._report()  # one that is cordoned takes nothing, not even at first
         self._beats = [
             Every(HEARTBEAT, self.heartbeat, "heartbeat"),
             Every(
                 HEARTBEAT, self._measure_room, "room"
             ),  # apart: a hung NAS must not look like a dead worker
             Every(1.0, self._unload_when_idle, "idle"),
+            Every(LEDGER_LOOK, self._look_at_ledger, "ledger"),
             Every(STORAGE_LOOK, self._try_storage_again, "storage"),
             Every(SWEEP, self._sweep, "sweep"),
+            Every(REPORT_LOOK, self._report, "report"),
         ]
         if self.settings.warm_up:
             self.engine.load()
@@ -92,12 +107,22 @@ class Host:
             beat.stop(patience=0.2)
         if self._lease:
             self._lease.retire()
+        self._reporter.leave()
         self.engine.close()
 
     def claim(self, job_id: str) -> Attempt | None:
-        """Make a job this worker's own; None if it is not to be had: cancelled, running elsewhere, gone."""
+        """Make a job this worker's own; None if it is not to be had: cancelled, running elsewhere, gone.
+
+        Raises:
+            LedgerUnavailable: Nobody can tell; no further jobs are taken until it answers.
+        """
         epoch = self.lease.epoch
-        job = self.ledger.workers.claim(job_id, self.name, epoch)
+        try:
+            job = self.ledger.workers.claim(job_id, self.name, epoch)
+        except LedgerUnavailable:
+            self.lease.doubt()
+            self._look_at_ledger()
+            raise
         if job is None:
             return None
         run = Attempt(
@@ -137,6 +162,22 @@ class Host:
     def vitals(self) -> Vitals:
         """How the device is doing."""
         return measure(self.device, self.engine.pid, loaded=self.engine.loaded is not None)
+
+    @property
+    def state(self) -> tuple[str, str | None]:
+        """How this worker is, in a word or two, and why it takes no jobs."""
+        if obstacle := self.admission.obstacle:
+            word, reason = OBSTACLES[obstacle]
+            return word, self._trouble if obstacle == "storage" else self.engine.load_error or reason
+        if not self.admission.has_broker:
+            return "no broker", "there is no connection to the broker"
+        return ("loading", self.engine.loading) if self.engine.is_loading else ("ready", None)
+
+    def _report(self) -> None:
+        """Tell the ledger how this worker is; hear whether it is cordoned."""
+        state, reason = self.state
+        self._reporter.tell(state, reason, {"storage": self._room or {"error": self._trouble}})
+        self.admission.cordoned(on=self._reporter.cordoned)
 
     def heartbeat(self) -> None:
         """One line and the gauges: what this worker is doing."""
@@ -196,8 +237,11 @@ class Host:
             log.info("worker.idle_unload", message="the model leaves the device until the next job")
             self.engine.unload()
 
+    def _look_at_ledger(self) -> None:
+        self.admission.ledger(works=self.lease.answered)
+
     def _try_storage_again(self) -> None:
-        if self.admission.obstacle == "storage":
+        if self.admission.storage_fails:
             self._look_after_storage(self.storage.prepare, self.storage.check)
 
     def _measure_room(self) -> None:
@@ -221,8 +265,10 @@ class Host:
             for attempt in attempts:
                 attempt()
             self._measure_room()
+            self._trouble = None
             self.admission.storage(works=True)
         except JobError as error:
+            self._trouble, self._room = error.detail, {}
             self.admission.storage(works=False)
             log.warning("worker.storage", message=error.detail, error={"class": error.error_class})
 

@@ -18,6 +18,7 @@ log = get_logger()
 
 RENEWALS = 4  # a lease: three may fail before it is lost
 PROGRESS_SECONDS = 1.0
+LATE_SECONDS = 2.0  # an answer that takes longer is no answer: no job is taken until one comes
 
 
 class Lease:
@@ -31,6 +32,8 @@ class Lease:
         self._runs = runs
         self._vitals = vitals
         self.epoch = ledger.workers.register(info)
+        self._asked_at: float | None = None  # when the renewal began that is under way
+        self._failed = False
         self._idle = seconds / RENEWALS
         self._due = time.monotonic() + self._idle
         self._every = Every(min(self._idle, PROGRESS_SECONDS), self._renew_in_time, "lease")
@@ -40,18 +43,45 @@ class Lease:
             self._due = time.monotonic() + self._idle
             self.renew()
 
+    @property
+    def answered(self) -> bool:
+        """Whether the ledger answers: the last renewal came to its end, and none is overdue."""
+        asked_at = self._asked_at
+        return not self._failed and (asked_at is None or time.monotonic() - asked_at < LATE_SECONDS)
+
     def renew(self) -> None:
         """Say that the worker lives; hear what was cancelled, and whether the lease still holds."""
-        progress = {run.job.id: run.progress for run in self._runs.all()}
+        progress, vitals = {run.job.id: run.progress for run in self._runs.all()}, self._vitals()
+        self._asked_at = time.monotonic()
         try:
-            renewal = self._ledger.workers.renew(self._info.id, self.epoch, progress, self._vitals())
+            renewal = self._ledger.workers.renew(self._info.id, self.epoch, progress, vitals)
+            self._failed = False
         except LedgerUnavailable as error:
+            self._failed = True
+            self._due = 0.0  # by the next look, and not only at the next renewal's time
             log.warning("worker.ledger_unavailable", message=str(error))
             return
+        finally:
+            self._asked_at = None
         for job_id in renewal.cancelled:
             self._runs.cancel(job_id)
-        if not renewal.alive:
+        if not renewal.alive and not self._resumed():
             self._start_over()
+
+    def doubt(self) -> None:
+        """Something else found the ledger away: ask it at once, rather than at the next renewal."""
+        self._failed, self._due = True, 0.0
+
+    def _resumed(self) -> bool:
+        """Whether the lease is taken up again: the ledger was away for so long that nobody could renew it."""
+        try:
+            resumed = self._ledger.workers.resume(self._info.id, self.epoch)
+        except LedgerUnavailable as error:
+            log.warning("worker.ledger_unavailable", message=str(error))
+            return True  # the next renewal will tell
+        if resumed:
+            log.info("worker.lease_resumed", message="the lease ran out while the ledger was away; it holds")
+        return resumed
 
     def retire(self) -> None:
         """Leave the ledger: nothing runs here any more."""

@@ -95,6 +95,11 @@ class EngineProcess:
         return f"loading the model, about {max(1.0, seconds):.0f} s"
 
     @property
+    def is_loading(self) -> bool:
+        """Whether the child has been asked for and its model is not ready."""
+        return self._wanted and self._loaded is None
+
+    @property
     def pid(self) -> int | None:
         """The child's process id, while it lives."""
         child = self._child

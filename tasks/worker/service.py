@@ -18,7 +18,7 @@ from celery.worker.control import control_command
 
 from observability import metrics
 from observability.logging import configure, get_logger
-from tasks.ledger import Ledger
+from tasks.ledger import Ledger, LedgerUnavailable
 from tasks.queue.application import make_app
 from tasks.queue.control import CANCEL
 from tasks.queue.names import TASK, declare, is_rabbitmq
@@ -40,7 +40,7 @@ def serve(chosen: Settings) -> int:
     configure("tutti-worker", chosen.log_path / "worker.jsonl", chosen.log_level)
     logging.getLogger("celery").setLevel(logging.WARNING)  # our own lines say what became of each job
     with contextlib.ExitStack() as stack:
-        ledger = Ledger.of(chosen)
+        ledger = Ledger.of(chosen, connections=1)
         stack.callback(ledger.close)
         host = Host(chosen, ledger)
         if not stack.enter_context(_only_one(chosen, host.name)):
@@ -93,12 +93,24 @@ def _app(host: Host) -> Celery:
     def run_job(task: Any) -> None:
         try:
             generate(host, task.request.id)
+        except LedgerUnavailable as error:  # not begun: it is for a worker that reaches the ledger
+            raise Reject(str(error), requeue=True) from error
         except NotNow as obstacle:
-            if put_back:
+            if put_back or not _declined(host, task.request.id):
                 raise Reject(str(obstacle), requeue=True) from obstacle
-            host.ledger.workers.decline(task.request.id)
 
     return app
+
+
+def _declined(host: Host, job_id: str) -> bool:
+    """Whether the ledger could be told that a job is to be released once more."""
+    if host.admission.obstacle == "ledger":
+        return False
+    try:
+        host.ledger.workers.decline(job_id)
+    except LedgerUnavailable:
+        return False
+    return True
 
 
 @control_command(name=CANCEL, args=[("job_id", str)], signature="<job_id>")  # type: ignore[untyped-decorator]

@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 
-from tests.faults import brokers, databases, disks, engines, kills, restarts
+from tests.faults import brokers, databases, disks, engines, hosts, kills, restarts
 from tests.faults.invariant import Verdict, all_final, judge
 from tests.faults.scene import Asked, Scene
 from tests.faults.stage import Stage
@@ -63,6 +63,7 @@ SMALL = Stage(nas="small")
 FAILING = Stage(nas="failing")
 HASTY = Stage(nas="small", settings=_with(storage_wait=1))
 HANGING = Stage(nas="hanging", settings=_with(storage_timeout=3))
+HOSTS = Stage(hosts="plain")
 RELEASE = ("no_second_release",)
 
 FAULTS = (
@@ -104,6 +105,14 @@ FAULTS = (
     Fault("NAS answers EIO", disks.fail, (Control("no_patience"),), FAILING),
     Fault("NAS vanished", disks.vanish, (Control("no_mark"),), Stage(nas="mounted"), short=True),
     Fault("NAS hung", disks.hang, (Control("no_bound"),), HANGING),
+    Fault("worker without ledger", hosts.cut_worker_from_ledger, (Control("always_taking"),), HOSTS),
+    Fault("worker without broker", hosts.cut_worker_from_broker, (Control("any_claim"),), HOSTS),
+    Fault("web without ledger", hosts.cut_web_from_ledger, (Control("early_answer"),), HOSTS),
+    Fault("gateway without web", hosts.cut_gateway_from_web, (Control("no_second_node"),), HOSTS),
+    Fault("host cut amid a transaction", hosts.silence_amid_a_transaction, (Control("no_bounds"),), HOSTS),
+    Fault("PgBouncer killed", hosts.kill_pooler, (Control("early_answer"),), Stage(hosts="pooled")),
+    Fault("one RabbitMQ of two", hosts.kill_a_broker_of_two, (Control("no_resend"),), Stage(hosts="doubled")),
+    Fault("PostgreSQL fail-over", hosts.fail_over, (Control("one_database"),), Stage(hosts="doubled")),
     Fault("rolling restart", restarts.rolling, (Control("no_marking", RELEASE),), UP),
     Fault("SIGTERM tutti up", restarts.whole, (Control("no_marking", RELEASE),), UP),
     Fault(

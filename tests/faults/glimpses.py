@@ -7,6 +7,9 @@ import threading
 import time
 from pathlib import Path
 
+from tasks.storage.folders import located
+from tests.servers.stored import names_in
+
 LOOK = 0.01  # seconds between two looks
 
 
@@ -43,9 +46,9 @@ class Glimpses:
                 self._idle.set()
                 continue
             try:
-                for path in self._folder.iterdir():
-                    if is_song(path.name) and path.name not in self.first:
-                        self.first[path.name] = digest(path)
+                for name in names_in(self._folder):
+                    if is_song(name) and name not in self.first:
+                        self.first[name] = digest(located(self._folder, name))
             except OSError:  # away, or no more there
                 continue
 

@@ -13,9 +13,11 @@ import orjson
 import soundfile
 
 from tasks.jobs import Job, JobState, Output
+from tasks.storage.folders import located
 from tasks.storage.songs import TOLERANCE, duration
 from tests.faults.glimpses import digest, is_song
 from tests.faults.scene import Asked, Scene, steadily
+from tests.servers.stored import names_in
 
 TERMINAL = ("job.succeeded", "job.failed", "job.cancelled")
 TOLD_WITHIN = 5.0  # seconds between a commit and its line
@@ -84,7 +86,7 @@ def _kept(scene: Scene, one: Asked, job: Job | None) -> bool:
     if end not in one.ends:
         return False
     folder = scene.system.settings.storage_path
-    whole = all(_whole(folder / output.name, output) for output in job.outputs)
+    whole = all(_whole(located(folder, output.name), output) for output in job.outputs)
     return whole and bool(job.outputs) == (job.state is JobState.SUCCEEDED)
 
 
@@ -108,7 +110,7 @@ def _partial(scene: Scene) -> int:
     known = {output.name: output.sha256 for job in page.jobs for output in job.outputs}
     running = {job.id for job in scene.system.ledger.views.page(state=JobState.RUNNING, limit=1_000).jobs}
     folder = scene.system.settings.storage_path
-    wrong = {path.name for path in folder.iterdir() if is_song(path.name) and known.get(path.name) is None}
+    wrong = {name for name in names_in(folder) if is_song(name) and known.get(name) is None}
     wrong |= {name for name, seen in scene.glimpses.first.items() if known.get(name, seen) != seen}
     return sum(name.split(".")[0].split("-")[0] not in running for name in wrong)
 
@@ -132,7 +134,7 @@ def _key(line: dict[str, Any]) -> tuple[str, str | None]:
 
 
 def _lines(scene: Scene, *actions: str) -> Iterator[dict[str, Any]]:
-    for path in sorted(Path(scene.system.settings.log_path).glob("*.jsonl*")):
+    for path in scene.logs():
         for text in path.read_bytes().splitlines():
             if b'"job.' in text and (line := orjson.loads(text))["event"].get("action") in actions:
                 yield line

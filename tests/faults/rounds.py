@@ -9,15 +9,17 @@ import signal
 import sys
 import tempfile
 import traceback
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 
 import pytest
 
 from tests.faults.faults import CONTROL_LIMIT, FAULTS, LIMIT, Control, Fault, strike
+from tests.faults.fleet import hosts_scene
 from tests.faults.invariant import Verdict
 from tests.faults.scene import Scene, scene
+from tests.faults.stage import Stage
 
 PR_SET_PDEATHSIG = 1
 UNWIND = 20  # seconds to unmount and to delete
@@ -39,11 +41,15 @@ def _end() -> None:
     sys.exit(1)
 
 
+def _scene(stage: Stage) -> Callable[..., AbstractContextManager[Scene]]:
+    return hosts_scene if stage.hosts else scene
+
+
 @contextmanager
 def _cell(fault: Fault, seed: int, without: tuple[str, ...]) -> Iterator[Scene]:
     with (
         tempfile.TemporaryDirectory(prefix="fault-", ignore_cleanup_errors=True) as folder,
-        scene(Path(folder), fault.stage, random.Random(seed), without) as made,
+        _scene(fault.stage)(Path(folder), fault.stage, random.Random(seed), without) as made,
     ):
         yield made
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 import time
 from collections.abc import Sequence
 
@@ -16,8 +17,9 @@ from tasks.ledger import Renewal
 from tasks.ledger.dispatch import expiry
 from tasks.ledger.dispatch.dispatch import Dispatch
 from tasks.ledger.lifecycle import give_back
-from tasks.ledger.sql import database
+from tasks.ledger.sql import clock, database, sessions
 from tasks.ledger.sql.schema import live, outbox
+from tasks.ledger.sql.statements import given_on
 from tasks.ledger.sql.transaction import Transaction
 from tasks.ledger.sql.writer import Writer
 from tasks.ledger.submissions import accept
@@ -54,7 +56,7 @@ def no_takeover() -> None:
 
 def own_clock() -> None:
     """Each machine goes by its own clock, not by the database's."""
-    database.DatabaseClock.__call__ = lambda self: time.time()
+    clock.DatabaseClock.__call__ = lambda self: time.time()
 
 
 # --- delivery
@@ -92,6 +94,46 @@ def no_confirms() -> None:
     _configure(broker_transport_options={"confirm_publish": False})
 
 
+def always_taking() -> None:
+    """A worker takes messages whatever it lacks."""
+    from tasks.worker.consumer import Intake
+
+    Intake._look = lambda self, consumer: None
+
+
+def no_second_node() -> None:
+    """A gateway sends nothing to a second web node."""
+    from nginx import gateway
+
+    render = gateway.render
+    text = "proxy_next_upstream error timeout"
+    gateway.render = lambda *given, **more: re.sub(
+        text + "[^;]*;", "proxy_next_upstream off;", render(*given, **more)
+    )
+
+
+def no_bounds() -> None:
+    """PostgreSQL waits for a silent host as long as its own defaults say."""
+    from tasks.ledger.sql import sessions
+
+    for bounds in (sessions.BOUNDS, sessions.LINE):
+        bounds.update(dict.fromkeys(bounds, "0"))
+
+
+def one_database() -> None:
+    """Of the hosts in the ledger's URL only the first is asked."""
+    from tasks.settings import Settings
+
+    whole = Settings.ledger
+
+    def first(self):
+        url = whole.fget(self)
+        hosts = url.query.get("host", ())
+        return url if isinstance(hosts, str) or not hosts else url.update_query_dict({"host": hosts[0]})
+
+    Settings.ledger = property(first)
+
+
 def no_timeouts() -> None:
     """A broker that says nothing is waited for, however long."""
     _configure(broker_transport_options={"queue_order_strategy": "priority"})
@@ -110,7 +152,7 @@ def any_claim() -> None:
 
 
 def _claim_anything(dialect):
-    asked = sa.select(database.given_on(dialect, [live.c.job_id]).c.job_id)
+    asked = sa.select(given_on(dialect, [live.c.job_id]).c.job_id)
     claimed = (
         sa.update(live).where(live.c.job_id.in_(asked)).values(state="running", attempt=live.c.attempt + 1)
     )
@@ -179,14 +221,14 @@ def no_ledger_fsync() -> None:
 
 def early_commits() -> None:
     """PostgreSQL answers a commit before it is in its log."""
-    engine = database.Database._engine
+    engine = sessions.engine
 
-    def eager(self, **options) -> sa.Engine:
-        made = engine(self, **options)
+    def eager(*arguments) -> sa.Engine:
+        made = engine(*arguments)
         sa.event.listen(made, "connect", lambda raw, _: _set_early(raw))
         return made
 
-    database.Database._engine = eager
+    sessions.engine = eager
 
 
 def _set_early(raw) -> None:

@@ -143,8 +143,12 @@ class Scene:
                 if answer.status_code == 202:
                     return Asked(answer.json()["id"], trace, ends)
                 assert answer.status_code >= 500, answer.text
+            self.was_refused()
             assert time.monotonic() < deadline, "no job was accepted for a minute"
             time.sleep(0.05)
+
+    def was_refused(self) -> None:
+        """A request was not taken: it is sent again."""
 
     def job(self, job_id: str) -> Job | None:
         """What the ledger says, once it can be asked."""
@@ -155,6 +159,10 @@ class Scene:
         settings = self.system.settings
         self.system.ledger.close()
         self.system.ledger = Ledger(settings.ledger, lease_seconds=settings.lease_seconds)
+
+    def logs(self) -> Iterator[Path]:
+        """The files of log lines."""
+        yield from sorted(Path(self.system.settings.log_path).glob("*.jsonl*"))
 
     # --- moments
 

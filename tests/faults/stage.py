@@ -29,6 +29,7 @@ class Stage:
     ledger: Literal["sqlite", "postgresql"] = "sqlite"
     nas: Nas = "folder"
     clock: bool = False  # whether that of worker 0 can be set
+    hosts: Literal["", "plain", "pooled", "doubled"] = ""  # whether each part has a host of its own
     up: bool = False  # whether `tutti up` runs all of it, with its own broker and one worker
     settings: tuple[tuple[str, Any], ...] = ()
 

@@ -46,6 +46,40 @@ def test_head_is_answered_wherever_get_is(built: House) -> None:
     assert "HEAD" in client.delete("/livez").headers["allow"]
 
 
+def test_every_address_says_what_it_takes(built: House) -> None:
+    for path in ("/", "/livez", "/v1/jobs", "/generate", "/static/tutti.css", f"/output/{built.song()}.wav"):
+        asked, refused = built.web.client.options(path), built.web.client.delete(path)
+        assert (asked.status_code, asked.content) == (204, b""), path
+        assert refused.status_code == 405, path
+        assert asked.headers["allow"] == f"{refused.headers['allow']}, OPTIONS", path
+        assert "GET" in asked.headers["allow"] or path == "/generate", path
+
+
+def test_conditions_hold_for_songs_and_for_converted_ones(built: House) -> None:
+    job, client = built.song(), built.web.client
+    for path in (f"/output/{job}.wav", address(job, "mp3")):
+        whole = client.get(path)
+        tag, changed = whole.headers["etag"], whole.headers["last-modified"]
+        long_ago = "Thu, 01 Jan 1970 00:00:00 GMT"
+        for headers, status in (
+            ({"If-None-Match": f"W/{tag}"}, 304),
+            ({"If-None-Match": f'"other", {tag}'}, 304),
+            ({"If-None-Match": '"other"', "If-Modified-Since": changed}, 200),
+            ({"If-Modified-Since": changed}, 304),
+            ({"If-Modified-Since": long_ago}, 200),
+            ({"If-Modified-Since": "yesterday"}, 200),
+            ({"If-Match": tag}, 200),
+            ({"If-Match": f"W/{tag}"}, 412),
+            ({"If-Match": '"other"'}, 412),
+            ({"If-Unmodified-Since": long_ago}, 412),
+            ({"If-Unmodified-Since": changed}, 200),
+            ({"Range": "bytes=0-1, 4-5"}, 206),
+            ({"Range": "bytes=0-1", "If-Range": f"W/{tag}"}, 200),
+            ({"Range": "bytes=0-1", "If-Range": changed}, 206),
+        ):
+            assert client.get(path, headers=headers).status_code == status, (path, headers)
+
+
 @pytest.mark.parametrize("extension", ["mp3", "flac", "opus"])
 def test_a_song_is_converted_once_and_kept_with_its_hash(built: House, extension: str) -> None:
     job, client = built.song(), built.web.client

@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from observability import statefile
-from observability.shipper.checkpoint import Checkpoint, OtherVersion
+from observability.shipper.checkpoint import OtherVersion, ShipperCheckpoint
 from tasks.security.secret import secret_of
 from tasks.settings import Settings
 from tests.field.house import song, tutti, up
@@ -32,7 +32,7 @@ def test_a_full_disk_leaves_the_last_good_file(tmp_path: Path) -> None:
     folder = tmp_path / "disk"
     folder.mkdir()
     with disk.small(folder, size="64k"):
-        checkpoint = Checkpoint(folder)
+        checkpoint = ShipperCheckpoint(folder)
         checkpoint.save([ENTRY], {"logs": 3})
         before = checkpoint.path.read_bytes()
         (folder / "fill").write_bytes(
@@ -50,7 +50,7 @@ def test_whatever_is_torn_is_set_aside_or_read_whole(data: st.DataObject) -> Non
     import tempfile
 
     with tempfile.TemporaryDirectory() as name:
-        checkpoint = Checkpoint(Path(name))
+        checkpoint = ShipperCheckpoint(Path(name))
         checkpoint.save([ENTRY], {"logs": 3})
         whole = checkpoint.path.read_bytes()
         kind = data.draw(st.sampled_from(["cut", "zeros", "other", "flipped"]))

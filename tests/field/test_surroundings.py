@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -12,6 +14,7 @@ import pytest
 from tasks.settings import environment
 from tests.field import house
 from tests.field.house import House, song, tutti, until
+from tests.servers.tutti import free_port
 
 MODULES = (
     "tasks", "web", "nginx", "compose", "observability", "logging", "asyncio", "celery", "celeryconfig",
@@ -103,7 +106,65 @@ def test_commands_work_there_too(lived_in: House) -> None:
 
 def test_a_worker_by_itself_lives_there(lived_in: House, tmp_path: Path) -> None:
     """`tutti worker` without any supervisor: the engine's child is one more step away."""
+    song(lived_in.url)  # for which its engine begins
     workers = [one for one in lived_in.family if "worker" in one.cmdline()]
     (worker,) = [one for one in workers if one.cmdline()[-1] == "worker"]
     until(worker.children)
     assert all("-P" in child.cmdline() for child in worker.children() if isinstance(child, psutil.Process))
+
+
+def test_the_worst_shell_that_a_service_was_ever_started_from(tmp_path: Path) -> None:
+    """No HOME, no UTF-8, no file for anybody, ways out that lead nowhere, an odd temporary folder."""
+    here = furnish(tmp_path / "here")
+    worst = {
+        "LC_ALL": "POSIX", "PYTHONUTF8": "0", "PYTHONIOENCODING": "ascii", "TZ": "Nowhere/At_all",
+        "TMPDIR": str(tmp_path / "take $1 #"), "XDG_RUNTIME_DIR": "/nowhere", "XDG_CACHE_HOME": "/nowhere",
+        "http_proxy": "http://127.0.0.1:1", "HTTPS_PROXY": "http://127.0.0.1:1", "ALL_PROXY": "socks5://x:1",
+        "SSL_CERT_FILE": "/nowhere.pem", "REQUESTS_CA_BUNDLE": "/nowhere.pem", "RABBITMQ_NODENAME": "x",
+        "PGSERVICE": "none", "PGOPTIONS": "-c nonsense", "AWS_PROFILE": "none", "PATH": "/usr/bin:/bin",
+    }  # fmt: skip
+    (tmp_path / "take $1 #").mkdir()
+    before, home = os.umask(0o777), house.PLAIN.pop("HOME")
+    try:
+        with house.up(here, "mü $x", beside=worst) as running:
+            os.umask(before)
+            assert httpx.get(str(song(running.url)["url"])).content[:4] == b"RIFF"
+            for surroundings in (worst, {}):  # a keeper's shell has another TMPDIR than the service
+                done = tutti("status", cwd=here, beside=surroundings, data="mü $x", port=str(running.port))
+                assert done.returncode == 0, (done.stdout, done.stderr)
+    finally:
+        os.umask(before)
+        house.PLAIN["HOME"] = home
+
+
+@pytest.mark.parametrize("lost", ["full", "closed", "gone"])
+def test_a_console_that_takes_nothing_ends_no_server(lost: str, tmp_path: Path) -> None:
+    port = free_port()
+    given = {"data": "var", "port": str(port), "rate_limit": "off", "drain_seconds": "5", "gateway": "off"}
+    kept = {"stdout": None, "stderr": subprocess.STDOUT}
+    words: list[str] = [str(house.TUTTI), "up"]
+    if lost == "closed":
+        words = ["sh", "-c", f'exec "{house.TUTTI}" up >&- 2>&-']
+    elif lost == "gone":
+        kept["stdout"] = subprocess.PIPE
+    with Path("/dev/full").open("wb") as full:
+        process = subprocess.Popen(
+            words, cwd=tmp_path, env=house.PLAIN | house.variables(given),
+            stdout=kept["stdout"] or full, stderr=kept["stderr"],
+        )  # fmt: skip
+    try:
+        if process.stdout:
+            process.stdout.close()
+        until(lambda: process.poll() is not None or opens(port), 120, "it answers")
+        assert process.poll() is None
+        assert song(f"http://127.0.0.1:{port}")["status"] == "succeeded"
+    finally:
+        process.terminate()
+        process.wait(60)
+
+
+def opens(port: int) -> bool:
+    try:
+        return httpx.get(f"http://127.0.0.1:{port}/readyz").status_code == 200
+    except httpx.TransportError:
+        return False

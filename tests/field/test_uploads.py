@@ -7,13 +7,15 @@ import hashlib
 import os
 import socket
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import httpx
 import pytest
 
 from tests.field.songs import House, house
-from tests.servers.gateway import until
+from tests.servers.gateway import free_port, until
+from tests.servers.web import process
 from tests.unit.tasks.audio.sounds import mp3, tone, without_first_frame, written
 
 WAV = {"Content-Type": "audio/wav"}
@@ -78,6 +80,24 @@ def test_the_uploads_of_one_owner_are_bounded_together_and_others_are_not_hurt(b
         assert another_session.post("/v1/uploads", content=sounds[2], headers=WAV).status_code == 429
     assert send(built, sounds[2], "127.0.0.6").status_code == 201
     assert send(built, sounds[0], "127.0.0.6").status_code == 201
+
+
+def test_two_that_arrive_together_have_no_more_room_than_one_after_the_other(built: House) -> None:
+    """Each of them is measured while there is room for it, and only one of them fits."""
+    sounds = [written(tone(9, 44_100, 2, pitch), 44_100) for pitch in (310, 410)]  # 1.6 MB each
+    for trial in range(5):
+        source = f"127.0.0.{20 + trial}"
+        with ThreadPoolExecutor(2) as pool:
+            statuses = list(pool.map(lambda data: send(built, data, source).status_code, sounds))  # noqa: B023
+        assert sorted(statuses) == [201, 429]
+
+
+def test_a_restart_forgets_no_upload_of_an_owner(tmp_path: Path) -> None:
+    sounds = [written(tone(6, 44_100, 2, pitch), 44_100) for pitch in (300, 400, 500)]
+    settings = {"upload_quota_megabytes": "3", "engine": "acestep"}
+    for sound, wanted in zip(sounds, (201, 201, 429), strict=True):
+        with process(tmp_path / "var", port=free_port(), **settings) as web:
+            assert web.client.post("/v1/uploads", content=sound, headers=WAV).status_code == wanted
 
 
 def test_nothing_is_left_of_what_breaks_off_or_is_refused(built: House) -> None:

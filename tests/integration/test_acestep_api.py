@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from tasks.storage.folders import located
 from tests.servers.player import Player, tone
 from tests.servers.web import Web, in_app
 
@@ -441,7 +442,7 @@ def test_a_chat_gets_its_song(tmp_path: Path) -> None:
         url = choice["message"]["audio"][0]["audio_url"]["url"]
         kind, _, data = url.partition(";base64,")
         (job,) = web.ledger.views.page().jobs
-        assert base64.b64decode(data) == (web.settings.storage_path / job.outputs[0].name).read_bytes()
+        assert base64.b64decode(data) == located(web.settings.storage_path, job.outputs[0].name).read_bytes()
         assert kind.startswith("data:audio/")
         assert "**BPM:** 90" in choice["message"]["content"]
         assert "thinking:" in choice["message"]["content"]

@@ -77,7 +77,7 @@ class Hour:
         """What the dispatcher does each minute."""
         self.report.note(self.ledger.views.workers())
         self.ledger.dispatch.expire_workers()
-        self.report.tell(self.ledger)
+        self.report.log_due(self.ledger)
 
 
 def beat(used, obstacle=None):
@@ -100,11 +100,11 @@ def good(folder):
     hour.jobs(number=12)
     hour.jobs(lane="canary")
     hour.look()
-    QueueReport().tell([QueueView(name="sketch@1", waiting=3, oldest_seconds=9.0)])
+    QueueReport().log_due([QueueView(name="sketch@1", waiting=3, oldest_seconds=9.0)])
     beat(used=0.6)
     shipped(dead=0, age=1.0)
     refused(150)
-    certificate.tell(61.0)
+    certificate.log_days_left(61.0)
     hour.ledger.close()
 
 
@@ -114,12 +114,12 @@ def bad(folder):
     hour.jobs(lane="canary", failures=4)
     hour.lose("gpu0@b", 125)
     hour.look()
-    QueueReport().tell([QueueView(name="sketch@1", waiting=3, oldest_seconds=700.0)])
+    QueueReport().log_due([QueueView(name="sketch@1", waiting=3, oldest_seconds=700.0)])
     beat(used=0.97)
     beat(used=0.5, obstacle="storage")
     shipped(dead=2, age=400.0)
     refused(210)
-    certificate.tell(9.5)
+    certificate.log_days_left(9.5)
     hour.ledger.close()
 
 

@@ -11,10 +11,12 @@ from pathlib import Path
 
 import pytest
 
+from tasks.storage.folders import folder_of, located
 from tests import needs
 from tests.servers.gateway import House, standing
 
 ID = "a_01hzzzzzzzzzzzzzzzzzzzzzzz"
+OLD = "a_01hyyyyyyyyyyyyyyyyyyyyyyy"
 SOUND = bytes(range(256)) * 40
 TYPES = {
     "wav": "audio/wav",
@@ -28,9 +30,12 @@ TYPES = {
 def fill(house: House) -> Path:
     folder = house.data / "output"
     folder.mkdir(parents=True, exist_ok=True)
+    dated = folder / folder_of(ID)
+    dated.mkdir(parents=True)
     for extension in TYPES:
-        (folder / f"{ID}.{extension}").write_bytes(SOUND)
-    (folder / f"{ID}-2.wav").write_bytes(b"second")
+        (dated / f"{ID}.{extension}").write_bytes(SOUND)
+    (dated / f"{ID}-2.wav").write_bytes(b"second")
+    (folder / f"{OLD}.wav").write_bytes(b"before there were folders")
     (folder / "secret.txt").write_text("no")
     (folder.parent / "outside.wav").write_text("no")
     (folder / f"{ID[:-1]}0.wav").symlink_to("/etc/passwd")
@@ -57,6 +62,17 @@ def test_each_kind_of_file_has_its_type_and_never_changes(shop: House, extension
     assert answer.headers["x-content-type-options"] == "nosniff"
 
 
+def test_refusals_are_documents_and_say_what_would_do(shop: House) -> None:
+    with shop.client() as client:
+        path = f"/output/{ID}.wav"
+        asked = client.options(path)
+        assert (asked.status_code, asked.headers["allow"]) == (405, "GET, HEAD")
+        beyond = client.get(path, headers={"Range": "bytes=999999-"})
+        assert (beyond.status_code, beyond.json()["type"]) == (416, "/problems/range")
+        other = client.get(path, headers={"If-Match": '"other"'})
+        assert (other.status_code, other.json()["type"]) == (412, "/problems/precondition")
+
+
 def test_ranges_and_etags_are_honoured(shop: House) -> None:
     with shop.client() as client:
         whole = client.get(f"/output/{ID}.wav")
@@ -69,8 +85,15 @@ def test_ranges_and_etags_are_honoured(shop: House) -> None:
     assert tail.content == SOUND[-5:]
     assert (same.status_code, same.content) == (304, b"")
     assert beyond.status_code == 416
-    status = (shop.data / f"output/{ID}.wav").stat()
+    status = located(shop.data / "output", f"{ID}.wav").stat()
     assert whole.headers["etag"] == f'"{int(status.st_mtime):x}-{status.st_size:x}"'
+
+
+def test_a_song_from_before_there_were_folders_is_found(shop: House) -> None:
+    with shop.client() as client:
+        answer = client.get(f"/output/{OLD}.wav")
+    assert (answer.status_code, answer.content) == (200, b"before there were folders")
+    assert answer.headers["content-type"] == "audio/wav"
 
 
 def test_a_download_has_its_name_and_a_variation_its_file(shop: House) -> None:
@@ -86,7 +109,7 @@ def test_head_is_answered_and_writing_is_not_allowed(shop: House) -> None:
         assert (head.status_code, head.headers["content-length"]) == (200, str(len(SOUND)))
         for method in ("PUT", "DELETE", "POST"):
             assert client.request(method, f"/output/{ID}.wav").status_code == 403
-    assert (shop.data / f"output/{ID}.wav").read_bytes() == SOUND
+    assert located(shop.data / "output", f"{ID}.wav").read_bytes() == SOUND
 
 
 @pytest.mark.parametrize(
@@ -150,7 +173,7 @@ def test_nginx_sends_a_song_by_sendfile_and_never_reads_it(tmp_path: Path, monke
     song = os.urandom(3_000_000)
     with standing(tmp_path) as built, built.client() as client:
         fill(built)
-        (built.data / f"output/{ID}.flac").write_bytes(song)
+        located(built.data / "output", f"{ID}.flac").write_bytes(song)
         assert client.get(f"/output/{ID}.flac").content == song
         built.line(url__path=f"/output/{ID}.flac")
     calls = trace.read_text()

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from nginx.gateway import Gateway, available
-from nginx.node import Backends, WebNode
+from nginx.node import Backends, Upstream
 from nginx.process import Nginx
 from tasks.settings import Settings
 from tests import needs
@@ -44,7 +44,7 @@ def test_without_watching_it_looks_once_and_at_sighup(tmp_path: Path, *, follow:
     looked: list[Backends] = []
 
     def backends() -> Backends:
-        looked.append(Backends((WebNode(f"127.0.0.1:{len(looked) + 1}"),)))
+        looked.append(Backends((Upstream(f"127.0.0.1:{len(looked) + 1}"),)))
         return looked[-1]
 
     settings = Settings(data=tmp_path, port=free_port(), drain_seconds=1)

@@ -66,7 +66,7 @@ def test_what_is_gone_is_not_shown_for_ever(web, tmp_path):
     ledger.workers.retire("gpu0@a", epoch)
     ledger.close()
     deadline = time.monotonic() + 20
-    while "tutti_queue_depth{" in (shown := web.get("/metrics").text):
+    while not re.search(r'tutti_queue_depth\{queue="[^"]+"\} 0.0', shown := web.get("/metrics").text):
         assert time.monotonic() < deadline, "an emptied queue is still waited in"
     assert 'tutti_worker_heartbeat_timestamp_seconds{worker="gpu0@a"}' not in shown
 

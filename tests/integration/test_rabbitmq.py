@@ -20,6 +20,7 @@ from tasks.queue.control import cancel_running
 from tasks.queue.names import DEAD_LETTERS, DELIVERY_LIMIT, declare
 from tasks.queue.publisher import BrokerUnavailable, Publisher
 from tasks.settings import Settings
+from tasks.storage.folders import located
 from tests.servers import rabbitmq, workers
 from tests.servers.rabbitmq import RabbitMQ
 from tests.servers.workers import Part, System, eventually
@@ -56,7 +57,7 @@ def ended_once(system: System, job: Job) -> bool:
     return (
         job.state == JobState.SUCCEEDED
         and mine == [output.name]
-        and soundfile.info(system.settings.storage_path / output.name).duration == pytest.approx(5.0)
+        and soundfile.info(located(system.settings.storage_path, output.name)).duration == pytest.approx(5.0)
         and len(system.lines("job.succeeded", job.id)) == 1
     )
 
@@ -219,3 +220,27 @@ def test_a_queue_that_nobody_serves_is_emptied(system: System, broker: RabbitMQ)
         publisher.purge("gpu.gone.0")
         assert queue.get() is None
     publisher.close()
+
+
+def test_queues_of_workers_that_are_gone_are_deleted_but_not_what_is_used(broker):
+    app = make_app(Settings(broker_url=broker.url))
+    publisher = Publisher(app, broker.url)
+    empty, full, used = "node.gone", "node.full", "node.used"
+    with contextlib.closing(publisher), app.connection_for_write() as connection:
+        publisher.publish([Release(job_id=f"a_{n}", queue=n) for n in (empty, full, used)])
+        for name in (empty, used):
+            publisher.purge(name)
+        with connection.Consumer([declare(used, broker.url)], callbacks=[lambda *_: None]):
+            eventually(
+                lambda: (
+                    [publisher.delete_unused(name) for name in (empty, full, used)] == [True, False, False]
+                )
+            )
+        channel = connection.channel()
+        with pytest.raises(NotFound):
+            declare(empty, broker.url).bind(channel).queue_declare(passive=True)
+        publisher.publish([Release(job_id="a_1", queue=empty)])  # wanted again: it is declared again
+        bound = declare(empty, broker.url).bind(connection.channel())
+        assert bound.queue_declare(passive=True).message_count == 1
+        for name in (empty, full, used):
+            declare(name, broker.url).bind(connection.channel()).delete()

@@ -225,7 +225,7 @@ def test_events_tell_position_progress_and_the_end(tmp_path):
 
 async def watch_of(web: Web, job_id: str):
     await until_watched(web)
-    (watch,) = web.state.watcher._watches[job_id]
+    (watch,) = web.state.watcher._subscriptions[job_id]
     return watch
 
 
@@ -381,7 +381,7 @@ def test_health_tells_what_the_devices_do(tmp_path):
         alone = (await web.client.get("/health")).json()
         assert (alone["status"], alone["model_loaded"], alone["gpu_memory_used"]) == ("degraded", False, 0)
         Player.register(web.ledger, web.settings)
-        await web.state.route.look()
+        await web.state.route.refresh()
         assert (await web.client.get("/health")).json()["status"] == "healthy"
         assert (await web.client.get("/health")).json()["devices"][0]["engine"] == "sketch"
 

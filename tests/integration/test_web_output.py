@@ -3,19 +3,32 @@
 from __future__ import annotations
 
 import os
+from pathlib import Path
 
 import pytest
 
 from tasks.jobs import new_job_id
+from tasks.storage.folders import folder_of
 from tests.servers.web import Web, in_app
 
 CONTENT = bytes(range(256)) * 40
 
 
-def put(web: Web, extension: str = "wav", suffix: str = "") -> str:
+def put(web: Web, extension: str = "wav", suffix: str = "", *, before: bool = False) -> str:
+    """A song in its folder, or in the storage's own as they were `before`."""
     name = f"{new_job_id('a')}{suffix}.{extension}"
-    (web.settings.storage_path / name).write_bytes(CONTENT)
+    folder = web.settings.storage_path / (Path() if before else folder_of(name))
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / name).write_bytes(CONTENT)
     return name
+
+
+def test_a_song_from_before_there_were_folders_is_found(tmp_path):
+    async def scenario(web: Web) -> None:
+        answer = await web.client.get(f"/output/{put(web, before=True)}")
+        assert (answer.status_code, answer.content) == (200, CONTENT)
+
+    in_app(tmp_path, scenario)
 
 
 @pytest.mark.parametrize(

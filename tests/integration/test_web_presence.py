@@ -11,7 +11,7 @@ import pytest
 
 from compose.machine.gateway import living
 from compose.machine.names import Names
-from nginx.node import WebNode
+from nginx.node import Upstream
 from tasks.ledger import Ledger
 from tests.servers.gateway import free_port
 from tests.servers.postgresql import Postgresql
@@ -57,11 +57,11 @@ def test_a_machine_whose_memory_is_full_is_not_ready_and_gets_nothing(
     """The real memory is measured against a limit that any machine is beyond, then against the true one."""
 
     async def scenario(web: Web) -> None:
-        def gateway() -> tuple[WebNode, ...]:
+        def gateway() -> tuple[Upstream, ...]:
             return living(web.ledger.web_nodes.all(), time.time(), "gateway", Names().numeric)
 
         async def becomes(*, healthy: bool) -> None:
-            while gateway() != (WebNode("127.0.0.1:9", healthy=healthy),):
+            while gateway() != (Upstream("127.0.0.1:9", healthy=healthy),):
                 await asyncio.sleep(0.05)
 
         monkeypatch.setattr(presence, "PERIOD", 0.05)

@@ -10,6 +10,7 @@ import pytest
 import soundfile
 
 from tasks.jobs import ErrorClass, Job, JobState
+from tasks.storage.folders import located
 from tests.servers import workers
 from tests.servers.workers import System, eventually
 
@@ -23,7 +24,7 @@ def system(tmp_path: Path) -> Iterator[System]:
 def holds(system: System, job: Job) -> bool:
     """Whether the job's one file is what the ledger says, and nothing else is there."""
     (output,) = job.outputs
-    path = system.settings.storage_path / output.name
+    path = located(system.settings.storage_path, output.name)
     mine = [name for name in system.files() if name.startswith(job.id)]
     return mine == [output.name] and soundfile.info(path).duration == pytest.approx(5.0)
 
@@ -86,7 +87,7 @@ def test_a_worker_that_slept_past_its_lease_overwrites_nothing(system: System, t
     system.start_worker(device=1)
     (tmp_path / "go").touch()
     job = system.wait(job_id)
-    path = system.settings.storage_path / job.outputs[0].name
+    path = located(system.settings.storage_path, job.outputs[0].name)
     before = path.stat().st_mtime_ns, path.read_bytes()
     sleeper.send(signal.SIGCONT)
     eventually(lambda: system.lines("worker.lease_lost"))

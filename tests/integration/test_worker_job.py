@@ -11,6 +11,7 @@ import soundfile
 
 from tasks.jobs import ErrorClass, JobState
 from tasks.queue.control import cancel_running
+from tasks.storage.folders import located
 from tests.servers import workers
 from tests.servers.workers import Part, System, eventually
 
@@ -33,7 +34,7 @@ def test_an_accepted_job_becomes_a_file_of_the_length_asked_for(
     job = system.wait(system.submit(format=audio_format, seed=5))
     assert job.state == JobState.SUCCEEDED, job
     (output,) = job.outputs
-    path = system.settings.storage_path / output.name
+    path = located(system.settings.storage_path, output.name)
     assert output.name == f"{job.id}.{audio_format}"
     assert hashlib.sha256(path.read_bytes()).hexdigest() == output.sha256
     assert path.stat().st_size == output.bytes

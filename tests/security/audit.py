@@ -16,15 +16,17 @@ import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from nginx.node import Backends, Canary, WebNode
-from nginx.render import Machine, render
+from nginx.node import Backends, CanaryShare, Upstream
+from nginx.render import HostFacts, render
 from tasks.settings import Settings
 from tests.security import advisories
 from tests.servers.tutti import running
 
 ROOT = Path(__file__).parents[2]
 BIN = Path(sys.executable).parent
-NODES = Backends((WebNode("127.0.0.1:8001"), WebNode("127.0.0.1:8002", backup=True)), Canary(10.0, "v2"))
+NODES = Backends(
+    (Upstream("127.0.0.1:8001"), Upstream("127.0.0.1:8002", backup=True)), CanaryShare(10.0, "v2")
+)
 CONFIGURATIONS: dict[str, dict[str, str]] = {
     "embedded": {},
     "keys and signed links": {"keys": "on", "sign_output": "1"},
@@ -51,7 +53,7 @@ def configurations() -> bool:
     good = True
     for name, options in CONFIGURATIONS.items():
         with tempfile.TemporaryDirectory() as folder:
-            text = render(Settings(data=Path(folder), **options), NODES, Machine(), secret="s" * 16)
+            text = render(Settings(data=Path(folder), **options), NODES, HostFacts(), secret="s" * 16)
             (path := Path(folder, "nginx.conf")).write_text(text)
             done = subprocess.run([BIN / "gixy", path], capture_output=True, text=True, check=False)
         if done.returncode:

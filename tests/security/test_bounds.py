@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import os
 import re
@@ -9,15 +10,19 @@ import socket
 import threading
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import httpx
 import pytest
+import uvicorn
+from starlette.responses import StreamingResponse
+from starlette.types import Receive, Scope, Send
 
 from tests.servers.front import Front, standing_front
 from tests.servers.gateway import House, free_port, standing, until
 from tests.servers.web import GOOD, process
+from web.asgi import connection
 
 LARGE = 40_000_000
 
@@ -269,3 +274,41 @@ def test_no_refusal_closes_a_connection_that_a_gateway_still_sends_on(tmp_path: 
             answer = web.client.post(path, content=content, headers={"content-type": kind})
             assert answer.status_code in {400, 413}, path  # a form may be wrong before it is too large
             assert "connection" not in answer.headers, path
+
+
+@pytest.mark.parametrize(
+    ("floor", "cut"), [(50_000_000, True), (1, False)], ids=["below the floor", "above it"]
+)
+def test_who_reads_slowly_and_steadily_is_cut_below_a_floor(
+    floor: int, cut: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """No single pause is too long; all of them together are."""
+    monkeypatch.setattr(connection, "SEND_SECONDS", 3.0)
+    monkeypatch.setattr(connection, "SEND_FLOOR", floor)
+    size, port = 24_000_000, free_port()
+
+    async def song() -> AsyncIterator[bytes]:
+        for _ in range(240):
+            yield bytes(size // 240)
+            await asyncio.sleep(0)  # as a file is read
+
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        await StreamingResponse(song())(scope, receive, send)
+
+    door = connection.Door(patience=5, each=0)
+    config = uvicorn.Config(app, port=port, http=connection.guarded(door), log_level="error", lifespan="off")
+    server = uvicorn.Server(config)
+    thread = threading.Thread(target=server.run, daemon=True)
+    thread.start()
+    until(lambda: server.started, "it listens")
+    got = 0
+    with (
+        link(port, b"GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n") as raw,
+        contextlib.suppress(OSError),
+    ):
+        while (part := raw.recv(200_000)) and got < size:
+            got += len(part)
+            time.sleep(0.1)
+    assert (got < size) == cut
+    server.should_exit = True
+    thread.join(30)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import socket
 import stat
@@ -16,7 +17,7 @@ import pytest
 
 from nginx.keycache import MEMORY, cache_folder
 from tasks.security.folders import FolderRefused, claim, own
-from tasks.settings import Settings
+from tasks.settings import Settings, places
 from tests.security.people import Neighbour, neighbour, open_folder
 from tests.servers.gateway import free_port, house, until
 from tests.servers.tutti import Tutti, running
@@ -132,7 +133,7 @@ def _own_lists(other: Neighbour, url: str) -> None:
 def test_a_folder_that_a_neighbour_made_first_is_refused(other: Neighbour, tmp_path: Path) -> None:
     """A DATA of a long name has its sockets in /tmp, under a name that anyone can work out."""
     settings = Settings(data=tmp_path / ("long" * 30))
-    assert str(settings.run_path).startswith(tempfile.gettempdir())
+    assert settings.run_path.parent == places.TEMPORARY
     other.run("mkdir", "-m", "777", str(settings.run_path))
     listening = "import socket, sys, time; s = socket.socket(socket.AF_UNIX); s.bind(sys.argv[1]); s.listen()"
     other.python(listening, f"{settings.run_path}/web.sock")
@@ -160,6 +161,46 @@ def test_a_run_folder_of_ours_is_closed_again_and_a_link_refused(tmp_path: Path)
     (tmp_path / "link").symlink_to(ours)
     with pytest.raises(FolderRefused, match="not a folder"):
         own(tmp_path / "link")
+
+
+def test_what_clears_old_files_away_leaves_the_run_folder(tmp_path: Path) -> None:
+    """systemd-tmpfiles clears no folder on which it cannot get a lock."""
+    settings = Settings(data=tmp_path / ("long" * 30))
+    words = "from tasks.security.folders import claim; from tasks.settings import Settings\n"
+    words += "claim(Settings()); print(flush=True); input()"
+    environment = {**os.environ, "TUTTI_DATA": str(settings.data)}
+    part = subprocess.Popen(
+        [sys.executable, "-c", words], env=environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    )
+    try:
+        assert part.stdout
+        part.stdout.readline()
+        assert not _lockable(settings.run_path)
+        part.communicate(b"\n", timeout=60)
+        assert _lockable(settings.run_path)
+    finally:
+        part.kill()
+        settings.run_path.rmdir()
+
+
+def _lockable(folder: Path) -> bool:
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    finally:
+        os.close(handle)
+    return True
+
+
+def test_a_folder_for_sockets_that_cannot_be_one_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(places, "TEMPORARY", tmp_path / "closed")
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "take $1"))
+    with pytest.raises(FolderRefused, match="set TUTTI_RUN"):
+        claim(Settings(data=tmp_path / "take $1"))
 
 
 def test_data_is_closed_to_others_and_not_taken_from_them(other: Neighbour) -> None:

@@ -39,7 +39,7 @@ class Postgresql:
         if not (self.folder / "data").exists():
             self._initialise()
         command = [
-            _program("postgres"),
+            program("postgres"),
             "-D",
             self.folder / "data",
             "-k",
@@ -59,7 +59,7 @@ class Postgresql:
     def _initialise(self) -> None:
         if os.getuid() == 0:
             os.chown(self.folder, _nobody().pw_uid, _nobody().pw_gid)
-        command = [_program("initdb"), "-D", self.folder / "data", "-U", "tutti", "-A", "trust", "--no-sync"]
+        command = [program("initdb"), "-D", self.folder / "data", "-U", "tutti", "-A", "trust", "--no-sync"]
         self._run(subprocess.run, command, check=True, capture_output=True)
 
     def _run(self, how, command, **options):
@@ -128,7 +128,8 @@ def _nobody() -> pwd.struct_passwd:
     return pwd.getpwnam("nobody")
 
 
-def _program(name: str) -> str:
+def program(name: str) -> str:
+    """The path of one of PostgreSQL's programs."""
     for folder in FOLDERS:
         if (Path(folder) / name).exists():
             return str(Path(folder) / name)

@@ -19,8 +19,8 @@ from tests.servers.freezing import Freezing
 from tests.servers.gateway import free_port
 from tests.servers.parent import bound
 
-# Debian's wrapper in /usr/sbin changes the user and the folder; the program itself runs as anybody.
-SCRIPT = Path("/usr/lib/rabbitmq/bin/rabbitmq-server")
+# Debian's wrappers in /usr/sbin change the user and the folder; the programs themselves run as anybody.
+SCRIPTS = Path("/usr/lib/rabbitmq/bin")
 CONFIGURATION = """\
 listeners.tcp.local = 127.0.0.1:{port}
 disk_free_limit.absolute = 1MB
@@ -54,7 +54,7 @@ class RabbitMQ(Freezing):
             )
         with (self.folder / "rabbitmq.out").open("ab") as out:
             self.process = subprocess.Popen(
-                bound([_script()]), env=self._environment, cwd=self.folder, stdout=out, stderr=out
+                bound([script()]), env=self._environment, cwd=self.folder, stdout=out, stderr=out
             )
         self._await_answer(self.process, time.monotonic() + 120)
 
@@ -110,8 +110,10 @@ class RabbitMQ(Freezing):
             self.process.wait(60)
 
 
-def _script() -> str:
-    return str(SCRIPT) if SCRIPT.exists() else needs.program("rabbitmq-server")
+def script(name: str = "rabbitmq-server") -> str:
+    """The path of one of RabbitMQ's programs."""
+    bare = SCRIPTS / name
+    return str(bare) if bare.exists() else needs.program(name, package="rabbitmq-server")
 
 
 @contextlib.contextmanager

@@ -20,6 +20,7 @@ from tasks.ledger import Ledger, NewJob
 from tasks.settings import Settings
 from tests.servers import valkey
 from tests.servers.parent import bound
+from tests.servers.stored import names_in
 from tests.servers.surroundings import inherited
 
 ROOT = Path(__file__).parents[2]
@@ -135,8 +136,7 @@ class System:
 
     def files(self) -> list[str]:
         """Names in the storage, but for its mark."""
-        folder = self.settings.storage_path
-        return sorted(path.name for path in folder.iterdir() if path.name != ".tutti")
+        return names_in(self.settings.storage_path)
 
     def lines(self, action: str | None = None, job_id: str | None = None) -> list[dict[str, Any]]:
         """The workers' log lines, of one action and about one job."""

@@ -16,7 +16,15 @@ from tasks.ends import log_end
 from tasks.engines import KNOWN
 from tasks.engines.capabilities import Capabilities
 from tasks.jobs import JobRequest, new_job_id
-from tasks.ledger import Accepted, IdempotencyConflict, LedgerFull, LedgerUnavailable, NewJob, QuotaExceeded
+from tasks.ledger import (
+    Accepted,
+    IdempotencyConflict,
+    LedgerFull,
+    LedgerUnavailable,
+    LedgerUncertain,
+    NewJob,
+    QuotaExceeded,
+)
 from tasks.queue.names import version_of
 from tasks.storage.uploads import Uploads
 from web.request import client
@@ -73,8 +81,8 @@ async def accept(request: Request, wanted: JobRequest, body: bytes | None = None
     )
     accepted = await _write(state, new)
     if accepted.created:  # so that nginx's line names them too
-        context.tell("x-tutti-lane", lane)
-        context.tell("x-tutti-model-version", version_of(queue))
+        context.add_header("x-tutti-lane", lane)
+        context.add_header("x-tutti-model-version", version_of(queue))
     _note(state, context, accepted, owner, version_of(queue))
     if accepted.created:
         await _note_reuse(state, accepted)
@@ -139,8 +147,11 @@ async def _write(state: AppState, new: NewJob) -> Accepted:
         raise Problem(QUEUE_FULL, f"{error}", headers=_again(FULL_AGAIN)) from error
     except QuotaExceeded as error:
         raise Problem(QUOTA, f"{error}", headers=_again(QUOTA_AGAIN)) from error
+    except LedgerUncertain as error:
+        detail = f"This may have been accepted or not: {error}."
+        raise Problem(UNAVAILABLE, detail, headers=_again(AWAY_AGAIN), reason="ledger_unavailable") from error
     except LedgerUnavailable as error:
-        detail = "The ledger cannot be written now, so nothing was accepted. Try again."
+        detail = f"Nothing was accepted: {error}."
         raise Problem(UNAVAILABLE, detail, headers=_again(AWAY_AGAIN), reason="ledger_unavailable") from error
 
 

@@ -19,13 +19,14 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from tasks.jobs import AudioFormat, ErrorClass, Job, JobError
+from tasks.storage.folders import located
 from tasks.storage.songs import Storage
 from web.api import views
 from web.api.jobs import find
-from web.api.output import require_own_or_link, send
-from web.process.conversions import Left
+from web.api.output import require_own_or_link, send, status_of
+from web.process.conversions import NobodyWaits, TooSlow
 from web.request.auth import Owner, identify
-from web.request.bounds import Bounds
+from web.request.bounds import ConcurrencyLimit
 from web.request.client import bucket
 from web.request.problems import BAD_REQUEST, NOT_FOUND, UNAVAILABLE, Problem
 from web.request.state import FILES, AppState, app_state
@@ -34,7 +35,7 @@ router = APIRouter(prefix="/v1/jobs", tags=["jobs"])
 
 LOSSLESS = frozenset({"wav", "flac"})
 AGAIN = {"retry-after": "5"}
-_bounds = Bounds("An owner may wait for conversions", each=4, together=64)
+_bounds = ConcurrencyLimit("An owner may wait for conversions", each=4, together=64)
 
 
 @router.get("/{job_id}/songs/{variation}.{extension}", responses={200: {"content": {"audio/*": {}}}})
@@ -47,8 +48,8 @@ async def show(request: Request, job_id: str, variation: int, extension: AudioFo
         return await send(request, song["name"])
     state, stored = app_state(request), job.stored_as(song["name"]) or song["name"]
     name = f"{Path(stored).stem}.{extension}"
-    path = state.settings.storage_path / name
-    if not await anyio.to_thread.run_sync(path.exists, limiter=FILES):
+    path = await anyio.to_thread.run_sync(located, state.settings.storage_path, name, limiter=FILES)
+    if await status_of(path) is None:
         work = partial(_convert, state.storage, stored, extension, job)
         await _made(request, state, name, work)
     try:
@@ -89,7 +90,7 @@ async def _made(request: Request, state: AppState, name: str, work: Callable[...
         if not making.done():
             raise Problem(BAD_REQUEST, "The client has gone.")
         await making
-    except (Left, OSError, RuntimeError, ValueError) as error:
+    except (NobodyWaits, TooSlow, OSError, RuntimeError, ValueError) as error:
         raise _unavailable() from error
     except JobError as error:
         full = error.error_class is ErrorClass.STORAGE_FULL

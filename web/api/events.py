@@ -17,7 +17,7 @@ from starlette.types import Receive, Scope, Send
 
 from tasks.ledger import JobStatus, Snapshot
 from web.api import views
-from web.process.watcher import Watch
+from web.process.watcher import Subscription
 from web.request.state import AppState
 
 RECONNECT_MS = 2_000
@@ -45,36 +45,38 @@ class EventStream(StreamingResponse):
     ) -> None:
         headers = {"cache-control": "no-store", "x-accel-buffering": "no"}
         super().__init__(iter(()), headers=headers)
-        self._desk, self._look, self._seen, self._linked = state, look, seen, linked
+        self._state, self._look, self._seen, self._linked = state, look, seen, linked
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:  # noqa: ARG002
         """Answer one request."""
         await send({"type": "http.response.start", "status": 200, "headers": self.raw_headers})
-        with self._desk.watcher.watch(self._look.job.id, stream=True) as watch:
-            watch.tell(self._look.snapshot)
-            leaving = asyncio.create_task(_leave_with(receive, watch))
+        with self._state.watcher.subscribe(self._look.job.id, stream=True) as subscription:
+            subscription.publish(self._look.snapshot)
+            leaving = asyncio.create_task(_leave_with(receive, subscription))
             try:
-                async for event in _events(self._desk, watch, self._seen, self._linked):
+                async for event in _events(self._state, subscription, self._seen, self._linked):
                     await send({"type": "http.response.body", "body": event, "more_body": True})
             finally:
                 leaving.cancel()
         await send({"type": "http.response.body", "body": b""})
 
 
-async def _leave_with(receive: Receive, watch: Watch) -> None:
+async def _leave_with(receive: Receive, subscription: Subscription) -> None:
     """Stop listening when the client has gone."""
     while (await receive())["type"] != "http.disconnect":
         pass
-    watch.leave()
+    subscription.leave()
 
 
-async def _events(state: AppState, watch: Watch, seen: str | None, linked: bool) -> AsyncIterator[bytes]:
+async def _events(
+    state: AppState, subscription: Subscription, seen: str | None, linked: bool
+) -> AsyncIterator[bytes]:
     yield BEGIN
-    async for snapshot in watch.changes():
+    async for snapshot in subscription.changes():
         if snapshot is None:
             yield PING
         elif snapshot.state.final:
-            yield await _last(state, watch.job_id, linked)
+            yield await _last(state, subscription.job_id, linked)
         else:
             if event_id(snapshot) != seen:
                 yield _event(snapshot)

@@ -53,8 +53,8 @@ async def end_of(state: AppState, job_id: str) -> None:
     """
     try:
         async with asyncio.timeout(state.settings.deadline_seconds + MARGIN):
-            with state.watcher.watch(job_id) as watch:
-                async for _ in watch.changes():
+            with state.watcher.subscribe(job_id) as subscription:
+                async for _ in subscription.changes():
                     pass
     except TimeoutError as error:
         detail = "The song is not finished yet; it goes on. Ask for the job by its id."

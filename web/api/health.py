@@ -41,19 +41,19 @@ async def reason_not_ready(state: AppState) -> str | None:
     """Why no job can be taken now, or None. Asked once a second, however many want to know."""
     async with state.pulse.lock:
         if time.monotonic() - state.pulse.at > FRESH:
-            state.pulse.reason = await _look(state)
+            state.pulse.reason = await _reason(state)
             state.pulse.at = time.monotonic()
     return state.pulse.reason
 
 
-async def _look(state: AppState) -> str | None:
+async def _reason(state: AppState) -> str | None:
     try:
         async with asyncio.timeout(PATIENCE):
             counters = await asyncio.to_thread(state.ledger.views.counters)
     except Exception:
         return "The ledger does not answer."
     if state.ledger.held_up:
-        return "Another process holds the ledger and does not go on; end it."
+        return f"{state.ledger.why_held_up.capitalize()}."
     state.pulse.queued = int(counters.get("queued", 0))
     if state.pulse.queued >= state.settings.max_queued:
         return f"{state.pulse.queued:,} songs are waiting, which is as many as may."

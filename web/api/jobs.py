@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from typing import Annotated, Any
 
 import orjson
@@ -16,9 +17,9 @@ from tasks.ledger import Accepted, JobStatus
 from tasks.settings import Settings
 from web.api import events, views
 from web.api.accept import accept
-from web.api.output import unchanged
 from web.request import body, lane, words
 from web.request.auth import gets_links, identify
+from web.request.conditional import unchanged
 from web.request.problems import FORBIDDEN, INVALID, UNKNOWN_JOB, WRONG_STATE, Problem
 from web.request.refusals import refusals
 from web.request.session import refuse_foreign_site
@@ -74,9 +75,28 @@ def parse(raw: bytes) -> JobRequest:
         Problem: 400 or 422.
     """
     try:
-        return JobRequest.model_validate_json(raw, strict=True)
+        wanted = JobRequest.model_validate_json(raw, strict=True)
     except ValidationError as error:
         raise words.problem_of(error) from error
+    json.loads(raw, object_pairs_hook=_each_once)
+    if "duration" in wanted.model_fields_set and (wanted.source_audio or wanted.audio_codes):
+        detail = "is not honoured beside source_audio or audio_codes, which set the length; leave it out"
+        raise Problem(INVALID, f"duration {detail}.", errors=[{"field": "duration", "detail": detail}])
+    return wanted
+
+
+def _each_once(pairs: list[tuple[str, Any]]) -> None:
+    """Refuse a name that stands twice: readers of JSON do not agree which of its values counts.
+
+    Raises:
+        Problem: 422.
+    """
+    names = [name for name, _ in pairs]
+    if len(names) > len(set(names)):
+        twice = next(name for name in names if names.count(name) > 1)
+        raise Problem(
+            INVALID, f"{twice} is given twice.", errors=[{"field": twice, "detail": "is given twice"}]
+        )
 
 
 async def submit(request: Request) -> Accepted:
@@ -126,7 +146,7 @@ async def show(request: Request, job_id: str) -> Response:
     state = app_state(request)
     shown = state.ended.get(job_id)
     if shown is None:
-        found = await look(request, job_id)
+        found = await read_job(request, job_id)
         shown = views.show(state, found, linked=await gets_links(request, found.job))
     headers = {"cache-control": "private, no-cache", "etag": shown.etag} | _same_node(state, shown.worker)
     if unchanged(request, shown.etag):
@@ -148,7 +168,7 @@ def _same_node(state: AppState, name: str | None) -> dict[str, str]:
 )
 async def follow(request: Request, job_id: str) -> Response:
     """Progress as server-sent events: `queued`, `running`; last `succeeded`, `failed` or `cancelled`."""
-    found = await look(request, job_id)
+    found = await read_job(request, job_id)
     seen = request.headers.get("last-event-id")
     if found.job.state.final and seen == events.LAST:
         return Response(status_code=204)  # tells an EventSource that reconnects to stop
@@ -160,7 +180,7 @@ async def follow(request: Request, job_id: str) -> Response:
 async def cancel(request: Request, job_id: str) -> Response:
     """Cancel a job: at once while it waits, within one step while it runs."""
     await cancel_job(request, job_id)
-    shown = views.show(app_state(request), await look(request, job_id))
+    shown = views.show(app_state(request), await read_job(request, job_id))
     return Response(shown.body, 200, NOT_KEPT, media_type="application/json")
 
 
@@ -173,7 +193,7 @@ async def retry(request: Request, job_id: str) -> Response:
     return answer(views.of_accepted(accepted, public.prefix), 202, headers)
 
 
-async def look(request: Request, job_id: str) -> JobStatus:
+async def read_job(request: Request, job_id: str) -> JobStatus:
     """All about the job of that id.
 
     Raises:
@@ -191,7 +211,7 @@ async def find(request: Request, job_id: str) -> Job:
     Raises:
         Problem: 404.
     """
-    return (await look(request, job_id)).job
+    return (await read_job(request, job_id)).job
 
 
 def _unknown() -> Problem:

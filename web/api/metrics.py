@@ -16,8 +16,9 @@ from starlette.responses import Response
 
 from observability import metrics
 from observability.certificate import ends_at
-from tasks import ends
-from tasks.ledger import WorkerView
+from tasks import cluster, ends
+from tasks.cluster import STATES, ClusterView
+from tasks.ledger import QueueView, WorkerView
 from web.request.keeper import require_keeper
 from web.request.state import AppState, app_state
 
@@ -41,11 +42,7 @@ def _measure(state: AppState) -> CollectorRegistry:
     views = state.ledger.views
     counters, workers = views.counters(), _missed(state)
     metrics.jobs_open.set(sum(counters.get(state, 0) for state in ("queued", "running")))
-    for gauge in (metrics.queue_depth, metrics.oldest_queued_seconds):
-        gauge.clear()  # an emptied queue is not listed any more
-    for view in views.queues():
-        metrics.queue_depth.labels(view.name).set(view.waiting + view.released)
-        metrics.oldest_queued_seconds.labels(view.name).set(view.oldest_seconds)
+    _show_cluster(cluster.look(state.ledger))
     metrics.worker_heartbeat_timestamp_seconds.clear()
     for worker in workers:
         metrics.worker_heartbeat_timestamp_seconds.labels(worker.id).set(worker.seen_at)
@@ -58,8 +55,32 @@ def _measure(state: AppState) -> CollectorRegistry:
     if not state.settings.counts_for_all:
         return metrics.ENDS
     machine = CollectorRegistry()
-    machine.register(Machine(counters, workers))
+    machine.register(MachineMetrics(counters, workers))
     return machine
+
+
+def _show_cluster(seen: ClusterView) -> None:
+    """The gauges of all hosts. What is empty is shown as 0: a series that ends is no news of a queue."""
+    held = {view.name: view for view in seen.queues}
+    served = {queue for worker in seen.workers for queue in worker.queues if worker.alive}
+    _shown.update(served, held)
+    for name in _shown:
+        view = held.get(name, QueueView(name=name))
+        metrics.queue_depth.labels(name).set(view.waiting + view.released)
+        metrics.oldest_queued_seconds.labels(name).set(view.oldest_seconds)
+    for kind in STATES:
+        for word, number in seen.count(kind).items():
+            if kind == "worker":
+                metrics.workers.labels(word).set(number)
+            else:
+                metrics.parts.labels(kind, word).set(number)
+    alive = [worker for worker in seen.workers if worker.alive and worker.queues]
+    taken = sum(worker.running for worker in alive)
+    metrics.worker_slots.labels("yes").set(taken)
+    metrics.worker_slots.labels("no").set(sum(worker.slots for worker in alive) - taken)
+
+
+_shown: set[str] = set()  # every queue that this process has seen
 
 
 def _missed(state: AppState) -> Sequence[WorkerView]:
@@ -69,7 +90,7 @@ def _missed(state: AppState) -> Sequence[WorkerView]:
     return [worker for worker in seen if not worker.retired and now - worker.seen_at < MISSED_SECONDS]
 
 
-class Machine(Collector):
+class MachineMetrics(Collector):
     """What the ledger knows of the dispatcher's and the workers' metrics, where they show none themselves.
 
     Args:

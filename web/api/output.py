@@ -15,9 +15,10 @@ from starlette.types import Receive, Scope, Send
 
 from tasks.jobs import Job
 from tasks.security import links
-from web.request import client
+from tasks.storage.folders import places_of
+from web.request import client, conditional
 from web.request.auth import gets_links
-from web.request.fields import fields, state_of
+from web.request.fields import state_of
 from web.request.http import JOB_ID_PATTERN, MEDIA_TYPES, shared_cache_may_keep
 from web.request.problems import FORBIDDEN, LINK_EXPIRED, NOT_FOUND, RANGE, UNAVAILABLE, Problem
 from web.request.state import FILES, app_state
@@ -78,18 +79,19 @@ async def send(
     match = NAME.fullmatch(name)
     if match is None:
         raise _nothing()
-    path = app_state(request).settings.storage_path / name
-    status = await _status_of(path)
-    if status is None:
-        path = app_state(request).settings.storage_path / await _shared(request, match["id"], name)
-        status = await _status_of(path)
-    if status is None:
+    storage = app_state(request).settings.storage_path
+    found = await _find(storage, name)
+    if found is None:
+        found = await _find(storage, await _shared(request, match["id"], name))
+    if found is None:
         raise _nothing()
+    path, status = found
     headers = {"cache-control": lasting(request), "etag": tag or etag(status)}
-    if unchanged(request, headers["etag"]):
+    conditional.require(request, headers["etag"], status.st_mtime)
+    if conditional.unchanged(request, headers["etag"], status.st_mtime):
         return Response(status_code=304, headers=headers)
     _check_range(request, status.st_size)
-    return Song(
+    return SongFile(
         path,
         headers=headers,
         media_type=MEDIA_TYPES[match["extension"]],
@@ -101,13 +103,13 @@ async def send(
     )
 
 
-class Song(FileResponse):
+class SongFile(FileResponse):
     """A file; to HEAD its headers alone, without reading it."""
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
-        only_head = state_of(scope)["context"].only_head
-        await super().__call__({**scope, "method": "HEAD"} if only_head else scope, receive, send)
+        method = "HEAD" if state_of(scope)["context"].only_head else scope["method"]
+        await super().__call__({**scope, "method": method}, receive, send)
 
 
 def lasting(request: Request) -> str:
@@ -149,8 +151,20 @@ async def hand_over(request: Request) -> Response:
     return Response(status_code=200, headers=headers)
 
 
-async def _status_of(path: Path) -> os.stat_result | None:
-    """What the disk says of a regular file; a symlink is not one."""
+async def _find(storage: Path, name: str) -> tuple[Path, os.stat_result] | None:
+    """A regular file of that name, wherever in the storage it lies."""
+    for path in places_of(storage, name):
+        if (status := await status_of(path)) is not None:
+            return path, status
+    return None
+
+
+async def status_of(path: Path) -> os.stat_result | None:
+    """What the disk says of a regular file; a symlink is not one.
+
+    Raises:
+        Problem: 503 where the storage does not answer in time.
+    """
     try:
         with anyio.fail_after(PATIENCE):  # a thread that hangs on the NAS is left behind
             status = await anyio.to_thread.run_sync(os.lstat, path, abandon_on_cancel=True, limiter=FILES)
@@ -165,15 +179,6 @@ async def _status_of(path: Path) -> os.stat_result | None:
 def etag(status: os.stat_result) -> str:
     """Nginx's own ETag, so that a cache keeps its copy when a gateway is put in front."""
     return f'"{int(status.st_mtime):x}-{status.st_size:x}"'
-
-
-def unchanged(request: Request, tag: str) -> bool:
-    """Whether the client has what this strong ETag names."""
-    known = fields(request.scope).get("if-none-match")
-    if known is None:
-        return False
-    tags = {item.strip().removeprefix("W/") for item in known.split(",")}
-    return "*" in tags or tag in tags
 
 
 def _check_range(request: Request, size: int) -> None:

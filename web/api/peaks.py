@@ -11,6 +11,7 @@ from pydantic import BaseModel
 from starlette.requests import Request
 from starlette.responses import Response
 
+from tasks.storage.folders import located
 from web.api import views
 from web.api.jobs import answer, find
 from web.api.output import lasting, require_own_or_link
@@ -43,12 +44,16 @@ async def show(request: Request, job_id: str, variation: int) -> Response:
     try:
         async with _turn:
             stored = job.stored_as(song["name"]) or song["name"]
-            peaks = await asyncio.to_thread(_peaks, app_state(request).settings.storage_path / stored)
+            peaks = await asyncio.to_thread(_waveform, app_state(request).settings.storage_path, stored)
     except (OSError, RuntimeError) as error:
         raise Problem(
             UNAVAILABLE, "The song's file cannot be read now.", headers={"retry-after": "5"}
         ) from error
     return answer({"seconds": song["seconds"], "peaks": peaks}, headers={"cache-control": lasting(request)})
+
+
+def _waveform(storage: Path, name: str) -> list[float]:
+    return _peaks(located(storage, name))
 
 
 @lru_cache(maxsize=256)

@@ -3,13 +3,39 @@
 from __future__ import annotations
 
 import asyncio
+from contextlib import suppress
+
+import anyio
 
 from observability.logging import get_logger
+from tasks.cluster import Reporter
+from tasks.jobs import JobError
 from web.api.health import reason_not_ready
-from web.request.state import AppState
+from web.request.state import FILES, AppState
 
 log = get_logger()
 PERIOD = 2.0
+
+
+async def report(state: AppState) -> None:
+    """Tell the ledger again and again how this process is, until cancelled."""
+    reporter = Reporter(state.ledger, "web", state.settings.node)
+    try:
+        while True:
+            with suppress(Exception):  # it is told again
+                reason = await reason_not_ready(state)
+                facts = {"storage": await anyio.to_thread.run_sync(_storage, state, limiter=FILES)}
+                await asyncio.to_thread(reporter.tell, "unwell" if reason else "ready", reason, facts)
+            await asyncio.sleep(PERIOD)
+    finally:
+        await asyncio.shield(asyncio.to_thread(reporter.leave))
+
+
+def _storage(state: AppState) -> dict[str, object]:
+    try:
+        return {"free_bytes": state.storage.free(), "total_bytes": state.storage.size()}
+    except JobError as error:
+        return {"error": error.detail}
 
 
 async def run(state: AppState, address: str) -> None:

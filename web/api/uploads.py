@@ -10,6 +10,7 @@ import contextlib
 import hashlib
 import os
 import tempfile
+import threading
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import IO
@@ -25,7 +26,7 @@ from tasks.storage.uploads import Uploads
 from web.api.jobs import answer
 from web.request import body
 from web.request.auth import Owner, identify
-from web.request.bounds import Bounds
+from web.request.bounds import ConcurrencyLimit
 from web.request.client import bucket, held_in_front
 from web.request.http import upload_max
 from web.request.problems import BAD_REQUEST, INVALID, MEDIA, QUOTA, UNAVAILABLE, Problem
@@ -42,8 +43,9 @@ BINARY = {
 }
 MB = 10**6
 
-_bounds = Bounds("An owner may send uploads", each=2, together=16)
+_bounds = ConcurrencyLimit("An owner may send uploads", each=2, together=16)
 _decoding = asyncio.Semaphore(2)  # decoding takes a core
+_keeping = threading.Lock()  # two that arrive together are counted one after the other
 
 
 class Upload(BaseModel):
@@ -69,9 +71,7 @@ async def create(request: Request) -> Response:
             chunks = body.stream(request, upload_max(state.settings), PATIENCE)
             async with _receive(chunks, state, uploads, payer) as (path, digest):
                 sound = await _measured(path)
-                size = await anyio.to_thread.run_sync(
-                    _keep, uploads, path, digest, owner.id, payer, limiter=FILES
-                )
+                size = await _kept(state, uploads, path, digest, owner)
         return answer({"id": digest, "bytes": size, "seconds": sound.seconds}, 201)
 
 
@@ -85,7 +85,7 @@ async def keep_audio(state: AppState, owner: Owner, source: IO[bytes]) -> str:
     with _bounds.one([payer]):
         async with _receive(_blocks(source), state, uploads, payer) as (path, digest):
             await _measured(path)
-            await anyio.to_thread.run_sync(_keep, uploads, path, digest, owner.id, payer, limiter=FILES)
+            await _kept(state, uploads, path, digest, owner)
     return digest
 
 
@@ -120,9 +120,8 @@ async def _receive(
         Problem: 413 beyond TUTTI_MAX_BODY_MEGABYTES; 429 beyond the owner's quota; 400 where it breaks off;
             503 where it cannot be written.
     """
-    quota = state.settings.upload_quota_megabytes * MB
     try:
-        left = quota - await anyio.to_thread.run_sync(uploads.bytes_of, payer, limiter=FILES)
+        left = _quota(state) - await anyio.to_thread.run_sync(uploads.bytes_of, payer, limiter=FILES)
         file = await anyio.to_thread.run_sync(_open, state.settings.upload_path, limiter=FILES)
     except OSError as error:
         raise _no_room() from error
@@ -186,8 +185,30 @@ async def _measured(path: Path) -> Sound:
         raise _no_room() from error
 
 
-def _keep(uploads: Uploads, path: Path, digest: str, owner: str, payer: str) -> int:
-    """Put the file in its place; its bytes."""
-    size = path.stat().st_size
-    uploads.keep(path, digest, owner, payer)
+async def _kept(state: AppState, uploads: Uploads, path: Path, digest: str, owner: Owner) -> int:
+    """Put the file in its place, if there is still room for it; its bytes.
+
+    Raises:
+        Problem: 429 where others of the same owner have taken the room meanwhile; 503 where there is none.
+    """
+    payer, quota = payer_of(owner), _quota(state)
+
+    def keep() -> tuple[int, int]:
+        size = path.stat().st_size
+        with _keeping:
+            left = quota - uploads.bytes_of(payer, without=digest)
+            if size <= left:
+                uploads.keep(path, digest, owner.id, payer)
+        return size, left
+
+    try:
+        size, left = await anyio.to_thread.run_sync(keep, limiter=FILES)
+    except OSError as error:
+        raise _no_room() from error
+    if size > left:
+        raise _beyond_quota(left)
     return size
+
+
+def _quota(state: AppState) -> int:
+    return state.settings.upload_quota_megabytes * MB

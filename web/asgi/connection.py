@@ -7,8 +7,10 @@ that does not take its answer; it reads heads of any size and lets any number of
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import itertools
 import resource
+import socket
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -21,6 +23,8 @@ from web.request.client import Networks, bucket, within
 
 HEAD_MAX = 64 * 1024  # bytes of a request's line and headers
 SEND_SECONDS = 60.0  # for which a client may leave its answer lying; nginx has the same
+SEND_FLOOR = 4096  # bytes a second that it has to take on the whole, a third of the thinnest song's
+UNSENT = 128 * 1024  # bytes that the kernel keeps for a connection beyond what is on its way
 SPARE_FILES = 256  # descriptors for all else: the ledger, songs, the log
 
 TOO_SLOW = (408, b"Request Timeout")
@@ -78,6 +82,14 @@ def _descriptors() -> int:
     return 65_536 if soft == resource.RLIM_INFINITY else max(soft, 2 * SPARE_FILES)
 
 
+def _say_soon(transport: asyncio.BaseTransport) -> None:
+    """Have the kernel say that a client takes its answer when it does, not when megabytes of it have gone."""
+    link = transport.get_extra_info("socket")
+    if link is not None and link.family != socket.AF_UNIX and hasattr(socket, "TCP_NOTSENT_LOWAT"):
+        with contextlib.suppress(OSError):
+            link.setsockopt(socket.IPPROTO_TCP, socket.TCP_NOTSENT_LOWAT, UNSENT)
+
+
 def guarded(door: Door) -> type[CorkedProtocol]:
     """Uvicorn's protocol with these limits."""
     return type("GuardedProtocol", (_Guarded,), {"door": door})
@@ -92,6 +104,9 @@ class _Guarded(CorkedProtocol):
     _head = 0
     _phase: asyncio.TimerHandle | None = None
     _sending: asyncio.TimerHandle | None = None
+    _stalled = 0.0  # seconds for which the client of this answer has let us wait
+    _since = 0.0  # when it began to
+    _before = 0  # bytes that went out before this answer
     _reading_head = True
     _body_open = False
     _number = ""
@@ -99,6 +114,7 @@ class _Guarded(CorkedProtocol):
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Begin with a connection."""
         super().connection_made(transport)
+        _say_soon(transport)
         self._number = f"{next(_numbers):x}"
         self._name, self._welcome = self.door.enter(self.client[0] if self.client else None)
         if self._welcome is Welcome.DROPPED:
@@ -126,6 +142,7 @@ class _Guarded(CorkedProtocol):
     def on_headers_complete(self) -> None:
         """A head is whole: the request begins, if there is room for it."""
         self._reading_head, self._head, self._body_open = False, 0, True
+        self._stalled, self._before = 0.0, self._taken()
         self._stop_waiting()
         if self._welcome is Welcome.LET_IN:
             self.scope["state"][neighbour.CONNECTION] = self._number
@@ -152,14 +169,23 @@ class _Guarded(CorkedProtocol):
             self._wait(self.door.patience, None)
 
     def pause_writing(self) -> None:
-        """The client does not read: wait for it, for a while."""
+        """The client does not read: wait for it, for a while, and for less if it has been slow all along."""
         super().pause_writing()
-        self._sending = self.loop.call_later(SEND_SECONDS, self.transport.abort)
+        self._since = self.loop.time()
+        earned = SEND_SECONDS + (self._taken() - self._before) / SEND_FLOOR
+        patience = max(0.0, min(SEND_SECONDS, earned - self._stalled))
+        self._sending = self.loop.call_later(patience, self.transport.abort)
 
     def resume_writing(self) -> None:
         """It reads again."""
         self._stop_sending()
+        self._stalled += self.loop.time() - self._since
         super().resume_writing()
+
+    def _taken(self) -> int:
+        """Bytes that have gone out on this connection."""
+        sent: int = self.transport.sent  # type: ignore[attr-defined]  # cork.py's
+        return sent - self.transport.get_write_buffer_size()
 
     def _wait(self, seconds: float, refusal: tuple[int, bytes] | None) -> None:
         self._stop_waiting()

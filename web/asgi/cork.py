@@ -25,6 +25,7 @@ class CorkedProtocol(HttpToolsProtocol):
 class _Corked:
     def __init__(self, transport: asyncio.Transport, loop: asyncio.AbstractEventLoop) -> None:
         self._transport, self._loop = transport, loop
+        self.sent = 0  # bytes, on their way ones with them
         self._written: list[bytes] = []
 
     def __getattr__(self, name: str) -> Any:
@@ -47,4 +48,5 @@ class _Corked:
     def _send(self) -> None:
         if self._written:
             written, self._written = self._written, []
+            self.sent += sum(map(len, written))
             self._transport.write(written[0] if len(written) == 1 else b"".join(written))

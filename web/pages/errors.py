@@ -53,7 +53,10 @@ async def _on_status(request: Request, error: Exception) -> Response:
     headers = {name.lower(): value for name, value in (error.headers or {}).items()}
     detail = None
     if error.status_code == 405:
-        headers["allow"] = ", ".join(_allowed(request))
+        allowed = _allowed(request) or ["GET", "HEAD"]  # mounted files know of no others
+        if request.method == "OPTIONS":
+            return Response(status_code=204, headers={"allow": ", ".join([*allowed, "OPTIONS"])})
+        headers["allow"] = ", ".join(allowed)
         detail = f"{request.method} does not work here; these do: {headers['allow']}."
     elif error.status_code == 404:
         detail = "There is nothing at this address."

@@ -45,6 +45,7 @@ LABELS = {
 FORMATS = {"wav": "WAV", "flac": "FLAC", "mp3": "MP3", "opus": "Opus"}
 FIELDS = ("prompt", "lyrics", "duration", "bpm", "key_scale", "time_signature", "vocal_language", "seed",
           "variations", "format")  # fmt: skip
+INSIDE = frozenset({"token"})  # fields of the form that say nothing of the music
 ADVANCED = frozenset(FIELDS) - {"prompt", "lyrics", "duration"}
 BLANK = {"duration": "60", "variations": "1", "format": "wav"}
 
@@ -87,6 +88,9 @@ def _refused(request: Request, given: dict[str, str], wrong: Problem) -> Respons
     """The form once more, as it was filled."""
     if wrong.kind is INVALID:
         faults = {item["field"]: item["detail"] for item in wrong.extra["errors"]}
+        others = [f"{name} {faults.pop(name)}" for name in list(faults) if name not in LABELS]
+        if others:
+            faults[""] = "; ".join(others) + "."
     else:
         faults = {"": wrong.detail}
     response = _form(request, given, faults, wrong.kind.status)
@@ -102,7 +106,7 @@ def parse(given: dict[str, str]) -> JobRequest:
     """
     try:
         return JobRequest.model_validate(
-            {name: given[name] for name in FIELDS if given.get(name, "").strip()}
+            {name: value for name, value in given.items() if name not in INSIDE and value.strip()}
         )
     except ValidationError as error:
         raise words.problem_of(error) from error

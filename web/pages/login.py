@@ -10,7 +10,7 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
 from tasks.ledger import LedgerError
-from tasks.security.keys import Key
+from tasks.security.keys import ApiKey
 from web.pages.render import page
 from web.request import auth, body, client, session
 from web.request.auth import key_needed
@@ -53,7 +53,7 @@ def _refusals(request: Request) -> Iterator[None]:
         raise
 
 
-async def _find(state: AppState, shown: str) -> Key | None:
+async def _find(state: AppState, shown: str) -> ApiKey | None:
     """The key, where what is shown is one; it is compared in constant time."""
     try:
         return await asyncio.to_thread(state.keyring.check, shown)

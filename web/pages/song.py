@@ -8,7 +8,7 @@ from starlette.responses import RedirectResponse, Response
 from tasks.jobs import ErrorClass, JobState
 from web.api import convert, views
 from web.api.accept import accept
-from web.api.jobs import cancel_job, find, look
+from web.api.jobs import cancel_job, find, read_job
 from web.pages.render import page
 from web.request import body, session
 from web.request.auth import gets_links, identify
@@ -27,7 +27,7 @@ MENDING = {
 async def show(request: Request) -> Response:
     """The page of one song, in whatever state it is."""
     state = app_state(request)
-    found = await look(request, request.path_params["job_id"])
+    found = await read_job(request, request.path_params["job_id"])
     job = found.job
     linked = await gets_links(request, job)
     files = views.outputs(job, state.link if linked else views.no_link)

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import Final
 
 import anyio
 
@@ -13,8 +15,16 @@ Work = Callable[[Callable[[float], None]], None]
 """Makes one file; it calls what it is given with the share done, which raises once nobody waits."""
 
 
-class Left(Exception):
+PATIENCE: Final = 600.0  # seconds for one file; the longest song takes under a minute on a core of its own
+STUCK_MAX: Final = 4  # threads that a storage which hangs may hold
+
+
+class NobodyWaits(Exception):
     """Nobody waits for the file any more."""
+
+
+class TooSlow(Exception):
+    """The file was not made in time."""
 
 
 @dataclass
@@ -31,16 +41,23 @@ class _Run:
         """Stop the work where nobody waits for it.
 
         Raises:
-            Left: So it is.
+            NobodyWaits: So it is.
         """
         if self.left.is_set():
-            raise Left
+            raise NobodyWaits
 
 
 class Conversions:
-    """One process's conversions, one at a time, in turn among their owners; one event loop's."""
+    """One process's conversions, one at a time, in turn among their owners; one event loop's.
 
-    def __init__(self) -> None:
+    Args:
+        patience: seconds after which a file is given up. Its thread ends at its next step; one that hangs in
+            the storage is left behind, and a few such are the end of conversions until they come back.
+    """
+
+    def __init__(self, patience: float = PATIENCE) -> None:
+        self._patience = patience
+        self._stuck = 0
         self._runs: dict[str, _Run] = {}
         self._queue: list[str] = []
         self._busy: asyncio.Task[None] | None = None
@@ -90,7 +107,7 @@ class Conversions:
 
     async def _work(self, name: str, run: _Run) -> None:
         try:
-            await anyio.to_thread.run_sync(run.work, run.progress, limiter=self._thread)
+            await self._in_a_thread(run)
         except Exception as error:
             if not run.done.done():
                 run.done.set_exception(error)
@@ -102,3 +119,27 @@ class Conversions:
                 del self._runs[name]
             self._busy = None
             self._go_on()
+
+    async def _in_a_thread(self, run: _Run) -> None:
+        if self._stuck >= STUCK_MAX:
+            raise TooSlow("the storage hangs")
+        self._stuck += 1
+        loop = asyncio.get_running_loop()
+
+        def work() -> None:
+            try:
+                run.work(run.progress)
+            finally:
+                with contextlib.suppress(RuntimeError):  # the loop has ended
+                    loop.call_soon_threadsafe(self._came_back)
+
+        try:
+            with anyio.fail_after(self._patience):
+                await anyio.to_thread.run_sync(work, abandon_on_cancel=True, limiter=self._thread)
+        except TimeoutError as error:
+            raise TooSlow(f"not made within {self._patience:g} s") from error
+        finally:
+            run.left.set()
+
+    def _came_back(self) -> None:
+        self._stuck -= 1

@@ -28,7 +28,7 @@ class Shown:
         self.etag = f'"{hashlib.blake2b(body, digest_size=12).hexdigest()}"'
 
 
-class Ended:
+class EndedAnswers:
     """The last answers about jobs that have ended; one event loop's."""
 
     def __init__(self, now: Callable[[], float] = time.monotonic) -> None:

@@ -50,16 +50,16 @@ class QueueRouter:
         alive = {worker.node for worker in self.workers if worker.alive}
         return node_queue(node) if node is not None and node in alive else None
 
-    async def look(self) -> None:
+    async def refresh(self) -> None:
         """Ask the ledger once."""
         self.workers = await asyncio.to_thread(self._ledger.views.workers)
         self.canary = await asyncio.to_thread(self._ledger.canaries.get)
 
     async def run(self) -> None:
-        """Look again and again until cancelled."""
+        """Refresh again and again until cancelled."""
         while True:
             try:
-                await self.look()
+                await self.refresh()
             except Exception as error:
                 log.warning("web.route", message=f"the ledger does not answer: {error}")
             await asyncio.sleep(self._period)

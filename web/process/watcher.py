@@ -16,7 +16,7 @@ log = get_logger()
 HEARTBEAT = 15.0  # seconds after which listeners are woken to say that they are still there
 
 
-class Watch:
+class Subscription:
     """One listener to one job. It keeps only the newest snapshot, so that slow readers cost no memory."""
 
     def __init__(self, job_id: str) -> None:
@@ -25,7 +25,7 @@ class Watch:
         self._news, self._left = False, False
         self._woken = asyncio.Event()
 
-    def tell(self, snapshot: Snapshot) -> None:
+    def publish(self, snapshot: Snapshot) -> None:
         """Keep the snapshot and wake the listener if it says anything new."""
         if snapshot != self.latest:
             self.latest, self._news = snapshot, True
@@ -65,40 +65,40 @@ class Watcher:
 
     def __init__(self, ledger: Ledger, period: float = 0.4, heartbeat: float = HEARTBEAT) -> None:
         self._ledger, self._period, self._heartbeat = ledger, period, heartbeat
-        self._watches: dict[str, set[Watch]] = defaultdict(set)
+        self._subscriptions: dict[str, set[Subscription]] = defaultdict(set)
         self._someone = asyncio.Event()
-        self._streams: set[Watch] = set()
+        self._streams: set[Subscription] = set()
         self._closed = False
 
     @property
     def watched(self) -> int:
         """How many listeners there are."""
-        return sum(len(group) for group in self._watches.values())
+        return sum(len(group) for group in self._subscriptions.values())
 
     @contextmanager
-    def watch(self, job_id: str, *, stream: bool = False) -> Iterator[Watch]:
+    def subscribe(self, job_id: str, *, stream: bool = False) -> Iterator[Subscription]:
         """Listen to one job; a stream has to end before the process can."""
-        watch = Watch(job_id)
-        self._watches[job_id].add(watch)
+        subscription = Subscription(job_id)
+        self._subscriptions[job_id].add(subscription)
         if stream:
-            self._streams.add(watch)
+            self._streams.add(subscription)
             if self._closed:
-                watch.leave()
+                subscription.leave()
         self._someone.set()
         try:
-            yield watch
+            yield subscription
         finally:
-            self._streams.discard(watch)
-            group = self._watches[job_id]
-            group.discard(watch)
+            self._streams.discard(subscription)
+            group = self._subscriptions[job_id]
+            group.discard(subscription)
             if not group:
-                del self._watches[job_id]
+                del self._subscriptions[job_id]
 
     def end_streams(self) -> None:
         """Let all streams end, now and from now on: their clients come back to whoever takes over."""
         self._closed = True
-        for watch in tuple(self._streams):
-            watch.leave()
+        for subscription in tuple(self._streams):
+            subscription.leave()
 
     async def run(self) -> None:
         """Poll until cancelled. A ledger that is away is asked again."""
@@ -106,23 +106,23 @@ class Watcher:
 
     async def _polls(self) -> None:
         while True:
-            if not self._watches:
+            if not self._subscriptions:
                 self._someone.clear()
                 await self._someone.wait()
             try:
                 await self._poll()
             except Exception as error:
-                log.warning("web.watch", message=f"the ledger does not answer: {error}")
+                log.warning("web.subscription", message=f"the ledger does not answer: {error}")
             await asyncio.sleep(self._period)
 
     async def _heartbeats(self) -> None:
         while True:
             await asyncio.sleep(self._heartbeat)
-            for watch in tuple(self._streams):
-                watch.wake()
+            for subscription in tuple(self._streams):
+                subscription.wake()
 
     async def _poll(self) -> None:
-        snapshots = await asyncio.to_thread(self._ledger.views.snapshots, list(self._watches))
+        snapshots = await asyncio.to_thread(self._ledger.views.snapshots, list(self._subscriptions))
         for job_id, snapshot in snapshots.items():
-            for watch in tuple(self._watches.get(job_id, ())):
-                watch.tell(snapshot)
+            for subscription in tuple(self._subscriptions.get(job_id, ())):
+                subscription.publish(snapshot)

@@ -12,7 +12,7 @@ from starlette.responses import Response
 
 from tasks.jobs import Job
 from tasks.ledger import LedgerError, Quota
-from tasks.security.keys import Key, Login, Scope
+from tasks.security.keys import ApiKey, Login, Scope
 from tasks.security.signer import Signer
 from web.request import client, neighbour, session
 from web.request.fields import cookie, fields, state_of, whole_number
@@ -96,7 +96,7 @@ def key_needed() -> Problem:
     return Problem(UNAUTHORIZED, "Send a valid key: 'Authorization: Bearer tutti_...'.", headers=CHALLENGE)
 
 
-def require_scope(key: Key, method: str) -> None:
+def require_scope(key: ApiKey, method: str) -> None:
     """Refuse what the key's scopes do not hold.
 
     Raises:
@@ -107,7 +107,7 @@ def require_scope(key: Key, method: str) -> None:
         raise Problem(FORBIDDEN, f"This key lacks the scope {scope!r}; its owner can make one that has it.")
 
 
-async def key_of(request: Request) -> Key | None:
+async def key_of(request: Request) -> ApiKey | None:
     """The valid key that this request shows, by a header or by the cookie of `/login`. Asked once a request.
 
     Raises:
@@ -116,7 +116,7 @@ async def key_of(request: Request) -> Key | None:
     state = state_of(request.scope)
     if "key" not in state:
         state["key"] = await _find(request)
-    key: Key | None = state["key"]
+    key: ApiKey | None = state["key"]
     return key
 
 
@@ -133,7 +133,7 @@ async def show_key(request: Request, token: str) -> None:
     state_of(request.scope)["key"] = key
 
 
-async def _find(request: Request, token: str = "") -> Key | None:
+async def _find(request: Request, token: str = "") -> ApiKey | None:
     shown = token or token_in(request)
     kept = cookie(request, COOKIE)
     if not shown and not kept:
@@ -145,7 +145,7 @@ async def _find(request: Request, token: str = "") -> Key | None:
         raise Problem(UNAVAILABLE, "Keys cannot be checked now; try again.", headers=headers) from error
 
 
-def _ask(request: Request, shown: str, cookie: str) -> Key | None:
+def _ask(request: Request, shown: str, cookie: str) -> ApiKey | None:
     state = app_state(request)
     if shown:
         return state.keyring.check(shown)
@@ -162,7 +162,7 @@ def token_in(request: Request) -> str:
     return headers.get("x-api-key", "") or shown
 
 
-def remember(request: Request, response: Response, key: Key) -> None:
+def remember(request: Request, response: Response, key: ApiKey) -> None:
     """Let the browser show its key's id, signed, from now on; the key itself is not kept in it."""
     text = f"{key.id}-{int(time.time()) + MONTH}-{secrets.token_hex(12)}"
     session.set_cookie(request, response, COOKIE, app_state(request).signer.sign("key", text), MONTH)

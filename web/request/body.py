@@ -163,16 +163,24 @@ async def read_json(request: Request, limit: int = JSON_MAX) -> bytes:
 
 
 async def read_form(request: Request, limit: int = JSON_MAX) -> dict[str, str]:
-    """The fields of an urlencoded form, the last value of each."""
+    """The fields of an urlencoded form.
+
+    Raises:
+        Problem: 415 for another type, 400 where it cannot be read or gives a field twice.
+    """
     if media_type(request) != "application/x-www-form-urlencoded":
         raise Problem(MEDIA, "Send Content-Type: application/x-www-form-urlencoded.")
     text = as_utf8(request, await read(request, limit), BAD_REQUEST).decode()
     try:
-        return dict(parse_qsl(text, keep_blank_values=True, max_num_fields=100, errors="strict"))
+        pairs = parse_qsl(text, keep_blank_values=True, max_num_fields=100, errors="strict")
     except UnicodeDecodeError as error:
         raise Problem(BAD_REQUEST, "The form's text is not UTF-8; send it as UTF-8.") from error
     except ValueError as error:
         raise Problem(BAD_REQUEST, "The form has too many fields.") from error
+    given = dict(pairs)
+    if len(given) < len(pairs):
+        raise Problem(BAD_REQUEST, "The form gives a field twice.")
+    return given
 
 
 def as_utf8(request: Request, raw: bytes, kind: Kind) -> bytes:

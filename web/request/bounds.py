@@ -11,7 +11,7 @@ from web.request.problems import RATE_LIMITED, UNAVAILABLE, Problem
 AGAIN = {"retry-after": "5"}
 
 
-class Bounds:
+class ConcurrencyLimit:
     """Lets in so many at once of each owner, and so many of all together.
 
     Args:

@@ -51,12 +51,12 @@ class RequestContext:
         self.traceparent = accept_or_new(headers.get("traceparent"), self.request_id)
         self.trace_id = self.traceparent[3:35]  # it is valid and of version 00
         self.address = address(scope, proxies)
-        self.told: list[tuple[bytes, bytes]] = []
+        self.added: list[tuple[bytes, bytes]] = []
         state_of(scope)["context"] = self
 
-    def tell(self, name: str, value: str) -> None:
+    def add_header(self, name: str, value: str) -> None:
         """Add a header to the answer, whichever handler makes it."""
-        self.told.append((name.encode(), value.encode()))
+        self.added.append((name.encode(), value.encode()))
 
     async def send(self, message: Message) -> None:
         """Pass one message of the answer on, with our headers."""
@@ -72,7 +72,7 @@ class RequestContext:
         named = _SECURITY_NAMES.intersection([name.lower() for name, _ in given])
         ours = [pair for pair in _RAW_SECURITY if pair[0] not in named] if named else _RAW_SECURITY
         ids = [(b"x-request-id", self.request_id.encode()), (b"x-trace-id", self.trace_id.encode())]
-        return [*given, *ours, *ids, *self.told]
+        return [*given, *ours, *ids, *self.added]
 
     async def broke(self, error: Exception) -> None:
         """Answer 500 if nothing was sent yet; the traceback goes to the log."""

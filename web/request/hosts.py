@@ -29,7 +29,7 @@ class Hosts:
 
     def __init__(self, names: frozenset[str] | None) -> None:
         self._names = names
-        self._known = lru_cache(256)(self._look)
+        self._known = lru_cache(256)(self._is_served)
 
     def check(self, scope: Scope) -> None:
         """Refuse a request for somebody else's name.
@@ -48,7 +48,7 @@ class Hosts:
             detail = f"This server is not known as {match['name']}; its keeper may add that to TUTTI_HOSTS."
             raise Problem(UNKNOWN_HOST, detail)
 
-    def _look(self, name: str) -> bool:
+    def _is_served(self, name: str) -> bool:
         return self._names is None or name in self._names or _is_address(name.strip("[]"))
 
 

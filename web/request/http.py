@@ -8,10 +8,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Final
 
-from tasks.jobs import JOB_ID, REQUEST_BYTES_MAX
+from tasks.jobs import DATED_JOB_ID, JOB_ID, REQUEST_BYTES_MAX
 from tasks.settings import Settings
 
 JOB_ID_PATTERN: Final = JOB_ID.pattern.removeprefix("^").removesuffix("$")
+DATED_JOB_ID_PATTERN: Final = DATED_JOB_ID.pattern.removeprefix("^").removesuffix("$")
+"""The same with the groups `hours` and `moment`, which name the folders that a job's songs lie in."""
 
 MEDIA_TYPES: Final[Mapping[str, str]] = {
     "wav": "audio/wav",

@@ -51,6 +51,9 @@ LINK_EXPIRED = Kind("link_expired", 410, "The link has expired", "Ask for the jo
 UNKNOWN_HOST = Kind(
     "unknown_host", 421, "Not known by this name", "Whoever runs this server can add the name: TUTTI_HOSTS."
 )
+PRECONDITION = Kind(
+    "precondition", 412, "It has changed", "What If-Match or If-Unmodified-Since names is not here any more."
+)
 TOO_LARGE = Kind("body_too_large", 413, "The body is too large", "The detail gives the limit.")
 MEDIA = Kind("unsupported_media_type", 415, "Wrong content type", "Send Content-Type: application/json.")
 RANGE = Kind("range", 416, "No such range", "The range starts beyond the end of the file.")
@@ -70,7 +73,8 @@ TIMEOUT = Kind("timeout", 504, "The song is not finished yet", "It goes on; ask 
 
 KINDS = {kind.slug: kind for kind in list(globals().values()) if isinstance(kind, Kind)}
 _BY_STATUS = {
-    400: BAD_REQUEST, 401: UNAUTHORIZED, 403: FORBIDDEN, 404: NOT_FOUND, 405: METHOD, 413: TOO_LARGE,
+    400: BAD_REQUEST, 401: UNAUTHORIZED, 403: FORBIDDEN, 404: NOT_FOUND, 405: METHOD, 412: PRECONDITION,
+    413: TOO_LARGE,
     415: MEDIA, 416: RANGE, 421: UNKNOWN_HOST, 422: INVALID, 429: RATE_LIMITED, 503: UNAVAILABLE,
 }  # fmt: skip
 

@@ -12,13 +12,13 @@ from starlette.requests import Request
 from tasks.engines import Model
 from tasks.ledger import Accepted, JobStatus, Ledger, NewJob
 from tasks.security.keys import Keyring
-from tasks.security.links import Links
+from tasks.security.links import SongLinks
 from tasks.security.signer import Signer
 from tasks.settings import Settings
 from web.process.batcher import Batcher
 from web.process.conversions import Conversions
 from web.process.digesting import Digesting
-from web.process.ended import Ended
+from web.process.ended import EndedAnswers
 from web.process.queue_router import QueueRouter
 from web.process.watcher import Watcher
 from web.request.client import Networks, Proxies
@@ -50,7 +50,7 @@ class AppState:
     ledger: Ledger
     intake: Batcher[NewJob, Accepted]
     looks: Batcher[str, JobStatus | None]
-    ended: Ended = field(default_factory=Ended)
+    ended: EndedAnswers = field(default_factory=EndedAnswers)
     conversions: Conversions = field(default_factory=Conversions)
     storage: Storage
     watcher: Watcher
@@ -60,7 +60,7 @@ class AppState:
     gate: RateLimiter
     logins: RateLimiter
     signer: Signer
-    links: Links
+    links: SongLinks
     proxies: Proxies
     public: Public
     admins: Networks

@@ -51,7 +51,7 @@ class AsyncTutti:
     ) -> None:
         self.url = wire.address_of(url)
         self._key, self._retries = key, retries
-        self._http = httpx.AsyncClient(timeout=timeout, transport=transport)
+        self._http = httpx.AsyncClient(timeout=timeout, transport=transport, mounts=wire.STRAIGHT)
 
     async def __aenter__(self) -> Self:
         return self

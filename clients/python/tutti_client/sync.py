@@ -53,7 +53,7 @@ class Tutti:
     ) -> None:
         self.url = wire.address_of(url)
         self._key, self._retries = key, retries
-        self._http = httpx.Client(timeout=timeout, transport=transport)
+        self._http = httpx.Client(timeout=timeout, transport=transport, mounts=wire.STRAIGHT)
 
     def __enter__(self) -> Self:
         return self

@@ -23,6 +23,8 @@ AGAIN = frozenset({408, 425, 429, 502, 503, 504})
 FIRST_PAUSE, LONGEST_PAUSE, LONGEST_WAIT = 0.5, 20.0, 120.0
 PART = ".part"
 BINARY = "application/octet-stream"
+# This machine is reached straight, whatever `http_proxy` says: a proxy elsewhere cannot find it.
+STRAIGHT: Mapping[str, None] = {f"all://{host}": None for host in ("127.0.0.1", "localhost", "[::1]")}
 FINAL = frozenset({"succeeded", "failed", "cancelled"})
 PROMPTS = 1.0, 5.0  # seconds between two looks at a job where events do not come: the first, the longest
 

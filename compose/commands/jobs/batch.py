@@ -27,7 +27,7 @@ class BatchError(ValueError):
 
 
 @dataclass(frozen=True)
-class Wish:
+class Row:
     """One job to be: its fields, and files to upload for it."""
 
     line: int
@@ -35,7 +35,7 @@ class Wish:
     files: Mapping[str, Path]
 
 
-def read(path: Path) -> list[Wish]:
+def read(path: Path) -> list[Row]:
     """All wishes of a file, checked.
 
     Raises:
@@ -97,7 +97,7 @@ def typed(name: str, text: str) -> Any:
         return text
 
 
-def wish_of(line: int, fields: Mapping[str, Any], folder: Path = Path()) -> Wish:
+def wish_of(line: int, fields: Mapping[str, Any], folder: Path = Path()) -> Row:
     """One wish, checked as the server will check it.
 
     Raises:
@@ -114,4 +114,4 @@ def wish_of(line: int, fields: Mapping[str, Any], folder: Path = Path()) -> Wish
         raise ValueError(
             "; ".join(f"{name} {what}" for name, what in words.of_fields(error).items())
         ) from None
-    return Wish(line, plain, files)
+    return Row(line, plain, files)

@@ -55,7 +55,12 @@ async def follow(
             bar = bars.add_task(job_id, total=1.0, visible=len(job_ids) <= BARS)
             try:
                 return await _one(
-                    tutti, job_id, Bar(bars, bar, updates=updates and as_json), save_to, deadline, as_json
+                    tutti,
+                    job_id,
+                    ProgressView(bars, bar, updates=updates and as_json),
+                    save_to,
+                    deadline,
+                    as_json,
                 )
             finally:
                 bars.update(bar, visible=False)
@@ -70,7 +75,7 @@ async def follow(
     return max(codes, default=Exit.DONE)
 
 
-class Bar:
+class ProgressView:
     """Shows a job's news, as a bar or as lines of JSON."""
 
     def __init__(self, bars: Progress, task: TaskID, *, updates: bool) -> None:
@@ -88,7 +93,12 @@ class Bar:
 
 
 async def _one(
-    tutti: AsyncTutti, job_id: str, bar: Bar, save_to: Path | None, deadline: float | None, as_json: bool
+    tutti: AsyncTutti,
+    job_id: str,
+    bar: ProgressView,
+    save_to: Path | None,
+    deadline: float | None,
+    as_json: bool,
 ) -> Exit:
     from tutti_client import JobEnded, TuttiError
 
@@ -98,7 +108,7 @@ async def _one(
         files = await tutti.save(job, save_to) if save_to is not None else []
     except JobEnded as error:
         if as_json:
-            tell(error.job, as_json=True)
+            print_job(error.job, as_json=True)
         else:
             complain(error, as_json=False, about=job_id)
         return Exit.NO_SONG
@@ -108,11 +118,11 @@ async def _one(
     except OSError as error:
         typer.echo(f"{job_id}: cannot write the song: {error}", err=True)
         return Exit.WRONG_COMMAND
-    tell(job, as_json=as_json, files=files)
+    print_job(job, as_json=as_json, files=files)
     return Exit.DONE
 
 
-def tell(job: Job, *, as_json: bool, files: Sequence[Path] = ()) -> None:
+def print_job(job: Job, *, as_json: bool, files: Sequence[Path] = ()) -> None:
     """Print one job: a line of JSON, or what a person wants to know of it."""
     if as_json:
         known = job.model_dump(mode="json", by_alias=True)

@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.table import Table
 
 from compose.commands.jobs.connection import AsJson, Exit, Key, Server, asking, code_of, complain
-from compose.commands.jobs.follow import tell
+from compose.commands.jobs.follow import print_job
 from tasks.jobs import JobState
 
 if TYPE_CHECKING:
@@ -38,7 +38,7 @@ def listing(
                 break
         if as_json:
             for job in found:
-                tell(job, as_json=True)
+                print_job(job, as_json=True)
         else:
             Console(highlight=False).print(_table(found) if found else "no jobs")
         return Exit.DONE
@@ -63,7 +63,7 @@ def get(
         for job_id in job_ids:
             job = await tutti.get(job_id)
             files = await tutti.save(job, output) if output is not None and job.state == "succeeded" else []
-            tell(job, as_json=as_json, files=files)
+            print_job(job, as_json=as_json, files=files)
             if job.state in {"failed", "cancelled"} or (output is not None and not files):
                 worst = max(worst, Exit.NO_SONG)
         return worst
@@ -81,7 +81,7 @@ def cancel(job_ids: JobIds, server: Server = None, key: Key = None, as_json: AsJ
         worst = Exit.DONE
         for job_id in job_ids:
             try:
-                tell(await tutti.cancel(job_id), as_json=as_json)
+                print_job(await tutti.cancel(job_id), as_json=as_json)
             except TuttiError as error:
                 complain(error, as_json=as_json, about=job_id)
                 worst = max(worst, code_of(error))

@@ -95,7 +95,7 @@ def _text(path: Path | None) -> str | None:
         raise typer.BadParameter(f"cannot read the lyrics: {error}", param_hint="--lyrics") from None
 
 
-def _wishes(file: Path | None, given: Mapping[str, Any], field: Sequence[str] | None) -> list[batch.Wish]:
+def _wishes(file: Path | None, given: Mapping[str, Any], field: Sequence[str] | None) -> list[batch.Row]:
     more = {}
     for text in field or ():
         name, equals, value = text.partition("=")
@@ -112,7 +112,7 @@ def _wishes(file: Path | None, given: Mapping[str, Any], field: Sequence[str] | 
 
 
 async def _send(
-    tutti: AsyncTutti, wishes: Sequence[batch.Wish], once: str | None, *, as_json: bool
+    tutti: AsyncTutti, wishes: Sequence[batch.Row], once: str | None, *, as_json: bool
 ) -> tuple[list[Accepted], Exit]:
     """Submit all, a few at once; those accepted in their order, and the worst of what went wrong."""
     from tutti_client import TuttiError
@@ -120,7 +120,7 @@ async def _send(
     turn = asyncio.Semaphore(AT_ONCE)
     codes: list[Exit] = []
 
-    async def send(wish: batch.Wish) -> Accepted | None:
+    async def send(wish: batch.Row) -> Accepted | None:
         async with turn:
             try:
                 uploads = {name: (await tutti.upload(path)).id for name, path in wish.files.items()}
@@ -135,7 +135,7 @@ async def _send(
     return [one for one in answers if one is not None], max(codes, default=Exit.DONE)
 
 
-def _once(name: str | None, wish: batch.Wish) -> str | None:
+def _once(name: str | None, wish: batch.Row) -> str | None:
     """The idempotency key of a line: its name may hold anything, a key may not."""
     if name is None:
         return None

@@ -16,8 +16,8 @@ from typing import Self
 import torch
 from torch import Tensor
 
-from tasks.engines.acestep.adapters.merged import Adapters, Chosen
-from tasks.engines.acestep.checkpoint.model import Model, load
+from tasks.engines.acestep.adapters.merged import AdaptedWeights, Chosen
+from tasks.engines.acestep.checkpoint.model import DeviceModel, load
 from tasks.engines.acestep.checkpoint.options import Options
 from tasks.engines.acestep.decoding.decoder import Pending
 from tasks.engines.acestep.denoising.out_of_memory import split_on_out_of_memory
@@ -26,7 +26,7 @@ from tasks.engines.acestep.denoising.sampler import ramps
 from tasks.engines.acestep.denoising.state import SongState, mark, seconds
 from tasks.engines.acestep.denoising.step_policy import due
 from tasks.engines.acestep.fitting import Fitting
-from tasks.engines.acestep.network.build import Built, Weights, build
+from tasks.engines.acestep.network.build import Built, TransformerWeights, build
 from tasks.engines.acestep.start import log_start, use_cache
 from tasks.engines.engine import Audio, EngineOutOfMemory, Song
 from tasks.jobs import JobRequest
@@ -44,12 +44,12 @@ class AceStepEngine:
     name = "acestep"
     version = "1.5"
 
-    def __init__(self, options: Options, *, read: Callable[[Options], Model] = load) -> None:
+    def __init__(self, options: Options, *, read: Callable[[Options], DeviceModel] = load) -> None:
         self.options = options
         self._read = read
         self._built: Built | None = None
         self._members: list[SongState] = []
-        self._adapters: Adapters | None = None
+        self._adapters: AdaptedWeights | None = None
         self._admits: Fitting | None = None
         self._running: deque[torch.cuda.Event] = deque()
 
@@ -76,7 +76,7 @@ class AceStepEngine:
         model = self._read(self.options)
         loaded = time.perf_counter()
         self._built = build(model, self.options)
-        self._adapters = Adapters(self._built, self.options)
+        self._adapters = AdaptedWeights(self._built, self.options)
         self._admits = Fitting(self._built, self.options, self._adapters)
         self.warm_up()
         log_start(self._built, warm=warm, read=loaded - start, prepare=time.perf_counter() - loaded)
@@ -241,7 +241,7 @@ class AceStepEngine:
             parts[-1].append(state)
         return [part for part in parts if part]
 
-    def _weights(self, chosen: Chosen) -> Weights:
+    def _weights(self, chosen: Chosen) -> TransformerWeights:
         """The weights that a song wants; those that others still use stay."""
         if self._adapters is None:
             raise RuntimeError("the model is not loaded")

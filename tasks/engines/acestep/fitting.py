@@ -10,7 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 import torch
 from torch import Tensor
 
-from tasks.engines.acestep.adapters.merged import Adapters
+from tasks.engines.acestep.adapters.merged import AdaptedWeights
 from tasks.engines.acestep.checkpoint.options import Options
 from tasks.engines.acestep.conditioning.conditioner import Words, tokenise
 from tasks.engines.acestep.denoising.pack import tokens_of
@@ -31,7 +31,7 @@ DRAWERS = 4
 class Fitting:
     """Plans songs, and says which fit beside others within what was measured at load."""
 
-    def __init__(self, built: Built, options: Options, adapters: Adapters) -> None:
+    def __init__(self, built: Built, options: Options, adapters: AdaptedWeights) -> None:
         self._built, self._options, self._adapters = built, options, adapters
         self._drawers = ThreadPoolExecutor(DRAWERS, "noise")
         self._planned: OrderedDict[tuple[str, int], tuple[Plan, Words]] = OrderedDict()

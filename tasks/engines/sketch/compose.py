@@ -17,11 +17,11 @@ from tasks.engines.sketch.parts.event import Event
 from tasks.engines.sketch.parts.melody import counter, lead
 from tasks.engines.sketch.planning.cast import Seat
 from tasks.engines.sketch.planning.harmony import Bar, harmonise
-from tasks.engines.sketch.planning.plan import Plan, make_plan
+from tasks.engines.sketch.planning.plan import SongPlan, make_plan
 from tasks.engines.sketch.planning.title import title
 from tasks.jobs import JobRequest
 
-Player = Callable[[Plan, Sequence[Bar], Seat, Chance], list[Event]]
+Player = Callable[[SongPlan, Sequence[Bar], Seat, Chance], list[Event]]
 PLAYERS: dict[str, Player] = {
     "lead": lead,
     "counter": counter,
@@ -43,7 +43,7 @@ def compose(request: JobRequest, seed: int) -> Score:
     return write_out(make_plan(request, seed))
 
 
-def write_out(plan: Plan) -> Score:
+def write_out(plan: SongPlan) -> Score:
     """The score of a plan."""
     bars = harmonise(plan)
     feel = Feel(plan)
@@ -69,7 +69,7 @@ def write_out(plan: Plan) -> Score:
     )
 
 
-def _track(plan: Plan, seat: Seat, bars: Sequence[Bar], feel: Feel, chance: Chance) -> Track:
+def _track(plan: SongPlan, seat: Seat, bars: Sequence[Bar], feel: Feel, chance: Chance) -> Track:
     playing = [bar for bar in bars if _plays(plan, seat, bar)]
     events = PLAYERS[seat.role](plan, playing, seat, chance) if playing else []
     events = [_cut(event, plan) for event in events if event.at < plan.timing.last_beat - 1e-6]
@@ -85,7 +85,7 @@ def _track(plan: Plan, seat: Seat, bars: Sequence[Bar], feel: Feel, chance: Chan
     )
 
 
-def _plays(plan: Plan, seat: Seat, bar: Bar) -> bool:
+def _plays(plan: SongPlan, seat: Seat, bar: Bar) -> bool:
     """Whether a seat plays in a bar: by the section's strength; the melody leaves introductions to others."""
     others = len(plan.seats) > 1
     if seat.role == "lead" and others and len(plan.parts) > 1:
@@ -95,13 +95,13 @@ def _plays(plan: Plan, seat: Seat, bar: Bar) -> bool:
     return len(plan.parts) == 1 or bar.part.energy >= seat.enter
 
 
-def _cut(event: Event, plan: Plan) -> Event:
+def _cut(event: Event, plan: SongPlan) -> Event:
     """Nothing holds over into the last chord."""
     left = plan.timing.last_beat - event.at
     return event if event.length <= left else Event(event.at, left * 0.97, event.pitch, event.force)
 
 
-def _drum_track(plan: Plan, bars: Sequence[Bar], feel: Feel, chance: Chance) -> Track:
+def _drum_track(plan: SongPlan, bars: Sequence[Bar], feel: Feel, chance: Chance) -> Track:
     chance = chance.fork("drums")
     events = [event for event in drums(plan, bars, chance) if event.at < plan.timing.last_beat - 1e-6]
     if events:
@@ -120,7 +120,7 @@ def _lead_first(pair: tuple[Seat, Track]) -> int:
     return list(PLAYERS).index(pair[0].role)
 
 
-def _sections(plan: Plan) -> list[Section]:
+def _sections(plan: SongPlan) -> list[Section]:
     sections, bar = [], 0
     for part in plan.parts:
         start = bar * plan.timing.beats_per_bar * plan.timing.beat

@@ -10,13 +10,13 @@ from tasks.engines.sketch.parts.event import Event
 from tasks.engines.sketch.parts.kits import KITS
 from tasks.engines.sketch.planning.cast import Seat
 from tasks.engines.sketch.planning.harmony import tonic, voicings, without_third
-from tasks.engines.sketch.planning.plan import Plan
+from tasks.engines.sketch.planning.plan import SongPlan
 
 LONG = 4.2  # seconds of ringing after which the chord is touched again
 ROLL = 0.03  # seconds between the notes of the last chord in a rolling hand
 
 
-def ending(plan: Plan, seat: Seat, before: Sequence[Event]) -> list[Event]:
+def ending(plan: SongPlan, seat: Seat, before: Sequence[Event]) -> list[Event]:
     """A seat's last notes; `before` is what it has played."""
     at = float(plan.timing.last_beat)
     length = plan.seconds / plan.timing.beat - at
@@ -36,7 +36,9 @@ def ending(plan: Plan, seat: Seat, before: Sequence[Event]) -> list[Event]:
     return events + _touched_again(plan, seat, pitches, at, length)
 
 
-def _touched_again(plan: Plan, seat: Seat, pitches: Sequence[int], at: float, length: float) -> list[Event]:
+def _touched_again(
+    plan: SongPlan, seat: Seat, pitches: Sequence[int], at: float, length: float
+) -> list[Event]:
     """Where the tempo leaves long to ring: the chord's notes once more, beat by beat and ever softer."""
     left = length * plan.timing.beat
     if left <= LONG or seat.role not in {"comp", "arp", "lead", "bass"}:
@@ -51,7 +53,7 @@ def _touched_again(plan: Plan, seat: Seat, pitches: Sequence[int], at: float, le
     return events
 
 
-def last_stroke(plan: Plan) -> list[Event]:
+def last_stroke(plan: SongPlan) -> list[Event]:
     """The drums' last: the kick, and a cymbal where the kit has one to ring."""
     kit = KITS[plan.kit]
     at = float(plan.timing.last_beat)

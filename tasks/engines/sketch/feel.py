@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from tasks.engines.sketch.music.chance import Chance
 from tasks.engines.sketch.music.score import Note
 from tasks.engines.sketch.parts.event import Event
-from tasks.engines.sketch.planning.plan import Plan
+from tasks.engines.sketch.planning.plan import SongPlan
 
 VELOCITY = {"lead": 96, "counter": 80, "comp": 80, "arp": 76, "pad": 72, "bass": 92, "drums": 94}
 # Fractions of the genre's spread that a player is late (behind the beat) by habit.
@@ -20,7 +20,7 @@ TAIL = 0.3  # seconds before the end at which the last notes are let go, so that
 class Feel:
     """Plays events: where the beat falls, how strongly, with what spread."""
 
-    def __init__(self, plan: Plan) -> None:
+    def __init__(self, plan: SongPlan) -> None:
         self.plan = plan
         self._strengths = _strengths(plan)
 
@@ -58,7 +58,7 @@ class Feel:
         return int(min(max(VELOCITY[role] * force, QUIETEST), LOUDEST))
 
 
-def _strengths(plan: Plan) -> list[float]:
+def _strengths(plan: SongPlan) -> list[float]:
     """A factor for every bar, and the last chord: the sections' strength, growing or fading inside them."""
     factors = []
     for part in plan.parts:

@@ -11,8 +11,8 @@ from tasks.ledger.dispatch import expiry, moves, release
 from tasks.ledger.dispatch.release import Window
 from tasks.ledger.lifecycle import sharing
 from tasks.ledger.lifecycle.give_back import take_back
-from tasks.ledger.sql.database import insert
 from tasks.ledger.sql.schema import leases, live
+from tasks.ledger.sql.statements import insert
 from tasks.ledger.sql.store import Store, reads, writes
 from tasks.ledger.sql.transaction import Transaction
 from tasks.ledger.values.records import Freed, Release
@@ -39,6 +39,12 @@ class Dispatch:
         free = (leases.c.holder == self._holder) | (leases.c.until <= transaction.now)
         statement = statement.on_conflict_do_update(index_elements=["name"], set_=lease, where=free)
         return transaction.connection.execute(statement.returning(leases.c.name)).first() is not None
+
+    @reads
+    def unled_seconds(self, connection: sa.Connection, name: str) -> float:
+        """For how long nobody has held the lease `name` that was not given up; 0 where nobody ever did."""
+        until = connection.scalar(sa.select(leases.c.until).where(leases.c.name == name))
+        return 0.0 if until is None else max(0.0, self._store.now() - float(until))
 
     @writes
     def leave(self, transaction: Transaction, name: str) -> None:

@@ -6,7 +6,7 @@ import sqlalchemy as sa
 
 from tasks.jobs import JobState
 from tasks.ledger.dispatch.release import waiting_queues
-from tasks.ledger.lifecycle.give_back import take_back
+from tasks.ledger.lifecycle.give_back import take_back, unlocked
 from tasks.ledger.sql.schema import live, outbox
 
 DOUBLINGS = 5
@@ -36,8 +36,9 @@ def to_version(connection: sa.Connection, old: str, new: str) -> list[str]:
     here = (live.c.queue == old) & (live.c.state == JobState.QUEUED)
     take_back(connection, here)
     values = {"queue": new, "model_queue": new}
-    moved = list(connection.scalars(sa.update(live).where(here).values(values).returning(live.c.job_id)))
-    connection.execute(sa.update(outbox).where(outbox.c.queue == old).values(queue=new))
+    moving = sa.update(live).where(unlocked(here)).values(values).returning(live.c.job_id)
+    moved = list(connection.scalars(moving))
+    connection.execute(sa.update(outbox).where(outbox.c.job_id.in_(moved)).values(queue=new))
     return moved
 
 
@@ -47,7 +48,7 @@ def to_shared(connection: sa.Connection, queue: str, accepted_before: float | No
     if accepted_before is not None:
         here &= live.c.accepted_at <= accepted_before
     take_back(connection, here)
-    statement = sa.update(live).where(here).values(queue=live.c.model_queue)
+    statement = sa.update(live).where(unlocked(here)).values(queue=live.c.model_queue)
     moved = connection.execute(statement.returning(live.c.job_id, live.c.queue)).all()
     for job_id, shared in moved:
         connection.execute(sa.update(outbox).where(outbox.c.job_id == job_id).values(queue=shared))

@@ -17,8 +17,8 @@ from typing import Any
 import sqlalchemy as sa
 
 from tasks.jobs import JobState
-from tasks.ledger.sql.database import as_rows, given_on
 from tasks.ledger.sql.schema import live, outbox
+from tasks.ledger.sql.statements import as_rows, given_on
 from tasks.ledger.sql.transaction import Transaction
 from tasks.ledger.values.records import Release
 
@@ -34,23 +34,33 @@ def plan(connection: sa.Connection, window: Window) -> list[str]:
 
 
 def mark(transaction: Transaction, job_ids: Sequence[str]) -> list[Release]:
-    """Release jobs: out of the outbox; those that were claimed or cancelled meanwhile are left out."""
-    connection, now = transaction.connection, transaction.now
-    out_of_the_outbox, as_released = _mark_on(transaction.dialect)
-    waiting = connection.scalars(out_of_the_outbox, {"given": as_rows([[job_id] for job_id in job_ids])})
-    known = {"given": as_rows([[job_id] for job_id in waiting]), "p_now": now}
-    found = {row.job_id: Release(**row._mapping) for row in connection.execute(as_released, known)}
+    """Release jobs: out of the outbox; those that were claimed or cancelled meanwhile are left out.
+
+    So is for now what another session is changing: nobody waits for a host that fell silent amid that.
+    """
+    connection, known = transaction.connection, {"given": as_rows([[job_id] for job_id in job_ids])}
+    as_released, out_of_the_outbox = _mark_on(transaction.dialect)
+    rows = connection.execute(as_released, known | {"p_now": transaction.now})
+    found = {row.job_id: Release(**row._mapping) for row in rows}
+    connection.execute(out_of_the_outbox, known)
     return [found[job_id] for job_id in job_ids if job_id in found]
 
 
 @cache
 def _mark_on(dialect: str) -> tuple[sa.Executable, sa.Executable]:
-    asked = sa.select(given_on(dialect, [outbox.c.job_id]).c.job_id)
-    here = sa.delete(outbox).where(outbox.c.job_id.in_(asked)).returning(outbox.c.job_id)
-    wanted = live.c.job_id.in_(asked) & (live.c.state == JobState.QUEUED)
+    asked = outbox.c.job_id.in_(sa.select(given_on(dialect, [outbox.c.job_id]).c.job_id))
+    unreleased = (live.c.state == JobState.QUEUED) & live.c.released_at.is_(None)
+    both = outbox.join(live, live.c.job_id == outbox.c.job_id)
+    free = sa.select(outbox.c.job_id).select_from(both).where(asked, unreleased)
     columns = (live.c.job_id, live.c.queue, live.c.traceparent, live.c.owner)
-    values = {"released_at": sa.bindparam("p_now"), "releases": live.c.releases + 1}
-    return here, sa.update(live).where(wanted).values(values).returning(*columns)
+    values = {"released_at": sa.bindparam("p_now", type_=sa.Double), "releases": live.c.releases + 1}
+    released = sa.update(live).where(live.c.job_id.in_(free.with_for_update(skip_locked=True)))
+    waits = sa.exists().where(live.c.job_id == outbox.c.job_id, unreleased)
+    done = sa.select(outbox.c.job_id).where(asked, ~waits).with_for_update(skip_locked=True)
+    return (
+        released.values(values).returning(*columns),
+        sa.delete(outbox).where(outbox.c.job_id.in_(done)),
+    )
 
 
 def waiting_queues(connection: sa.Connection) -> list[str]:

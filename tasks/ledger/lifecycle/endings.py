@@ -12,8 +12,8 @@ import sqlalchemy as sa
 
 from tasks.jobs import ErrorClass, JobState
 from tasks.ledger.lifecycle import sharing, unlogged
-from tasks.ledger.sql.database import as_rows, given_on
 from tasks.ledger.sql.schema import jobs, live, outbox
+from tasks.ledger.sql.statements import as_rows, given_on
 from tasks.ledger.sql.transaction import Transaction
 from tasks.ledger.values.records import Transition
 
@@ -53,18 +53,19 @@ def end_all(transaction: Transaction, ended: Sequence[Ended], *, logged: bool = 
     """
     if ended:
         _write(transaction, ended)
-    if not logged:
+    if ended and not logged:
         unlogged.note(transaction.connection, [job["job_id"] for job, _ in ended])
     for job, ending in ended:
         transaction.moved(job["state"], ending.state)
         if ending.error_class:
             transaction.count({f"failed.{ending.error_class}": 1})
-        _settle_followers(transaction, job, ending)
+    _settle_followers(transaction, [one for one in ended if one[0]["fingerprint"] and not one[0]["leader"]])
 
 
 def _write(transaction: Transaction, ended: Sequence[Ended]) -> None:
     connection, now = transaction.connection, transaction.now
-    no_longer_waiting(connection, [job["job_id"] for job, _ in ended])
+    if waited := [job["job_id"] for job, _ in ended if job["state"] == JobState.QUEUED]:
+        no_longer_waiting(connection, waited)
     rows = as_rows([_written(now, job, ending) for job, ending in ended])
     connection.execute(_end_on(transaction.dialect), {"given": rows})
     transaction.record(_line(now, job, ending) for job, ending in ended)
@@ -106,17 +107,19 @@ def _line(now: float, job: sa.RowMapping, ending: Ending) -> Transition:
     )  # fmt: skip
 
 
-def _settle_followers(transaction: Transaction, job: sa.RowMapping, ending: Ending) -> None:
-    if not job["fingerprint"] or job["leader"]:
-        return
-    connection, leader = transaction.connection, job["job_id"]
-    sharing.hold_song(connection, leader)
-    if ending.state is JobState.SUCCEEDED:
-        sharing.finished(transaction, leader)
-    elif ending.state is JobState.CANCELLED:
-        sharing.abandoned(connection, leader)
-    else:
-        _fail_followers(transaction, leader, ending)
+def _settle_followers(transaction: Transaction, leaders: Sequence[Ended]) -> None:
+    """Those who share the audio of jobs that ended."""
+    connection = transaction.connection
+    if made := [job["job_id"] for job, ending in leaders if ending.state is JobState.SUCCEEDED]:
+        sharing.finished(transaction, made)
+    for job, ending in leaders:
+        leader = job["job_id"]
+        if ending.state is JobState.CANCELLED:
+            sharing.hold_song(connection, leader)
+            sharing.abandoned(connection, leader)
+        elif ending.state is not JobState.SUCCEEDED:
+            sharing.hold_song(connection, leader)
+            _fail_followers(transaction, leader, ending)
 
 
 def _fail_followers(transaction: Transaction, leader: str, ending: Ending) -> None:

@@ -6,8 +6,8 @@ import sqlalchemy as sa
 
 from tasks.jobs import ErrorClass, JobState
 from tasks.ledger.lifecycle.endings import Ending, cancelled, end_all
-from tasks.ledger.sql.database import insert
 from tasks.ledger.sql.schema import live, outbox
+from tasks.ledger.sql.statements import insert
 from tasks.ledger.sql.transaction import Transaction
 from tasks.ledger.values.records import Freed, Transition
 
@@ -20,8 +20,9 @@ def free(
     reason: str = ErrorClass.WORKER_LOST,
     charged: bool = True,
 ) -> list[Freed]:
-    """Give back all running jobs that meet `condition`."""
-    running = sa.select(live).where(condition, live.c.state == JobState.RUNNING).with_for_update()
+    """Give back all running jobs that meet `condition`, but for now not what another session is changing."""
+    running = sa.select(live).where(condition, live.c.state == JobState.RUNNING)
+    running = running.with_for_update(skip_locked=True, of=live)
     freed = []
     for job in transaction.connection.execute(running).mappings().all():
         ended = give_back(transaction, job, reason, charged=charged, alone=False, max_attempts=max_attempts)
@@ -90,11 +91,18 @@ def requeue(transaction: Transaction, job: sa.RowMapping, reason: str, *, charge
     transaction.record([line])
 
 
+def unlocked(condition: sa.ColumnElement[bool]) -> sa.ColumnElement[bool]:
+    """Those rows of `live` that no other session is changing: one that fell silent is not waited for."""
+    free = sa.select(live.c.job_id).where(condition).with_for_update(skip_locked=True, of=live)
+    return live.c.job_id.in_(free)
+
+
 def take_back(connection: sa.Connection, condition: sa.ColumnElement[bool]) -> list[str]:
     """Unrelease the released, unclaimed jobs that meet `condition`; they are released again."""
+    unclaimed = live.c.released_at.isnot(None) & (live.c.state == JobState.QUEUED)
     lost = (
         sa.update(live)
-        .where(live.c.released_at.isnot(None), live.c.state == JobState.QUEUED, condition)
+        .where(unlocked(unclaimed & condition))
         .values(released_at=None)
         .returning(live.c.job_id, live.c.queue, live.c.owner, live.c.rank)
     )

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
+from functools import cache
 
 import sqlalchemy as sa
 
 from tasks.jobs import JobState
 from tasks.ledger.lifecycle import unlogged
 from tasks.ledger.sql.schema import jobs, live, outbox, songs
+from tasks.ledger.sql.statements import as_rows, given_on
 from tasks.ledger.sql.transaction import Transaction
 from tasks.ledger.values.records import Transition
 
@@ -29,12 +31,18 @@ def hand_out(transaction: Transaction, pairs: Sequence[tuple[str, str]]) -> None
         ),
         [{"job": job, "source": source_id} for job, source_id in pairs],
     )  # fmt: skip
-    used = {source_id for _, source_id in pairs}
-    connection.execute(sa.update(jobs).where(jobs.c.id.in_(used)).values(used_at=now))
+    _note_use(connection, now, {source_id for _, source_id in pairs})
     transaction.record(
         Transition(job_id=job, at=now, state=JobState.SUCCEEDED, attempt=0, reason=f"audio of {source_id}")
         for job, source_id in pairs
     )
+
+
+def _note_use(connection: sa.Connection, now: float, job_ids: Collection[str]) -> None:
+    """A song that others ask for, too, may be noted by one of them: nobody waits for that."""
+    free = sa.select(jobs.c.id).where(jobs.c.id.in_(job_ids)).order_by(jobs.c.id)
+    free = free.with_for_update(key_share=True, skip_locked=True)
+    connection.execute(sa.update(jobs).where(jobs.c.id.in_(free)).values(used_at=now))
 
 
 def hold_song(connection: sa.Connection, leader: str) -> None:
@@ -42,22 +50,33 @@ def hold_song(connection: sa.Connection, leader: str) -> None:
     connection.execute(sa.select(songs.c.job_id).where(songs.c.job_id == leader).with_for_update()).all()
 
 
+def finished(transaction: Transaction, leaders: Sequence[str]) -> None:
+    """These succeeded: so do their followers, and later ones get their audio at once."""
+    connection = transaction.connection
+    known = {"given": as_rows([[leader] for leader in leaders])}
+    finish, select = _finished_on(transaction.dialect)
+    connection.execute(finish, known)  # whoever accepts a follower now has either committed or waits for us
+    pairs = [(job_id, leader) for job_id, leader in connection.execute(select, known)]
+    if pairs:
+        waiting = [job_id for job_id, _ in pairs]
+        connection.execute(sa.delete(live).where(live.c.job_id.in_(waiting)))
+        hand_out(transaction, pairs)
+        unlogged.note(connection, waiting)
+        transaction.moved(JobState.QUEUED, JobState.SUCCEEDED, len(waiting))
+
+
+@cache
+def _finished_on(dialect: str) -> tuple[sa.Executable, sa.Executable]:
+    asked = sa.select(given_on(dialect, [songs.c.job_id]).c.job_id)
+    followers = sa.select(live.c.job_id, live.c.leader).where(live.c.leader.in_(asked))
+    finish = sa.update(songs).where(songs.c.job_id.in_(asked)).values(finished=True)
+    return finish, followers.order_by(live.c.job_id)
+
+
 def followers(connection: sa.Connection, leader: str) -> list[str]:
     """The jobs that wait for a leader's audio, oldest first."""
     statement = sa.select(live.c.job_id).where(live.c.leader == leader).order_by(live.c.job_id)
     return list(connection.scalars(statement))
-
-
-def finished(transaction: Transaction, leader: str) -> None:
-    """The leader succeeded: so do its followers, and later ones get its audio at once."""
-    connection = transaction.connection
-    connection.execute(sa.update(songs).where(songs.c.job_id == leader).values(finished=True))
-    waiting = followers(connection, leader)
-    if waiting:
-        connection.execute(sa.delete(live).where(live.c.leader == leader))
-        hand_out(transaction, [(job, leader) for job in waiting])
-        unlogged.note(connection, waiting)
-        transaction.moved(JobState.QUEUED, JobState.SUCCEEDED, len(waiting))
 
 
 def abandoned(connection: sa.Connection, leader: str) -> None:

@@ -11,8 +11,8 @@ from collections.abc import Collection
 
 import sqlalchemy as sa
 
-from tasks.ledger.sql.database import insert_given
 from tasks.ledger.sql.schema import unlogged_ends
+from tasks.ledger.sql.statements import insert_given
 
 
 def note(connection: sa.Connection, job_ids: Collection[str]) -> None:

@@ -24,3 +24,11 @@ def counts(connection: sa.Connection) -> dict[str, int]:
     """All counters, summed over the processes that keep them."""
     statement = sa.select(counters.c.name, sa.func.sum(counters.c.value)).group_by(counters.c.name)
     return {name: int(value) for name, value in connection.execute(statement)}
+
+
+def count(connection: sa.Connection, name: str) -> int:
+    """One counter, summed alike."""
+    return int(connection.scalar(_COUNT, {"p_name": name}) or 0)
+
+
+_COUNT = sa.select(sa.func.sum(counters.c.value)).where(counters.c.name == sa.bindparam("p_name"))

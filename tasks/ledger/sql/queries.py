@@ -11,8 +11,8 @@ from typing import Any
 import sqlalchemy as sa
 
 from tasks.jobs import ErrorClass, Failure, Job, JobRequest, JobState, Output, Timings
-from tasks.ledger.sql.database import as_rows, given_on
 from tasks.ledger.sql.schema import jobs, live
+from tasks.ledger.sql.statements import as_rows, given_on
 from tasks.ledger.values.errors import UnknownJob
 from tasks.ledger.values.records import Page
 

@@ -157,7 +157,8 @@ songs = Table(
 )
 Index("songs_by_job", songs.c.job_id)
 
-# Each process adds to its own shard, so that writers on PostgreSQL do not wait for one row.
+# What many add to is summed when it is read: each writer has rows of its own, so that one that is stopped or
+# cut off amid its transaction holds up nobody else. See `Store.shard`.
 counters = Table(
     "counters",
     metadata,
@@ -166,11 +167,31 @@ counters = Table(
     Column("value", BigInteger, nullable=False),
 )
 
+usage_shards = Table(
+    "usage_shards",
+    metadata,
+    Column("owner", Text, primary_key=True),
+    Column("day", Integer, primary_key=True),  # days since 1970-01-01 UTC
+    Column("shard", Integer, primary_key=True),
+    Column("jobs", Integer, nullable=False),
+    Column("seconds", Double, nullable=False),
+)
+
+worker_pace = Table(
+    "worker_pace",
+    metadata,
+    Column("queue", Text, primary_key=True),
+    Column("worker", Text, primary_key=True),
+    Column("seconds", Double, nullable=False),  # running mean of a job's run
+    Column("learned_at", Double, nullable=False),
+)
+
+# Before migration 0007 these two stood for the two above; what is in `usage` counts for its day still.
 usage = Table(
     "usage",
     metadata,
     Column("owner", Text, primary_key=True),
-    Column("day", Integer, primary_key=True),  # days since 1970-01-01 UTC
+    Column("day", Integer, primary_key=True),
     Column("jobs", Integer, nullable=False),
     Column("seconds", Double, nullable=False),
 )
@@ -179,7 +200,7 @@ pace = Table(
     "pace",
     metadata,
     Column("queue", Text, primary_key=True),
-    Column("seconds", Double, nullable=False),  # running mean of a job's run
+    Column("seconds", Double, nullable=False),
 )
 
 NO_QUEUES = "[]"  # of a worker that was told to end, or has left; one that was lost keeps its own
@@ -237,6 +258,20 @@ web_nodes = Table(
     Column("healthy", Boolean, nullable=False),
     Column("reason", Text),
     Column("seen_at", Double, nullable=False),
+)
+
+parts = Table(  # what every process of a cluster says of itself
+    "parts",
+    metadata,
+    Column("id", Text, primary_key=True),  # a worker's name, or kind, machine and process id
+    Column("kind", Text, nullable=False),
+    Column("node", Text, nullable=False),
+    Column("version", Text, nullable=False),
+    Column("state", Text, nullable=False),
+    Column("reason", Text),
+    Column("facts", Text, nullable=False),  # JSON
+    Column("seen_at", Double, nullable=False),
+    Column("cordoned", Boolean, nullable=False, server_default=false()),
 )
 
 # What those who run Tutti write down: it changes seldom and by hand.

@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import functools
-import os
+import secrets
 from collections.abc import Callable
 from typing import Concatenate, ParamSpec, Protocol, TypeVar
 
 import sqlalchemy as sa
 
-from tasks.ledger.sql.database import Database, DatabaseClock
+from tasks.ledger.sql.clock import DatabaseClock
+from tasks.ledger.sql.database import CONNECTIONS, Database
 from tasks.ledger.sql.migrate import migrate
 from tasks.ledger.sql.transaction import Change, T, Transaction
 from tasks.ledger.sql.writer import Writer
 
-SHARDS = 64
+SHARDS = 2**31
 
 
 class Store:
@@ -23,16 +24,27 @@ class Store:
     Args:
         url: of a SQLite file or a PostgreSQL database.
         clock: Unix seconds; default: the database server's time.
+        connections: to a server at most.
+
+    Attributes:
+        shard: names the rows of sums that this store alone writes, so that it waits for nobody else's; the
+            writers of a file take turns anyway, and share theirs.
 
     Raises:
         LedgerUnavailable: the database cannot be reached or written.
     """
 
-    def __init__(self, url: str | sa.URL, clock: Callable[[], float] | None = None) -> None:
-        self.database = Database(url)
+    def __init__(
+        self,
+        url: str | sa.URL,
+        clock: Callable[[], float] | None = None,
+        connections: int = CONNECTIONS,
+    ) -> None:
+        self.database = Database(url, connections)
         self.now = clock or DatabaseClock(self.database)
         migrate(self.database)
-        self.writer = Writer(self.database, self.now, shard=os.getpid() % SHARDS)
+        self.shard = 0 if self.database.sqlite else secrets.randbelow(SHARDS)
+        self.writer = Writer(self.database, self.now, self.shard)
 
     def write(self, change: Change[T]) -> T:
         """Make a change, together with what others write now; it is durable when this returns."""

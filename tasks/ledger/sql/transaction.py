@@ -10,8 +10,8 @@ from typing import TypeVar
 import sqlalchemy as sa
 
 from tasks.jobs import JobState
-from tasks.ledger.sql.database import insert_given, insert_on
 from tasks.ledger.sql.schema import counters, transitions
+from tasks.ledger.sql.statements import as_rows, given_on, insert_given, insert_on
 from tasks.ledger.values.records import Transition
 
 T = TypeVar("T")
@@ -27,13 +27,13 @@ class Transaction:
     Args:
         connection: the connection.
         now: the transaction's time, Unix seconds.
-        shard: to which of the counters' rows this process adds.
+        shard: to which rows of sums this process adds.
     """
 
     def __init__(self, connection: sa.Connection, now: float, shard: int) -> None:
         self.connection = connection
         self.now = now
-        self._shard = shard
+        self.shard = shard
         self._lines: list[Transition] = []
         self._changes: Counter[str] = Counter()
 
@@ -65,13 +65,9 @@ class Transaction:
 
     def _add(self, changes: Mapping[str, int]) -> None:
         """In the order of their names, so that two writers never wait for each other."""
-        rows = [
-            {"name": name, "shard": self._shard, "value": changes[name]}
-            for name in sorted(changes)
-            if changes[name]
-        ]
+        rows = [(name, self.shard, changes[name]) for name in sorted(changes) if changes[name]]
         if rows:
-            self.connection.execute(_add_on(self.dialect), rows)
+            self.connection.execute(_add_on(self.dialect), {"given": as_rows(rows)})
 
 
 Change = Callable[[Transaction], T]
@@ -82,6 +78,9 @@ WriteAll = Callable[[Transaction, Sequence[A]], Sequence[R]]
 
 @cache
 def _add_on(dialect: str) -> sa.Insert:
-    statement = insert_on(dialect, counters)
+    source = given_on(dialect, [*counters.c])
+    statement = insert_on(dialect, counters).from_select(
+        [column.name for column in counters.c], sa.select(source).where(sa.true())
+    )
     added = {"value": counters.c.value + statement.excluded.value}
     return statement.on_conflict_do_update(index_elements=["name", "shard"], set_=added)

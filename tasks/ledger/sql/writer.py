@@ -9,34 +9,47 @@ import time
 from collections import defaultdict, deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from itertools import islice
 from typing import Any
 
+import sqlalchemy as sa
+
+from tasks.ledger.sql import causes
 from tasks.ledger.sql.database import Database
 from tasks.ledger.sql.transaction import A, Change, R, T, Transaction, WriteAll
-from tasks.ledger.values.errors import LedgerUnavailable
+from tasks.ledger.values.errors import LedgerUnavailable, LedgerUncertain
 
 BATCH_MAX = 500
-PATIENCE = 10.0  # seconds for which a change waits while another process holds the database
+PATIENCE = 10.0  # seconds for which a change waits: to begin, or amid its transaction
 CHECK_SECONDS = 1.0  # how often that is checked
-TRIES = 3  # PostgreSQL may pick a transaction as a deadlock's victim
+TRIES = 3  # PostgreSQL may pick a transaction as a deadlock's victim, or have ended an idle session
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class _Item:
     future: Future[Any]
     change: Change[Any] | None = None
     write_all: WriteAll[Any, Any] | None = None
     asked: Sequence[Any] = ()
+    since: float = field(default_factory=time.monotonic)
+
+    @property
+    def overdue(self) -> bool:
+        return time.monotonic() - self.since > PATIENCE
+
+
+class _GivenUp(Exception):
+    """Those who asked for this transaction were refused meanwhile: it is undone."""
 
 
 class Writer:
     """Runs changes in the order they come, as many as wait in one transaction.
 
     A future is resolved only after its commit. A change that raises undoes its whole transaction, after
-    which each of the batch is tried in a transaction of its own. A change whose transaction does not begin in
-    time, for another process was stopped in the middle of its own, ends with LedgerUnavailable, unwritten.
+    which each of the batch is tried in a transaction of its own. A change that is not about to be committed
+    in time ends with LedgerUnavailable, unwritten: its transaction did not begin, for another process was
+    stopped in the middle of its own, or it waits for what another holds.
     """
 
     def __init__(self, database: Database, now: Callable[[], float], shard: int) -> None:
@@ -45,7 +58,10 @@ class Writer:
         self._shard = shard
         self._waiting: deque[_Item] = deque()  # whoever takes an item from it answers for it
         self._bell: queue.SimpleQueue[bool] = queue.SimpleQueue()  # rings once an item; False: the last time
-        self._since = float("inf")  # when the thread began to wait for the database, by the monotonic clock
+        self._since = float("inf")  # when the thread asked for a transaction, by the monotonic clock
+        self._begun = False  # whether it has it
+        self._open: Sequence[_Item] = ()  # what is in a transaction that may still be given up
+        self._deciding = threading.Lock()  # whether the open transaction is committed or given up
         self._ended = threading.Event()
         self._starting = threading.Lock()
         self._thread: threading.Thread | None = None
@@ -76,8 +92,15 @@ class Writer:
 
     @property
     def held_up(self) -> bool:
-        """Whether another process has held the database for longer than changes wait."""
+        """Whether a transaction has taken longer than changes wait: the database is held, or silent."""
         return time.monotonic() - self._since > PATIENCE
+
+    @property
+    def why_held_up(self) -> str:
+        """What is the matter then, and what to do."""
+        if self._begun:
+            return causes.SLOW
+        return causes.TAKEN if self._database.sqlite else causes.SILENT
 
     def _put(self, item: _Item) -> None:
         if self._thread is None:
@@ -103,12 +126,24 @@ class Writer:
 
     def _give_up(self) -> None:
         while not self._ended.wait(CHECK_SECONDS):
-            while self.held_up and self._waiting:  # more than a batch may wait
-                given_up: list[_Item] = []
-                self._gather(given_up)
-                error = LedgerUnavailable("another process holds the ledger; try again soon")
-                for item in given_up:
-                    resolve(item.future, _refusal(item, error))
+            self._give_up_waiting()
+            self._give_up_open()
+
+    def _give_up_waiting(self) -> None:
+        while self.held_up and self._waiting:  # more than a batch may wait
+            given_up: list[_Item] = []
+            self._gather(given_up)
+            self._refuse(given_up, self.why_held_up)
+
+    def _give_up_open(self) -> None:
+        with self._deciding:
+            if any(item.overdue for item in self._open):
+                given_up, self._open = self._open, ()
+                self._refuse([item for item in given_up if item.overdue], causes.SLOW)
+
+    def _refuse(self, items: Sequence[_Item], why: str) -> None:
+        for item in items:
+            resolve(item.future, _refusal(item, LedgerUnavailable(why)))
 
     def _results(self, batch: list[_Item]) -> list[Any]:
         """What each of the batch gets, which becomes all that wait when the transaction begins.
@@ -128,12 +163,14 @@ class Writer:
     def _alone(self, item: _Item, error: Exception | None = None) -> Any:
         """One item's result in a transaction of its own; `error` is what it ended with before."""
         try:
+            if item.overdue:
+                raise error or LedgerUnavailable(causes.SLOW)
             if error:
                 raise error
             return self._commit([item])[0]
         except Exception as failure:
             if len(item.asked) > 1:
-                each = [replace(item, asked=[one]) for one in item.asked]
+                each = [replace(item, asked=[one], future=Future()) for one in item.asked]
                 return [self._alone(one)[0] for one in each]
             return _refusal(item, failure)
 
@@ -150,16 +187,27 @@ class Writer:
             self._since = time.monotonic()
             try:
                 with self._database.write() as connection:
-                    self._since = float("inf")
+                    self._begun = True
                     if gather:  # now, not before: others may have held the database for a while
                         gather()
-                    return self._apply(Transaction(connection, self._now(), self._shard), batch)
+                    self._open = batch
+                    results = self._apply(Transaction(connection, self._now(), self._shard), batch)
+                    self._decide(batch)
+                return results
             except LedgerUnavailable as error:
-                if not (tries_left and _deadlock(error)):
+                if not (tries_left and _again(error)):
                     raise
             finally:
+                self._open, self._begun = (), False
                 self._since = float("inf")
         raise AssertionError("unreachable")
+
+    def _decide(self, batch: Sequence[_Item]) -> None:
+        """From here on the transaction is committed, however long that takes."""
+        with self._deciding:
+            if batch and not self._open:
+                raise _GivenUp
+            self._open = ()
 
     def _apply(self, transaction: Transaction, batch: Sequence[_Item]) -> list[Any]:
         answers = _written_together(transaction, batch)
@@ -194,14 +242,17 @@ def _refusal(item: _Item, error: Exception) -> Any:
     return [error] * len(item.asked) if item.write_all else error
 
 
-def _deadlock(error: LedgerUnavailable) -> bool:
-    state = getattr(getattr(error.__cause__, "orig", None), "sqlstate", None)
-    return state in {"40P01", "40001"}
+def _again(error: LedgerUnavailable) -> bool:
+    """Whether nothing was written and the next try may do better."""
+    cause = error.__cause__
+    if isinstance(error, LedgerUncertain) or not isinstance(cause, sa.exc.DBAPIError):
+        return False
+    return causes.state_of(cause) in {"40P01", "40001"} or causes.is_gone(cause)
 
 
 def resolve(future: Future[Any], result: Any) -> None:
-    """Give the one who waits an answer, or the exception that it is."""
-    if not future.set_running_or_notify_cancel():
+    """Give the one who waits an answer, or the exception that it is, unless it has one."""
+    if future.done() or not future.set_running_or_notify_cancel():
         return
     if isinstance(result, Exception):
         future.set_exception(result)

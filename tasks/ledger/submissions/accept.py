@@ -12,8 +12,8 @@ import sqlalchemy as sa
 from tasks.jobs import SEED_MAX, Job, JobState
 from tasks.ledger.lifecycle.sharing import hand_out
 from tasks.ledger.sql import history, queries
-from tasks.ledger.sql.database import insert_given
 from tasks.ledger.sql.schema import callbacks, jobs, live, outbox
+from tasks.ledger.sql.statements import insert_given
 from tasks.ledger.sql.transaction import Transaction
 from tasks.ledger.submissions import quotas
 from tasks.ledger.submissions.draft import Draft
@@ -44,9 +44,9 @@ def accept_all(
     connection, now = transaction.connection, transaction.now
     drafts = [_draft(one) for one in new]
     settle_keys(connection, drafts)
-    waiting = history.counts(connection).get(JobState.QUEUED, 0)
+    waiting = history.count(connection, JobState.QUEUED)
     _refuse_overflow(_open(drafts), max_queued - waiting)
-    quotas.charge(connection, now, _open(drafts))
+    quotas.charge(transaction, _open(drafts))
     free_keys(connection, [d.new.id for d in drafts if _refused(d) and d.new.idempotency_key])
     settle_songs(connection, _open(drafts))
     _insert(connection, now, _open(drafts))

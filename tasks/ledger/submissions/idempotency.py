@@ -7,8 +7,8 @@ from collections.abc import Sequence
 import sqlalchemy as sa
 
 from tasks.ledger.sql import queries
-from tasks.ledger.sql.database import as_rows, given, insert_given
 from tasks.ledger.sql.schema import idempotency
+from tasks.ledger.sql.statements import as_rows, given, insert_given
 from tasks.ledger.submissions.draft import Draft
 from tasks.ledger.values.errors import IdempotencyConflict
 from tasks.ledger.values.records import Accepted

@@ -1,14 +1,22 @@
-"""What a key's owner may use: jobs at once, jobs a day, seconds of audio a day."""
+"""What a key's owner may use: jobs at once, jobs a day, seconds of audio a day.
+
+Nothing is lost of what was used, and nothing counted twice. Each writer adds to a row of its own and sums all
+rows that are committed, so none waits for another. What is being accepted by other web nodes in that very
+moment is not seen: a quota may be passed by what one transaction of each of them takes in, once.
+"""
 
 from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Sequence
+from functools import cache
+from typing import Any
 
 import sqlalchemy as sa
 
-from tasks.ledger.sql.database import insert
-from tasks.ledger.sql.schema import live, usage
+from tasks.ledger.sql.schema import live, usage, usage_shards
+from tasks.ledger.sql.statements import as_rows, given_on, insert_on
+from tasks.ledger.sql.transaction import Transaction
 from tasks.ledger.submissions.draft import Draft
 from tasks.ledger.values.errors import QuotaExceeded
 from tasks.security.keys import Quota
@@ -16,17 +24,24 @@ from tasks.security.keys import Quota
 DAY = 86_400
 
 
-def charge(connection: sa.Connection, now: float, drafts: Sequence[Draft]) -> None:
+def charge(transaction: Transaction, drafts: Sequence[Draft]) -> None:
     """Refuse the drafts that go beyond their owner's quota; write the use of the others down."""
     by_owner: dict[str, list[Draft]] = defaultdict(list)
     for draft in drafts:
         if draft.new.quota:
             by_owner[draft.new.owner].append(draft)
+    rows: list[tuple[object, ...]] = []
+    day = int(transaction.now // DAY)
     for owner in sorted(by_owner):
-        _charge_owner(connection, owner, int(now // DAY), by_owner[owner])
+        used = _charge_owner(transaction.connection, owner, day, by_owner[owner])
+        if used["jobs"]:
+            rows.append((owner, day, transaction.shard, used["jobs"], used["seconds"]))
+    if rows:
+        transaction.connection.execute(_add_on(transaction.dialect), {"given": as_rows(rows)})
 
 
-def _charge_owner(connection: sa.Connection, owner: str, day: int, drafts: Sequence[Draft]) -> None:
+def _charge_owner(connection: sa.Connection, owner: str, day: int, drafts: Sequence[Draft]) -> Counter[str]:
+    """What an owner's drafts use that are not refused."""
     used = _used(connection, owner, day)
     before = Counter(used)
     for draft in drafts:
@@ -36,19 +51,38 @@ def _charge_owner(connection: sa.Connection, owner: str, day: int, drafts: Seque
             draft.answer = QuotaExceeded(refusal)
         else:
             used += cost
-    statement = insert(connection, usage).values(
-        owner=owner, day=day, jobs=used["jobs"] - before["jobs"], seconds=used["seconds"] - before["seconds"]
-    )
-    new = statement.excluded
-    added = {"jobs": usage.c.jobs + new.jobs, "seconds": usage.c.seconds + new.seconds}
-    connection.execute(statement.on_conflict_do_update(index_elements=["owner", "day"], set_=added))
+    return used - before
 
 
 def _used(connection: sa.Connection, owner: str, day: int) -> Counter[str]:
-    at_once = connection.scalar(sa.select(sa.func.count()).where(live.c.owner == owner)) or 0
-    today = sa.select(usage.c.jobs, usage.c.seconds).where(usage.c.owner == owner, usage.c.day == day)
-    row = connection.execute(today.with_for_update()).first()
-    return Counter(concurrent=at_once, jobs=row.jobs if row else 0, seconds=row.seconds if row else 0)
+    at_once, number, seconds = connection.execute(_USED, {"p_owner": owner, "p_day": day}).one()
+    return Counter(concurrent=at_once, jobs=int(number or 0), seconds=seconds or 0)
+
+
+def _used_by() -> sa.Select[Any]:
+    owner, day = sa.bindparam("p_owner", type_=sa.Text), sa.bindparam("p_day", type_=sa.Integer)
+    today = sa.union_all(
+        *(
+            sa.select(table.c.jobs, table.c.seconds).where(table.c.owner == owner, table.c.day == day)
+            for table in (usage_shards, usage)
+        )
+    ).subquery()
+    at_once = sa.select(sa.func.count()).where(live.c.owner == owner).scalar_subquery()
+    return sa.select(at_once, sa.func.sum(today.c.jobs), sa.func.sum(today.c.seconds))
+
+
+_USED = _used_by()
+
+
+@cache
+def _add_on(dialect: str) -> sa.Insert:
+    source = given_on(dialect, [*usage_shards.c])
+    statement = insert_on(dialect, usage_shards).from_select(
+        [column.name for column in usage_shards.c], sa.select(source).where(sa.true())
+    )
+    new, old = statement.excluded, usage_shards.c
+    added = {"jobs": old.jobs + new.jobs, "seconds": old.seconds + new.seconds}
+    return statement.on_conflict_do_update(index_elements=["owner", "day", "shard"], set_=added)
 
 
 def _beyond(quota: Quota, used: Counter[str]) -> str | None:

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 
 import sqlalchemy as sa
 
-from tasks.ledger.sql.database import as_rows, given, insert_given
 from tasks.ledger.sql.schema import songs
+from tasks.ledger.sql.statements import as_rows, given, insert_given
 from tasks.ledger.submissions.draft import Draft
 
 
@@ -25,13 +25,16 @@ def settle_songs(connection: sa.Connection, drafts: Sequence[Draft]) -> None:
 
 
 def _makers(connection: sa.Connection, drafts: Sequence[Draft]) -> dict[str, tuple[str, bool]]:
-    """The makers' ids, locked, so that none ends before these drafts follow it."""
+    """The makers' ids, locked, so that none ends before these drafts follow it.
+
+    Others may follow it at the same time.
+    """
     asked = given(connection, [songs.c.fingerprint])
     statement = (
         sa.select(songs.c.fingerprint, songs.c.job_id, songs.c.finished)
         .where(songs.c.fingerprint.in_(sa.select(asked.c.fingerprint)))
         .order_by(songs.c.fingerprint)
-        .with_for_update(of=songs)
+        .with_for_update(of=songs, read=True)
     )
     parameter = as_rows([(draft.fingerprint,) for draft in drafts])
     found = connection.execute(statement, {"given": parameter})

@@ -19,6 +19,10 @@ class LedgerUnavailable(LedgerError):
     """The ledger's database or disk cannot be reached or written now."""
 
 
+class LedgerUncertain(LedgerUnavailable):
+    """The ledger's database was lost while it committed: what was asked may be written or not."""
+
+
 class QuotaExceeded(LedgerError):
     """The owner has used up what its key allows."""
 

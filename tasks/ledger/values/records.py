@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import Any, Literal
 
 from tasks.jobs import Job, JobRequest, JobState, Lane
 from tasks.security.keys import Quota
@@ -165,6 +166,30 @@ class WebNode:
     healthy: bool
     reason: str | None
     seen_at: float
+
+
+PartKind = Literal["gateway", "web", "dispatch", "worker"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class PartReport:
+    """What a process says of itself: `state` in a word or two, `reason` why it is not well, and `facts`."""
+
+    id: str
+    kind: PartKind
+    node: str
+    version: str
+    state: str
+    reason: str | None = None
+    facts: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, kw_only=True)
+class PartView(PartReport):
+    """The same as the ledger keeps it."""
+
+    seen_at: float
+    cordoned: bool
 
 
 @dataclass(frozen=True, kw_only=True)

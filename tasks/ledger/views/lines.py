@@ -6,17 +6,19 @@ import threading
 from collections import defaultdict
 from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
+from typing import Any
 
 import sqlalchemy as sa
 
 from tasks.jobs import JobState
 from tasks.ledger.sql import queries
 from tasks.ledger.sql.database import Database
-from tasks.ledger.sql.schema import live, outbox, pace
+from tasks.ledger.sql.schema import live, outbox, worker_pace
 from tasks.ledger.values.records import JobStatus, QueueView, Snapshot
 from tasks.ledger.views import fleet, places
 
 FRESH_SECONDS = 1.0
+LATELY = 900.0  # seconds before the newest run of a queue whose workers' pace counts
 
 
 @dataclass
@@ -83,11 +85,26 @@ def _take(connection: sa.Connection, now: float) -> _Picture:
         counted[queue][owner] = number
     picture.waiting = dict(counted)
     picture.queues = _views(connection, now, picture.waiting)
-    picture.pace = {row.queue: row.seconds for row in connection.execute(sa.select(pace))}
+    picture.pace = {row.queue: row.seconds for row in connection.execute(_PACE)}
     for worker in fleet.seen(connection, now):
         for queue in worker.queues if worker.alive else ():
             picture.slots[queue] = picture.slots.get(queue, 0) + worker.slots
     return picture
+
+
+def _paces() -> sa.Select[Any]:
+    """The mean of the workers that ran a queue's jobs lately, or were the last to."""
+    newest = sa.select(worker_pace.c.queue, sa.func.max(worker_pace.c.learned_at).label("at"))
+    last = newest.group_by(worker_pace.c.queue).subquery()
+    lately = worker_pace.c.learned_at > last.c.at - LATELY
+    return (
+        sa.select(worker_pace.c.queue, sa.func.avg(worker_pace.c.seconds).label("seconds"))
+        .join(last, (last.c.queue == worker_pace.c.queue) & lately)
+        .group_by(worker_pace.c.queue)
+    )
+
+
+_PACE = _paces()
 
 
 def _views(connection: sa.Connection, now: float, waiting: dict[str, dict[str, int]]) -> dict[str, QueueView]:

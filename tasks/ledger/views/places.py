@@ -9,8 +9,8 @@ import sqlalchemy as sa
 
 from tasks.jobs import JobState
 from tasks.ledger.sql import queries
-from tasks.ledger.sql.database import as_rows, given_on
 from tasks.ledger.sql.schema import jobs, live, outbox
+from tasks.ledger.sql.statements import as_rows, given_on
 
 _STATE_ONLY = (
     jobs.c.id, jobs.c.model_queue, queries.STATE, live.c.progress, live.c.stage,

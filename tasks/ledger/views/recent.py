@@ -16,7 +16,7 @@ MOST = 2_000  # the latest jobs of a state say enough
 
 
 @dataclass(frozen=True, kw_only=True)
-class Ended:
+class EndedJob:
     """One job that ended: `run_seconds` and `audio_seconds` are those of a song that an engine made."""
 
     lane: str
@@ -28,7 +28,7 @@ class Ended:
     audio_seconds: float
 
 
-def ended(connection: sa.Connection, since: float) -> list[Ended]:
+def ended(connection: sa.Connection, since: float) -> list[EndedJob]:
     """List what succeeded or failed since then, or as much of it as the latest `MOST` of either tell.
 
     Where one of the two was cut off, the other is cut at the same age: a share of them stays a share.
@@ -54,10 +54,10 @@ def _latest(connection: sa.Connection, state: JobState) -> Sequence[Any]:
     return connection.execute(newest).all()
 
 
-def _ended(row: Any) -> Ended:
+def _ended(row: Any) -> EndedJob:
     wanted = json.loads(row.request)
     made = row.state == JobState.SUCCEEDED and row.cache_of is None and row.started_at is not None
-    return Ended(
+    return EndedJob(
         lane=row.lane,
         worker=row.worker,
         failed=row.state == JobState.FAILED,

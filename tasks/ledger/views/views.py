@@ -13,7 +13,7 @@ from tasks.ledger.sql.store import Store, reads
 from tasks.ledger.values.records import JobStatus, Page, QueueView, Snapshot, Transition, WorkerView
 from tasks.ledger.views import fleet, recent
 from tasks.ledger.views.lines import Lines
-from tasks.ledger.views.recent import Ended
+from tasks.ledger.views.recent import EndedJob
 
 
 class Views:
@@ -80,7 +80,7 @@ class Views:
         return fleet.seen(connection, self._store.now())
 
     @reads
-    def ended(self, connection: sa.Connection, seconds: float) -> Sequence[Ended]:
+    def ended(self, connection: sa.Connection, seconds: float) -> Sequence[EndedJob]:
         """What succeeded or failed in the last `seconds`, as far as the latest few thousand tell."""
         return recent.ended(connection, self._store.now() - seconds)
 

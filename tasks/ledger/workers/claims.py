@@ -12,8 +12,8 @@ import sqlalchemy as sa
 from tasks.jobs import Job, JobState
 from tasks.ledger.lifecycle.endings import no_longer_waiting
 from tasks.ledger.sql import queries
-from tasks.ledger.sql.database import as_rows, given_on
 from tasks.ledger.sql.schema import live, workers
+from tasks.ledger.sql.statements import as_rows, given_on
 from tasks.ledger.sql.transaction import Transaction
 from tasks.ledger.values.records import Transition
 

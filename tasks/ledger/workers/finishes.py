@@ -12,8 +12,8 @@ import sqlalchemy as sa
 
 from tasks.jobs import JobState, Output, Timings
 from tasks.ledger.lifecycle.endings import Ending, end_all
-from tasks.ledger.sql.database import as_rows, given_on, insert_on
-from tasks.ledger.sql.schema import live, pace
+from tasks.ledger.sql.schema import live, worker_pace
+from tasks.ledger.sql.statements import as_rows, given_on, insert_on
 from tasks.ledger.sql.transaction import Transaction
 from tasks.ledger.workers.runs import Mine, ended_by
 
@@ -67,14 +67,14 @@ def _take_on(dialect: str) -> sa.Executable:
 
 
 def _learn_pace(transaction: Transaction, rows: Sequence[sa.RowMapping]) -> None:
-    """Note how long runs took; in the order of the queues' names, lest two writers lock crosswise."""
-    took: dict[str, list[float]] = defaultdict(list)
+    """Note how long runs took, each worker in a row of its own."""
+    took: dict[tuple[str, str], list[float]] = defaultdict(list)
     for row in rows:
-        took[row["model_queue"]].append(transaction.now - row["started_at"])
-    for queue in sorted(took):
-        transaction.connection.execute(
-            _mean_on(transaction.dialect), {"queue": queue} | _weighed(took[queue])
-        )
+        took[row["model_queue"], row["worker"]].append(transaction.now - row["started_at"])
+    for queue, worker in sorted(took):
+        known = {"queue": queue, "worker": worker, "learned_at": transaction.now}
+        mean = _weighed(took[queue, worker])
+        transaction.connection.execute(_mean_on(transaction.dialect), known | mean)
 
 
 def _weighed(seconds: Sequence[float]) -> dict[str, float]:
@@ -90,6 +90,7 @@ def _weighed(seconds: Sequence[float]) -> dict[str, float]:
 @cache
 def _mean_on(dialect: str) -> sa.Insert:
     kept, added = (sa.bindparam(name, type_=sa.Double) for name in ("p_kept", "p_added"))
-    statement = insert_on(dialect, pace).values(queue=sa.bindparam("queue"), seconds=sa.bindparam("seconds"))
-    mean = {"seconds": pace.c.seconds * kept + added}
-    return statement.on_conflict_do_update(index_elements=["queue"], set_=mean)
+    names = ("queue", "worker", "seconds", "learned_at")
+    statement = insert_on(dialect, worker_pace).values({name: sa.bindparam(name) for name in names})
+    mean = {"seconds": worker_pace.c.seconds * kept + added, "learned_at": statement.excluded.learned_at}
+    return statement.on_conflict_do_update(index_elements=["queue", "worker"], set_=mean)

@@ -10,8 +10,8 @@ import sqlalchemy as sa
 
 from tasks.jobs import ErrorClass
 from tasks.ledger.lifecycle.give_back import free
-from tasks.ledger.sql.database import as_rows, given, insert
 from tasks.ledger.sql.schema import NO_QUEUES, live, workers
+from tasks.ledger.sql.statements import as_rows, given, insert
 from tasks.ledger.sql.transaction import Transaction
 from tasks.ledger.values.records import Freed, Renewal, Vitals, WorkerInfo
 
@@ -53,6 +53,13 @@ def renew(
         live.c.worker == worker, live.c.epoch == epoch, live.c.cancel.is_(True)
     )
     return Renewal(alive=True, cancelled=frozenset(connection.scalars(flagged)))
+
+
+def resume(transaction: Transaction, worker: str, epoch: int, lease: float) -> bool:
+    """Take up a lease that ran out, if nobody took the worker for dead: then its jobs are its own still."""
+    known = (workers.c.id == worker) & (workers.c.epoch == epoch) & workers.c.lease_until.isnot(None)
+    values = {"seen_at": transaction.now, "lease_until": transaction.now + lease}
+    return transaction.connection.execute(sa.update(workers).where(known).values(values)).rowcount > 0
 
 
 def _note_progress(connection: sa.Connection, worker: str, epoch: int, progress: Progress) -> None:

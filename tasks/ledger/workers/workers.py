@@ -29,14 +29,14 @@ class Workers:
 
     def __init__(self, store: Store, lease_seconds: float, max_attempts: int) -> None:
         self._store = store
-        self._lease = lease_seconds
+        self.lease_seconds = lease_seconds
         self._max_attempts = max_attempts
         self._grouped = GroupedCalls(store.writer, _claim_and_finish)
 
     @writes
     def register(self, transaction: Transaction, info: WorkerInfo) -> int:
         """Begin a worker's next epoch, and its lease."""
-        return leases.register(transaction, info, self._lease, self._max_attempts)
+        return leases.register(transaction, info, self.lease_seconds, self._max_attempts)
 
     def renew(
         self, worker: str, epoch: int, progress: Progress | None = None, vitals: Vitals | None = None
@@ -52,7 +52,7 @@ class Workers:
         renewal = self._renew(worker, epoch, progress or {}, vitals)
         if renewal.alive and progress is not None:
             with self._store.database.read() as connection:
-                old = leases.claimed(connection, worker, epoch, self._store.now() - self._lease)
+                old = leases.claimed(connection, worker, epoch, self._store.now() - self.lease_seconds)
             if unknown := old - set(progress):
                 self._free_unknown(worker, epoch, unknown)
         return renewal
@@ -61,7 +61,12 @@ class Workers:
     def _renew(
         self, transaction: Transaction, worker: str, epoch: int, progress: Progress, vitals: Vitals | None
     ) -> Renewal:
-        return leases.renew(transaction, worker, epoch, progress, vitals, self._lease)
+        return leases.renew(transaction, worker, epoch, progress, vitals, self.lease_seconds)
+
+    @writes
+    def resume(self, transaction: Transaction, worker: str, epoch: int) -> bool:
+        """Take up a lease that ran out, as when the ledger was away; False: its jobs are others' by now."""
+        return leases.resume(transaction, worker, epoch, self.lease_seconds)
 
     @writes
     def _free_unknown(self, transaction: Transaction, worker: str, epoch: int, unknown: set[str]) -> None:

@@ -8,16 +8,17 @@ from pathlib import Path
 
 import pytest
 
-from nginx.node import Backends, Canary, WebNode, parse_nodes
+from nginx.node import Backends, CanaryShare, Upstream, parse_nodes
 from nginx.process import Nginx, available
-from nginx.render import Machine, RateLimit, networks, quoted, rate_limit, render
+from nginx.render import HostFacts, RateLimit, networks, quoted, rate_limit, render
 from tasks.settings import Settings
 from tests import needs
 from tests.servers.gateway import certificate
 
-ONE = Backends((WebNode("unix:/tmp/web.sock"),))
-TWO = Backends((WebNode("127.0.0.1:8001", weight=3), WebNode("127.0.0.1:8002", backup=True)))
-SICK = Backends((WebNode("127.0.0.1:8001"), WebNode("[::1]:8002", healthy=False)), Canary(12.5))
+ODD = 'a "b" $c #d {e}; \\'  # nginx has no way to write a dollar sign in a path
+ONE = Backends((Upstream("unix:/tmp/web.sock"),))
+TWO = Backends((Upstream("127.0.0.1:8001", weight=3), Upstream("127.0.0.1:8002", backup=True)))
+SICK = Backends((Upstream("127.0.0.1:8001"), Upstream("[::1]:8002", healthy=False)), CanaryShare(12.5))
 
 VARIANTS = {
     "embedded": ({}, ONE),
@@ -29,10 +30,10 @@ VARIANTS = {
         ONE,
     ),
     "limit without burst": ({"rate_limit": "30r/m", "login_limit": "1r/s"}, ONE),
-    "a canary with a version": ({}, Backends(ONE.nodes, Canary(5, "v2.1-turbo"))),
+    "a canary with a version": ({}, Backends(ONE.nodes, CanaryShare(5, "v2.1-turbo"))),
     "another patience": ({"upstream_timeout": 7, "deadline_seconds": 2.5, "client_timeout": 3}, ONE),
     "ip hash, IPv6": ({"balance": "ip_hash", "host": "::1"}, TWO),
-    "round robin, whole canary": ({"balance": "round_robin"}, Backends(ONE.nodes, Canary(100))),
+    "round robin, whole canary": ({"balance": "round_robin"}, Backends(ONE.nodes, CanaryShare(100))),
     "behind a balancer": ({"trusted_proxies": "10.0.0.0/8, 2001:db8::/32", "host": "0.0.0.0"}, TWO),
     "TLS": ({"tls": True}, TWO),
     "TLS with a redirect, keys": ({"tls": True, "keys": "on", "tls_redirect_port": 18080}, TWO),
@@ -40,7 +41,7 @@ VARIANTS = {
 
 
 def settings_of(folder: Path, options: dict[str, object]) -> Settings:
-    options = {"data": folder / 'a "b" c', "port": 18000, **options}
+    options = {"data": folder / ODD, "port": 18000, **options}
     if options.pop("tls", False):
         options["tls_certificate"], options["tls_key"] = certificate(folder)
     return Settings(**options)
@@ -65,7 +66,7 @@ def test_nginx_and_gixy_accept(name: str, tmp_path: Path) -> None:
 
 
 def test_gixy_would_find_a_fault(tmp_path: Path) -> None:
-    text = render(settings_of(tmp_path, {}), ONE, Machine())
+    text = render(settings_of(tmp_path, {}), ONE, HostFacts())
     bad = tmp_path / "bad.conf"
     bad.write_text(text.replace("location / {", 'location / {\n            add_header X-Trap "$uri";'))
     gixy = [Path(sys.executable).with_name("gixy"), bad]
@@ -75,7 +76,7 @@ def test_gixy_would_find_a_fault(tmp_path: Path) -> None:
 def text_of(
     tmp_path: Path, backends: Backends = ONE, version: tuple[int, ...] = (1, 22), **options: object
 ) -> str:
-    return render(settings_of(tmp_path, options), backends, Machine(version=version), secret="s" * 16)
+    return render(settings_of(tmp_path, options), backends, HostFacts(version=version), secret="s" * 16)
 
 
 def test_weight_backup_and_down_reach_the_upstream(tmp_path: Path) -> None:
@@ -85,7 +86,7 @@ def test_weight_backup_and_down_reach_the_upstream(tmp_path: Path) -> None:
 
 
 def test_all_nodes_are_asked_when_all_are_unwell(tmp_path: Path) -> None:
-    sick = Backends((WebNode("a:1", healthy=False), WebNode("b:1", healthy=False)))
+    sick = Backends((Upstream("a:1", healthy=False), Upstream("b:1", healthy=False)))
     assert " down;" not in text_of(tmp_path, sick)
 
 
@@ -102,8 +103,30 @@ def test_waiting_on_generate_outlasts_the_deadline(tmp_path: Path) -> None:
 
 def test_connecting_sending_and_reading_have_their_times(tmp_path: Path) -> None:
     lines = text_of(tmp_path).splitlines()
-    for line in ("connect_timeout 60s", "send_timeout 300s", "read_timeout 300s"):
+    for line in ("connect_timeout 2s", "send_timeout 15s", "read_timeout 15s"):
         assert f"        proxy_{line};" in lines, "it holds for the whole server"
+
+
+def _location(text: str, name: str) -> str:
+    return text.split(f"        location {name} {{", 1)[1].split("\n        }\n", 1)[0]
+
+
+@pytest.mark.parametrize("place", ["= /v1/jobs", "= /songs", "@repeatable-1", "/v1/", "= /login", "/"])
+def test_what_answers_at_once_is_not_waited_for(tmp_path: Path, place: str) -> None:
+    assert "proxy_read_timeout" not in _location(text_of(tmp_path), place)
+
+
+@pytest.mark.parametrize(
+    "place", ["= /v1/uploads", "= /release_task", "~ ^/v1/jobs/[^/]+/songs/", "/analytics"]
+)
+def test_what_takes_work_is_waited_for(tmp_path: Path, place: str) -> None:
+    assert "proxy_read_timeout 300s;" in _location(text_of(tmp_path), place)
+
+
+def test_a_post_goes_to_the_next_node_only_where_it_has_a_key(tmp_path: Path) -> None:
+    text = text_of(tmp_path)
+    assert text.count("non_idempotent") == text.count("location @repeatable-")
+    assert "non_idempotent" not in _location(text, "= /v1/jobs")
 
 
 def test_answers_are_buffered_but_for_the_stream_of_events(tmp_path: Path) -> None:
@@ -132,8 +155,8 @@ def test_rate_limit_is_read(text: str, limit: RateLimit | None) -> None:
 
 def test_nodes_are_read_from_the_setting() -> None:
     assert parse_nodes("10.0.0.5:8001 weight=2, unix:/run/a.sock backup") == (
-        WebNode("10.0.0.5:8001", weight=2),
-        WebNode("unix:/run/a.sock", backup=True),
+        Upstream("10.0.0.5:8001", weight=2),
+        Upstream("unix:/run/a.sock", backup=True),
     )
     assert parse_nodes(" ") == ()
 
@@ -176,4 +199,4 @@ def test_settings_that_nginx_cannot_take_are_named(
 
 def test_signed_links_need_a_secret(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="secret"):
-        render(settings_of(tmp_path, {"sign_output": True}), ONE, Machine())
+        render(settings_of(tmp_path, {"sign_output": True}), ONE, HostFacts())

@@ -160,8 +160,8 @@ WRITER = """
 import sys
 from pathlib import Path
 from observability.logging import configure, get_logger
-from observability.rotation import Bounds
-configure("tutti-web", Path(sys.argv[1]), bounds=Bounds(bytes=100_000))
+from observability.rotation import RotationLimits
+configure("tutti-web", Path(sys.argv[1]), bounds=RotationLimits(bytes=100_000))
 log = get_logger()
 for number in range(3000):
     log.info("x", tutti={"job": {"id": f"{sys.argv[2]}-{number}"}})

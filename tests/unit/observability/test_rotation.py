@@ -6,8 +6,8 @@ import pytest
 from observability import metrics
 from observability.lines import LineFile
 from observability.logging import configure, get_logger
-from observability.rotation import Bounds, prune, rotate, rotated
-from observability.shipper.checkpoint import Checkpoint
+from observability.rotation import RotationLimits, prune, rotate, rotated
+from observability.shipper.checkpoint import ShipperCheckpoint
 from observability.shipper.flow import Flow
 from observability.shipper.source import Source
 from observability.unshipped import Loss
@@ -23,19 +23,19 @@ def test_a_small_young_file_stays(tmp_path):
     path = tmp_path / "web.jsonl"
     path.write_bytes(b'{"@timestamp":"2026-11-18T00:00:00Z"}\n')
 
-    assert rotate(path, Bounds(seconds=1e12), NOW, on_loss=unexpected) is None
+    assert rotate(path, RotationLimits(seconds=1e12), NOW, on_loss=unexpected) is None
     assert path.exists()
 
 
 def test_a_missing_file_is_nothing_to_do(tmp_path):
-    assert rotate(tmp_path / "web.jsonl", Bounds(), on_loss=unexpected) is None
+    assert rotate(tmp_path / "web.jsonl", RotationLimits(), on_loss=unexpected) is None
 
 
 def test_a_large_file_is_renamed_with_its_content(tmp_path):
     path = tmp_path / "web.jsonl"
     path.write_bytes(b"x" * 100)
 
-    target = rotate(path, Bounds(bytes=100), NOW, on_loss=unexpected)
+    target = rotate(path, RotationLimits(bytes=100), NOW, on_loss=unexpected)
 
     assert target is not None
     assert target.read_bytes() == b"x" * 100
@@ -47,14 +47,14 @@ def test_an_old_file_is_renamed_by_its_first_line(tmp_path):
     path = tmp_path / "web.jsonl"
     path.write_bytes(orjson.dumps({"@timestamp": "2026-11-01T00:00:00Z"}) + b"\n")
 
-    assert rotate(path, Bounds(seconds=60), NOW, on_loss=unexpected) is not None
+    assert rotate(path, RotationLimits(seconds=60), NOW, on_loss=unexpected) is not None
 
 
 def test_two_rotations_in_one_second_keep_both_files(tmp_path):
     path = tmp_path / "web.jsonl"
     for content in (b"one", b"two"):
         path.write_bytes(content)
-        rotate(path, Bounds(bytes=1), NOW, on_loss=unexpected)
+        rotate(path, RotationLimits(bytes=1), NOW, on_loss=unexpected)
 
     assert [file.read_bytes() for file in rotated(path)] == [b"one", b"two"]
 
@@ -63,7 +63,7 @@ def test_the_oldest_files_go_when_they_are_too_many(tmp_path):
     path = tmp_path / "web.jsonl"
     for number in range(5):
         path.write_bytes(b"x" * 10)
-        rotate(path, Bounds(bytes=1, keep_bytes=30), NOW + number, on_loss=unexpected)
+        rotate(path, RotationLimits(bytes=1, keep_bytes=30), NOW + number, on_loss=unexpected)
 
     assert len(rotated(path)) == 3
 
@@ -75,7 +75,7 @@ def test_files_unchanged_for_too_long_go(tmp_path):
     os.utime(old, (NOW - 100, NOW - 100))
     path.write_bytes(b"x")
 
-    rotate(path, Bounds(bytes=1, keep_seconds=50), NOW, on_loss=unexpected)
+    rotate(path, RotationLimits(bytes=1, keep_seconds=50), NOW, on_loss=unexpected)
 
     assert not old.exists()
 
@@ -109,7 +109,7 @@ def test_a_torn_line_does_not_spoil_the_next(tmp_path, monkeypatch):
 
 def _shipped(tmp_path, *files: tuple[str, int]) -> None:
     """A checkpoint that knows of these files up to these offsets."""
-    checkpoint = Checkpoint(tmp_path / "ship")
+    checkpoint = ShipperCheckpoint(tmp_path / "ship")
     entries = []
     for name, offset in files:
         path = tmp_path / "log" / name
@@ -132,7 +132,7 @@ def three(tmp_path):
     return folder / "web.jsonl"
 
 
-KEEP_ONE = Bounds(keep_bytes=20, keep_seconds=float("inf"))
+KEEP_ONE = RotationLimits(keep_bytes=20, keep_seconds=float("inf"))
 
 
 def test_files_that_are_not_shipped_stay_beyond_the_bound_of_the_others(tmp_path, three):
@@ -145,7 +145,7 @@ def test_files_that_are_not_shipped_stay_beyond_the_bound_of_the_others(tmp_path
 def test_files_the_shipper_does_not_know_stay_however_old_they_are(tmp_path, three):
     _shipped(tmp_path)
 
-    assert prune(three, Bounds(keep_seconds=-1e12), NOW) == []
+    assert prune(three, RotationLimits(keep_seconds=-1e12), NOW) == []
     assert len(rotated(three)) == 3
 
 
@@ -174,7 +174,7 @@ def test_where_nobody_ships_the_bounds_alone_count(three):
 
 def test_what_is_deleted_unshipped_at_the_last_bound_is_counted_and_logged(tmp_path, three):
     _shipped(tmp_path, ("web.1-0.jsonl", 14), ("web.2-0.jsonl", 20))
-    bounds = Bounds(bytes=1, keep_bytes=20, keep_unshipped_bytes=50, keep_seconds=float("inf"))
+    bounds = RotationLimits(bytes=1, keep_bytes=20, keep_unshipped_bytes=50, keep_seconds=float("inf"))
     before = metrics.log_unshipped_deleted._value.get()
     configure("tutti-web", three, bounds=bounds)
     three.write_bytes(b"{}\n")

@@ -15,6 +15,7 @@ from starlette.responses import Response, StreamingResponse
 from starlette.types import Receive, Scope, Send
 
 from tasks.jobs import Job, JobState
+from tasks.storage.folders import located
 from web.api.acestep import support
 from web.api.acestep.results import songs
 from web.api.generate import end_of, failed
@@ -116,9 +117,9 @@ def words(job: Job, notes: Sequence[str]) -> str:
 async def _audio(request: Request, job: Job) -> list[dict[str, Any]]:
     """The first song as a data URL."""
     song = songs(job, str)[0]
-    place = app_state(request).settings.storage_path / (job.stored_as(song["name"]) or song["name"])
+    storage, name = app_state(request).settings.storage_path, job.stored_as(song["name"]) or song["name"]
     try:
-        raw = await anyio.to_thread.run_sync(place.read_bytes, limiter=FILES)
+        raw = await anyio.to_thread.run_sync(lambda: located(storage, name).read_bytes(), limiter=FILES)
     except OSError as error:
         raise Problem(UNAVAILABLE, "The song cannot be read now.", headers={"retry-after": "5"}) from error
     kind = MEDIA_TYPES[song["format"]].partition(";")[0]

@@ -27,7 +27,7 @@ async def create_random_sample(request: Request) -> Response:
     return wrapped(_simple(kept) if simple else _custom(kept))
 
 
-def _simple(kept: samples.Sample) -> dict[str, Any]:
+def _simple(kept: samples.Example) -> dict[str, Any]:
     return {
         "description": kept.description,
         "instrumental": kept.instrumental,
@@ -35,7 +35,7 @@ def _simple(kept: samples.Sample) -> dict[str, Any]:
     }
 
 
-def _custom(kept: samples.Sample) -> dict[str, Any]:
+def _custom(kept: samples.Example) -> dict[str, Any]:
     return {
         "think": True,
         "caption": kept.caption,

@@ -107,7 +107,7 @@ def _is_own_instruction(text: str, task: str, given: Given) -> bool:
     return text.rstrip(": ").lower() in told
 
 
-def _words(given: Given) -> tuple[dict[str, Any], samples.Sample | None]:
+def _words(given: Given) -> tuple[dict[str, Any], samples.Example | None]:
     """Prompt and lyrics; where the language model should have written them, what stands in for it.
 
     Returns:
@@ -139,7 +139,7 @@ def _long_enough(prompt: str, lyrics: str, given: Given) -> str:
     return longer
 
 
-def _music(given: Given, kept: samples.Sample | None) -> dict[str, Any]:
+def _music(given: Given, kept: samples.Example | None) -> dict[str, Any]:
     """What the music is like; what nobody said is the kept example's, where there is one."""
     seconds = given.number("audio_duration")
     if kept and (seconds is None or seconds <= 0):

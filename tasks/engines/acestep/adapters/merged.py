@@ -13,7 +13,7 @@ from torch import nn
 from tasks.engines.acestep.adapters import reading
 from tasks.engines.acestep.checkpoint.model import read_transformer
 from tasks.engines.acestep.checkpoint.options import Options
-from tasks.engines.acestep.network.build import Built, Weights
+from tasks.engines.acestep.network.build import Built, TransformerWeights
 
 KEPT = 2  # a changed set is as large as the network: 4 GB in bfloat16
 
@@ -21,12 +21,12 @@ Chosen = tuple[tuple[str, float], ...]
 """Adapters by name, each with its scale, in one order; () for the checkpoint's own weights."""
 
 
-class Adapters:
+class AdaptedWeights:
     """Keeps the last `KEPT` changed sets of weights on the device."""
 
     def __init__(self, built: Built, options: Options) -> None:
         self._built, self._options = built, options
-        self._merged: OrderedDict[Chosen, Weights] = OrderedDict()
+        self._merged: OrderedDict[Chosen, TransformerWeights] = OrderedDict()
         self._checked: set[tuple[Path, int]] = set()
 
     @property
@@ -48,7 +48,7 @@ class Adapters:
                 reading.read(file, self._built.model.shapes)
                 self._checked.add(state)
 
-    def weights(self, chosen: Chosen, used: Collection[Chosen]) -> Weights:
+    def weights(self, chosen: Chosen, used: Collection[Chosen]) -> TransformerWeights:
         """The weights with these adapters, made at their first use; those of `used` stay in any case."""
         if not chosen:
             return self._built.weights

@@ -20,7 +20,7 @@ FP8_CAPABILITY = (8, 9)
 
 
 @dataclass(frozen=True)
-class Model:
+class DeviceModel:
     """One checkpoint on one device.
 
     `pipe` is diffusers' own pipeline: its methods word the prompts and prepare source and reference audio, so
@@ -82,7 +82,7 @@ def choose_numbers(device: torch.device, precision: str) -> tuple[torch.dtype, b
     return torch.float32 if precision == "float32" else torch.bfloat16, precision == "fp8"
 
 
-def load(options: Options) -> Model:
+def load(options: Options) -> DeviceModel:
     """Load a checkpoint of any layout onto its device.
 
     Raises:
@@ -111,7 +111,7 @@ def read_pipe(found: Checkpoint, device: torch.device, dtype: torch.dtype, *, tu
 
 def adopt(
     pipe: Any, *, fp8: bool = False, variant: Variant | None = None, checkpoint: Checkpoint | None = None
-) -> Model:
+) -> DeviceModel:
     """Take a pipeline that is already built, on the device and in the numbers it has."""
     pipe.set_progress_bar_config(disable=True)
     for part in pipe.components.values():
@@ -122,12 +122,12 @@ def adopt(
         variant = recognise("", dict(transformer.config))
     if variant.size == "XL":
         _lead_with_token(pipe.condition_encoder.timbre_encoder)
-    return Model(
+    return DeviceModel(
         pipe, transformer.device, transformer.dtype, fp8, variant, _matrices(transformer), checkpoint
     )
 
 
-def read_transformer(model: Model) -> Any:
+def read_transformer(model: DeviceModel) -> Any:
     """The checkpoint's transformer once more, on the model's device.
 
     Raises:

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor
 
-from tasks.engines.acestep.checkpoint.model import Model
+from tasks.engines.acestep.checkpoint.model import DeviceModel
 from tasks.engines.acestep.plan.plan import Plan
 from tasks.engines.acestep.plan.prompt import LYRICS_LONGEST, TEXT_LONGEST
 
@@ -46,7 +46,7 @@ def tokenise(plan: Plan, tokenizer: Any, *, aside: bool = False) -> Words:
 class Conditioner:
     """Encodes with diffusers' own modules."""
 
-    def __init__(self, model: Model) -> None:
+    def __init__(self, model: DeviceModel) -> None:
         self.model = model
         self._pipe = model.pipe
         self._contexts: dict[int, Tensor] = {}  # of songs without a source, which length alone decides

@@ -14,7 +14,7 @@ import torch.nn.functional as F  # noqa: N812 - PyTorch's own name for it
 from torch import Tensor
 from transformers import Qwen3Model
 
-from tasks.engines.acestep.checkpoint.model import Model
+from tasks.engines.acestep.checkpoint.model import DeviceModel
 from tasks.engines.acestep.conditioning.conditioner import Conditioner, Words
 from tasks.engines.acestep.kernels.attention import Attention, choose_causal
 from tasks.engines.acestep.kernels.graphs import Graphs
@@ -210,7 +210,7 @@ class PackedEncoder:
                 torch._dynamo.mark_dynamic(tensor, 0)
 
 
-def packable(model: Model) -> bool:
+def packable(model: DeviceModel) -> bool:
     """Whether the text encoder is one whose layers are known here."""
     encoder = model.pipe.text_encoder
     config = encoder.config
@@ -225,7 +225,7 @@ def packable(model: Model) -> bool:
 class PackedConditioner(Conditioner):
     """Encodes the words of many songs in one pass; the timbre of silence is known from the start."""
 
-    def __init__(self, model: Model, *, places: int, compiled: bool) -> None:
+    def __init__(self, model: DeviceModel, *, places: int, compiled: bool) -> None:
         super().__init__(model)
         pipe, device = model.pipe, model.device
         way = choose_causal(device, model.dtype)

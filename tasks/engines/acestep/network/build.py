@@ -7,7 +7,7 @@ from typing import Any
 
 import torch
 
-from tasks.engines.acestep.checkpoint.model import Model
+from tasks.engines.acestep.checkpoint.model import DeviceModel
 from tasks.engines.acestep.checkpoint.options import Options
 from tasks.engines.acestep.conditioning.conditioner import Conditioner
 from tasks.engines.acestep.conditioning.packed import PackedConditioner, packable
@@ -22,7 +22,7 @@ from tasks.engines.acestep.network.capacity import Capacity, measure
 
 
 @dataclass
-class Weights:
+class TransformerWeights:
     """One set of the transformer's weights: the checkpoint's own, or merged with an adapter."""
 
     dit: PackedDiT
@@ -33,23 +33,23 @@ class Weights:
 class Built:
     """Everything that is on the device."""
 
-    model: Model
+    model: DeviceModel
     conditioner: Conditioner
-    weights: Weights
+    weights: TransformerWeights
     pool: KeyValuePool
     pack: Pack
     decoder: Decoder
     finisher: Finisher
     capacity: Capacity
 
-    def add_weights(self, transformer: Any) -> Weights:
+    def add_weights(self, transformer: Any) -> TransformerWeights:
         """Take another set of weights onto the device."""
         base = self.weights.dit
         dit = PackedDiT(transformer, base.attention, fp8=self.model.fp8, compiled=base.compiled)
         return with_null(dit, self.model, self.pool)
 
 
-def with_null(dit: PackedDiT, model: Model, pool: KeyValuePool) -> Weights:
+def with_null(dit: PackedDiT, model: DeviceModel, pool: KeyValuePool) -> TransformerWeights:
     """These weights with the keys of the null condition in the pool.
 
     diffusers repeats the null condition for every row; attention over equal rows is attention over one.
@@ -63,11 +63,11 @@ def with_null(dit: PackedDiT, model: Model, pool: KeyValuePool) -> Weights:
         raise MemoryError("the pool of cross keys is full")
     # twice, since code that is compiled for one row is not for more
     dit.write_keys(model.null_condition.expand(2, -1).contiguous(), pool, start)
-    return Weights(dit, Document(0, start, 1))
+    return TransformerWeights(dit, Document(0, start, 1))
 
 
 @torch.inference_mode()
-def build(model: Model, options: Options) -> Built:
+def build(model: DeviceModel, options: Options) -> Built:
     """Pack the weights, size the buffers by measurement, choose kernels.
 
     In inference mode like every step: code compiled for tensors of the one kind is not for the other.
@@ -94,14 +94,14 @@ def build(model: Model, options: Options) -> Built:
     )
 
 
-def choose_decoder(model: Model, options: Options) -> Decoder:
+def choose_decoder(model: DeviceModel, options: Options) -> Decoder:
     """The fused decoder where its kernels were checked, else diffusers' own."""
     vae = model.pipe.vae
     wanted = options.fused_decoder if options.fused_decoder is not None else fusable(vae)
     return fused_decoder(vae) if wanted else PlainDecoder(vae)
 
 
-def choose_conditioner(model: Model, options: Options, *, compiled: bool) -> Conditioner:
+def choose_conditioner(model: DeviceModel, options: Options, *, compiled: bool) -> Conditioner:
     """The packed conditioner on a GPU, else diffusers' own modules, which are as fast on a CPU."""
     if model.device.type == "cuda" and packable(model):
         return PackedConditioner(model, places=options.places, compiled=compiled)

@@ -8,7 +8,7 @@ from typing import Any
 
 from torch import Tensor
 
-from tasks.engines.acestep.checkpoint.model import Model
+from tasks.engines.acestep.checkpoint.model import DeviceModel
 from tasks.engines.acestep.checkpoint.options import Options
 from tasks.engines.acestep.plan import uploads
 from tasks.engines.acestep.plan.editing import Edit, extend, plan_edit
@@ -76,7 +76,7 @@ class Plan:
         return self.followed < self.sampling.count
 
 
-def make_plan(song: Song, model: Model, options: Options) -> Plan:
+def make_plan(song: Song, model: DeviceModel, options: Options) -> Plan:
     """Decide what is asked.
 
     Raises:
@@ -114,7 +114,7 @@ def make_plan(song: Song, model: Model, options: Options) -> Plan:
     )
 
 
-def _frames(ask: JobRequest, source: Tensor | None, model: Model) -> int:
+def _frames(ask: JobRequest, source: Tensor | None, model: DeviceModel) -> int:
     if source is not None:
         return source.shape[-1]
     if ask.audio_codes is not None:
@@ -122,11 +122,11 @@ def _frames(ask: JobRequest, source: Tensor | None, model: Model) -> int:
     return round(ask.duration * model.sample_rate)
 
 
-def _upload(name: str | None, model: Model, options: Options) -> Tensor | None:
+def _upload(name: str | None, model: DeviceModel, options: Options) -> Tensor | None:
     return None if name is None else uploads.read(options.uploads, name, model.sample_rate)
 
 
-def _check(ask: JobRequest, model: Model) -> None:
+def _check(ask: JobRequest, model: DeviceModel) -> None:
     for refusal in of_variant(model.variant).refusals(ask):
         raise uploads.refuse(f"{refusal.field} {refusal.detail} (this checkpoint is {model.variant.label})")
     if (ask.task_type == "cover" or ask.audio_codes) and model.pipe.audio_tokenizer is None:

@@ -10,10 +10,10 @@ from tasks.engines.sketch.parts.event import Event, runs
 from tasks.engines.sketch.parts.patterns import BASS, variants
 from tasks.engines.sketch.planning.cast import Seat
 from tasks.engines.sketch.planning.harmony import Bar, scale_over
-from tasks.engines.sketch.planning.plan import Plan
+from tasks.engines.sketch.planning.plan import SongPlan
 
 
-def bass(plan: Plan, bars: Sequence[Bar], seat: Seat, chance: Chance) -> list[Event]:
+def bass(plan: SongPlan, bars: Sequence[Bar], seat: Seat, chance: Chance) -> list[Event]:
     """The bass line of the bars the seat plays in."""
     if seat.style == "walk":
         return _walk(plan, bars, seat, chance)
@@ -44,7 +44,7 @@ def _until_change(bar: Bar, step: int, held: int) -> int:
     return next((min(held, start - step) for start, _ in bar.chords if start > step), held)
 
 
-def _second_roots(plan: Plan, bar: Bar, pattern: str, seat: Seat) -> list[Event]:
+def _second_roots(plan: SongPlan, bar: Bar, pattern: str, seat: Seat) -> list[Event]:
     """A root at each change inside the bar that the pattern passes over, so that the change is heard."""
     events = []
     for start, sounding in bar.chords[1:]:
@@ -60,7 +60,7 @@ def _home(seat: Seat) -> float:
     return seat.low + (seat.high - seat.low) * 0.35
 
 
-def _pitch(plan: Plan, sign: str, sounding: Chord, target: Chord, seat: Seat) -> int:
+def _pitch(plan: SongPlan, sign: str, sounding: Chord, target: Chord, seat: Seat) -> int:
     root = nearest(_home(seat), (sounding.root,), seat.low, seat.high)
     if sign == "a":
         goal = nearest(_home(seat), (target.root,), seat.low, seat.high)
@@ -77,7 +77,7 @@ def _pitch(plan: Plan, sign: str, sounding: Chord, target: Chord, seat: Seat) ->
     return root + near if root + near <= seat.high + 5 else root + near - 12
 
 
-def _walk(plan: Plan, bars: Sequence[Bar], seat: Seat, chance: Chance) -> list[Event]:
+def _walk(plan: SongPlan, bars: Sequence[Bar], seat: Seat, chance: Chance) -> list[Event]:
     """A note a beat: the root where a chord begins, steps and chord notes between, a step into the next."""
     targets = [(bar.index, start, sounding) for bar in bars for start, sounding in bar.chords]
     events: list[Event] = []
@@ -97,7 +97,7 @@ def _walk(plan: Plan, bars: Sequence[Bar], seat: Seat, chance: Chance) -> list[E
     return events
 
 
-def _stroll(plan: Plan, hop: tuple[int, Chord, Chord, int], seat: Seat, chance: Chance) -> list[int]:
+def _stroll(plan: SongPlan, hop: tuple[int, Chord, Chord, int], seat: Seat, chance: Chance) -> list[int]:
     """`hop` is the first pitch, the chord that sounds, the one it leads to, and how many beats there are."""
     start, sounding, goal, count = hop
     scale = scale_over(plan, sounding, seven=True)

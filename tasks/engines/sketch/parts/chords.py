@@ -9,12 +9,12 @@ from tasks.engines.sketch.parts.event import FORCE, Event, runs
 from tasks.engines.sketch.parts.patterns import ARP, COMP, Variants, variants
 from tasks.engines.sketch.planning.cast import Seat
 from tasks.engines.sketch.planning.harmony import Bar, voicings, without_third
-from tasks.engines.sketch.planning.plan import Plan
+from tasks.engines.sketch.planning.plan import SongPlan
 
 SIZES = {"triad": 3, "seventh": 4, "ninth": 4, "power": 3}
 
 
-def comp(plan: Plan, bars: Sequence[Bar], seat: Seat, chance: Chance) -> list[Event]:
+def comp(plan: SongPlan, bars: Sequence[Bar], seat: Seat, chance: Chance) -> list[Event]:
     """Chords in the style's rhythm, led from one to the next by the shortest way."""
     held = _held(plan, bars, seat)
     patterns = variants(COMP, seat.style, plan.metre)
@@ -33,7 +33,7 @@ def comp(plan: Plan, bars: Sequence[Bar], seat: Seat, chance: Chance) -> list[Ev
     return events
 
 
-def arp(plan: Plan, bars: Sequence[Bar], seat: Seat, chance: Chance) -> list[Event]:
+def arp(plan: SongPlan, bars: Sequence[Bar], seat: Seat, chance: Chance) -> list[Event]:
     """One note of the chord after another; digits beyond the chord go on an octave higher."""
     held = _held(plan, bars, seat, size=3)
     patterns = variants(ARP, seat.style, plan.metre)
@@ -51,7 +51,7 @@ def arp(plan: Plan, bars: Sequence[Bar], seat: Seat, chance: Chance) -> list[Eve
     return events
 
 
-def pad(plan: Plan, bars: Sequence[Bar], seat: Seat, chance: Chance) -> list[Event]:
+def pad(plan: SongPlan, bars: Sequence[Bar], seat: Seat, chance: Chance) -> list[Event]:
     """Long chords; a note that stays in the next chord is held on."""
     held = _held(plan, bars, seat)
     spans = []
@@ -78,7 +78,7 @@ def pad(plan: Plan, bars: Sequence[Bar], seat: Seat, chance: Chance) -> list[Eve
 
 
 def _held(
-    plan: Plan, bars: Sequence[Bar], seat: Seat, size: int = 0
+    plan: SongPlan, bars: Sequence[Bar], seat: Seat, size: int = 0
 ) -> dict[tuple[int, int], tuple[int, ...]]:
     """The notes under the hand at each chord, by bar and step."""
     places = [(bar.index, start) for bar in bars for start, _ in bar.chords]

@@ -9,7 +9,7 @@ from tasks.engines.sketch.parts import kits
 from tasks.engines.sketch.parts.event import FORCE, Event
 from tasks.engines.sketch.parts.kits import KITS, Kit
 from tasks.engines.sketch.planning.harmony import Bar
-from tasks.engines.sketch.planning.plan import Plan
+from tasks.engines.sketch.planning.plan import SongPlan
 
 METRE = {"2/4": 4, "3/4": 3, "4/4": 4, "6/8": 6}
 RINGING = frozenset({kits.CRASH, kits.RIDE, kits.OPEN, kits.TRIANGLE, kits.BELL})
@@ -20,7 +20,7 @@ FILLS = {
 }
 
 
-def drums(plan: Plan, bars: Sequence[Bar], chance: Chance) -> list[Event]:
+def drums(plan: SongPlan, bars: Sequence[Bar], chance: Chance) -> list[Event]:
     """What the drummer plays in all bars."""
     kit = KITS[plan.kit]
     playing = [bar for bar in bars if _plays(plan, bar, kit)]
@@ -34,18 +34,18 @@ def drums(plan: Plan, bars: Sequence[Bar], chance: Chance) -> list[Event]:
     return sorted(events, key=lambda event: (event.at, event.pitch))
 
 
-def _plays(plan: Plan, bar: Bar, kit: Kit) -> bool:
+def _plays(plan: SongPlan, bar: Bar, kit: Kit) -> bool:
     """Whether the section is strong enough; drums that were asked for rest in the introduction alone."""
     if plan.wish.drums or len(plan.parts) == 1:
         return bar.part.name != "intro" or bar.part.energy >= kit.enter or len(plan.parts) == 1
     return bar.part.energy >= kit.enter
 
 
-def _beat(plan: Plan, bar: Bar, step: int) -> float:
+def _beat(plan: SongPlan, bar: Bar, step: int) -> float:
     return (bar.index * plan.steps_per_bar + step) / plan.steps_per_beat
 
 
-def _pattern(plan: Plan, bar: Bar, kit: Kit, until: int, chance: Chance) -> list[Event]:
+def _pattern(plan: SongPlan, bar: Bar, kit: Kit, until: int, chance: Chance) -> list[Event]:
     events = []
     energy = bar.part.energy
     for line in kit.lines[METRE[plan.metre]]:
@@ -61,7 +61,7 @@ def _pattern(plan: Plan, bar: Bar, kit: Kit, until: int, chance: Chance) -> list
     return events
 
 
-def _fill_length(plan: Plan, bar: Bar, bars: Sequence[Bar], kit: Kit, chance: Chance) -> int:
+def _fill_length(plan: SongPlan, bar: Bar, bars: Sequence[Bar], kit: Kit, chance: Chance) -> int:
     """Steps of a bar that the fill takes: a beat or two at a section's end, less inside."""
     if kit.fills == "none":
         return 0
@@ -73,7 +73,7 @@ def _fill_length(plan: Plan, bar: Bar, bars: Sequence[Bar], kit: Kit, chance: Ch
     return beat // 2 if bar.place % 4 == 3 and chance.happens(0.5) else 0
 
 
-def _fill(plan: Plan, bar: Bar, kit: Kit, steps: int, chance: Chance) -> list[Event]:
+def _fill(plan: SongPlan, bar: Bar, kit: Kit, steps: int, chance: Chance) -> list[Event]:
     """A run over the fill's drums, growing towards its end; at a fast tempo in eighths."""
     if not steps:
         return []

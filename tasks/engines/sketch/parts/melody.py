@@ -11,7 +11,7 @@ from tasks.engines.sketch.parts.event import Event
 from tasks.engines.sketch.parts.motif import Motif, make_motif
 from tasks.engines.sketch.planning.cast import Seat
 from tasks.engines.sketch.planning.harmony import Bar, scale_over
-from tasks.engines.sketch.planning.plan import Plan
+from tasks.engines.sketch.planning.plan import SongPlan
 
 # Which motifs a section is made of, and how phrases of four bars are built: (motif, scale steps up).
 THEMES = {
@@ -45,7 +45,7 @@ ARC = (0.0, 1.5, 2.5, 0.0)  # semitones by which a phrase rises and falls back
 class Singer:
     """Sings a song's melody bar by bar, remembering where it stands."""
 
-    def __init__(self, plan: Plan, seat: Seat, chance: Chance) -> None:
+    def __init__(self, plan: SongPlan, seat: Seat, chance: Chance) -> None:
         self.plan, self.seat, self.chance = plan, seat, chance
         self.pitch = seat.low + (seat.high - seat.low) // 3
         self.motifs: dict[str, Motif] = {}
@@ -189,12 +189,12 @@ def _busier(melody: Melody) -> Melody:
     return Melody(melody.density * 1.5, melody.syncopation, melody.leaps * 0.8, melody.ornaments)
 
 
-def lead(plan: Plan, bars: Sequence[Bar], seat: Seat, chance: Chance) -> list[Event]:
+def lead(plan: SongPlan, bars: Sequence[Bar], seat: Seat, chance: Chance) -> list[Event]:
     """The melody of the bars the seat plays in."""
     return Singer(plan, seat, chance).sing(bars)
 
 
-def counter(plan: Plan, bars: Sequence[Bar], seat: Seat, chance: Chance) -> list[Event]:
+def counter(plan: SongPlan, bars: Sequence[Bar], seat: Seat, chance: Chance) -> list[Event]:
     """A second voice: thirds and sevenths led by step in long notes, with a turn before a new chord."""
     pitch = (seat.low + seat.high) // 2
     half = plan.steps_per_bar // 2 if plan.timing.beats_per_bar % 2 == 0 else plan.steps_per_beat

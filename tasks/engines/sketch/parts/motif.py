@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 
 from tasks.engines.sketch.genres import Melody
 from tasks.engines.sketch.music.chance import Chance
-from tasks.engines.sketch.planning.plan import Plan
+from tasks.engines.sketch.planning.plan import SongPlan
 
 # Cells in steps of the grid, rests negative: one beat, and two beats, in simple and compound metres.
 ONE_BEAT = ((4,), (2, 2), (3, 1), (2, 1, 1), (1, 1, 2), (-2, 2), (1, 1, 1, 1), (-4,))
@@ -79,7 +79,7 @@ class Motif:
         return Motif(rhythm, tuple(moves)) if held else self
 
 
-def make_motif(plan: Plan, melody: Melody, chance: Chance) -> Motif:
+def make_motif(plan: SongPlan, melody: Melody, chance: Chance) -> Motif:
     """A motif in the genre's manner, with at least two notes."""
     least = 3 if melody.density >= 0.7 and plan.timing.beats_per_bar > 2 else 2
     on_the_beat = not chance.happens(melody.syncopation)
@@ -93,7 +93,7 @@ def make_motif(plan: Plan, melody: Melody, chance: Chance) -> Motif:
     return Motif(rhythm, _moves(len(rhythm) - 1, melody, chance))
 
 
-def _rhythm(plan: Plan, melody: Melody, chance: Chance) -> tuple[tuple[int, int], ...]:
+def _rhythm(plan: SongPlan, melody: Melody, chance: Chance) -> tuple[tuple[int, int], ...]:
     compound = plan.steps_per_beat == 6
     ones, twos = (ONE_COMPOUND, TWO_COMPOUND) if compound else (ONE_BEAT, TWO_BEATS)
     left, cells = plan.timing.beats_per_bar, list[int]()
@@ -111,7 +111,7 @@ def _rhythm(plan: Plan, melody: Melody, chance: Chance) -> tuple[tuple[int, int]
 
 
 def _cell(
-    table: Sequence[tuple[int, ...]], beats: int, melody: Melody, plan: Plan, chance: Chance
+    table: Sequence[tuple[int, ...]], beats: int, melody: Melody, plan: SongPlan, chance: Chance
 ) -> tuple[int, ...]:
     """Cells near the genre's density; sixteenths only where there is time for them."""
     weights = {}

@@ -50,7 +50,7 @@ ENERGY_LOW, ENERGY_HIGH = 0.12, 1.0
 
 
 @dataclass(frozen=True, slots=True)
-class Part:
+class FormPart:
     """One section: its name, whole bars, strength 0..1, and how often its name came before."""
 
     name: SectionName
@@ -59,7 +59,7 @@ class Part:
     turn: int
 
 
-def lay_out(bars: int, energy: float, sung: Sequence[Sung] = (), *, verse: int = 0) -> tuple[Part, ...]:
+def lay_out(bars: int, energy: float, sung: Sequence[Sung] = (), *, verse: int = 0) -> tuple[FormPart, ...]:
     """Sections that fill `bars` whole bars; the lyrics' own where they have tags.
 
     Args:
@@ -127,7 +127,7 @@ def share(bars: int, weights: Sequence[float]) -> list[int]:
     return result
 
 
-def _strengths(names: Sequence[SectionName], lengths: Sequence[int], energy: float) -> list[Part]:
+def _strengths(names: Sequence[SectionName], lengths: Sequence[int], energy: float) -> list[FormPart]:
     seen: Counter[SectionName] = Counter()
     parts = []
     for place, (name, bars) in enumerate(zip(names, lengths, strict=True)):
@@ -135,6 +135,6 @@ def _strengths(names: Sequence[SectionName], lengths: Sequence[int], energy: flo
         strength = energy + STRENGTH[name] + 0.04 * min(seen[name], 2) + 0.06 * last_chorus
         if len(names) == 1:
             strength = energy + 0.04
-        parts.append(Part(name, bars, round(min(max(strength, ENERGY_LOW), ENERGY_HIGH), 3), seen[name]))
+        parts.append(FormPart(name, bars, round(min(max(strength, ENERGY_LOW), ENERGY_HIGH), 3), seen[name]))
         seen[name] += 1
     return parts

@@ -9,8 +9,8 @@ from itertools import cycle, islice
 from tasks.engines.sketch.genres.progressions import progression_lines
 from tasks.engines.sketch.music.chance import Chance
 from tasks.engines.sketch.music.theory import Chord, chord, local_scale, nearest
-from tasks.engines.sketch.planning.form import Part
-from tasks.engines.sketch.planning.plan import Plan
+from tasks.engines.sketch.planning.form import FormPart
+from tasks.engines.sketch.planning.plan import SongPlan
 
 POWER = (0, 7, 12)
 
@@ -20,7 +20,7 @@ class Bar:
     """One bar: where it stands and what sounds. `chords` are (step in the bar, chord)."""
 
     index: int
-    part: Part
+    part: FormPart
     place: int  # in its section
     chords: tuple[tuple[int, Chord], ...]
 
@@ -34,7 +34,7 @@ class Bar:
         return next(chord for start, chord in reversed(self.chords) if start <= step)
 
 
-def harmonise(plan: Plan) -> tuple[Bar, ...]:
+def harmonise(plan: SongPlan) -> tuple[Bar, ...]:
     """Chords for every bar before the last chord. A section that returns brings its chords back."""
     bars: list[Bar] = []
     for place, part in enumerate(plan.parts):
@@ -46,7 +46,7 @@ def harmonise(plan: Plan) -> tuple[Bar, ...]:
     return tuple(bars)
 
 
-def tonic(plan: Plan) -> Chord:
+def tonic(plan: SongPlan) -> Chord:
     """The chord that the song ends on."""
     symbol = "i" if plan.key.mode.family == "minor" else "I"
     if symbol == "I" and plan.genre.colour == "ninth":
@@ -54,7 +54,7 @@ def tonic(plan: Plan) -> Chord:
     return chord(symbol, plan.key)
 
 
-def _symbols(plan: Plan, part: Part, *, closing: bool) -> list[str]:
+def _symbols(plan: SongPlan, part: FormPart, *, closing: bool) -> list[str]:
     """One symbol a bar: two lines in turn, the second ending in the cadence."""
     chance = Chance("harmony", plan.genre.name, *plan.seed).fork(part.name)
     lines = progression_lines(plan.genre.harmony, plan.key.mode.family, part.name)
@@ -69,7 +69,7 @@ def _symbols(plan: Plan, part: Part, *, closing: bool) -> list[str]:
     return symbols
 
 
-def _cadence(symbols: list[str], plan: Plan, *, closing: bool) -> None:
+def _cadence(symbols: list[str], plan: SongPlan, *, closing: bool) -> None:
     """A section ends on the dominant, which the next one resolves; a closing one prepares it as well."""
     jazzy = plan.genre.colour == "ninth"
     minor = plan.key.mode.family == "minor"
@@ -82,12 +82,12 @@ def _cadence(symbols: list[str], plan: Plan, *, closing: bool) -> None:
         symbols[-2] = prepare
 
 
-def _opening(plan: Plan) -> str:
+def _opening(plan: SongPlan) -> str:
     line = progression_lines(plan.genre.harmony, plan.key.mode.family, "verse")[0].split()[0]
     return line.split("+")[0]
 
 
-def _chords(plan: Plan, symbol: str) -> tuple[tuple[int, Chord], ...]:
+def _chords(plan: SongPlan, symbol: str) -> tuple[tuple[int, Chord], ...]:
     names = symbol.split("+")
     if plan.timing.beats_per_bar == 3 and len(names) == 2:
         starts = [0, 2 * plan.steps_per_beat]
@@ -97,7 +97,7 @@ def _chords(plan: Plan, symbol: str) -> tuple[tuple[int, Chord], ...]:
     return tuple((start, chord(name, plan.key, colour)) for start, name in zip(starts, names, strict=True))
 
 
-def scale_over(plan: Plan, sounding: Chord, *, seven: bool = False) -> tuple[int, ...]:
+def scale_over(plan: SongPlan, sounding: Chord, *, seven: bool = False) -> tuple[int, ...]:
     """The melody's scale over a chord: the dominant's raised third in place of its neighbour.
 
     Pentatonic melodies take in no foreign note but those a dominant needs.
@@ -127,7 +127,7 @@ def voicings(chords: Sequence[Chord], low: int, high: int, size: int) -> list[tu
     return result
 
 
-def without_third(plan: Plan, chords: Sequence[Chord]) -> list[Chord]:
+def without_third(plan: SongPlan, chords: Sequence[Chord]) -> list[Chord]:
     """What distorted guitars strum: root, fifth and octave, in the genres that do so."""
     if plan.genre.colour != "power":
         return list(chords)

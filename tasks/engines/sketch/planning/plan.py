@@ -10,7 +10,7 @@ from tasks.engines.sketch.music.chance import Chance
 from tasks.engines.sketch.music.tempo import Timing
 from tasks.engines.sketch.music.theory import MODES, Key, Mode
 from tasks.engines.sketch.planning.cast import Seat, choose
-from tasks.engines.sketch.planning.form import Part, lay_out
+from tasks.engines.sketch.planning.form import FormPart, lay_out
 from tasks.engines.sketch.reading import Wish, read
 from tasks.engines.sketch.reading.instruments import BY_NAME
 from tasks.engines.sketch.reading.moods import MOODS
@@ -22,7 +22,7 @@ MOOD = {mood.name: mood for mood in MOODS}
 
 
 @dataclass(frozen=True, kw_only=True)
-class Plan:
+class SongPlan:
     """What a song is going to be."""
 
     seconds: float
@@ -33,7 +33,7 @@ class Plan:
     metre: str
     timing: Timing
     energy: float
-    parts: tuple[Part, ...]
+    parts: tuple[FormPart, ...]
     seats: tuple[Seat, ...]
     kit: str  # a name in parts.kits; empty: no drums
 
@@ -48,7 +48,7 @@ class Plan:
         return self.steps_per_beat * self.timing.beats_per_bar
 
 
-def make_plan(request: JobRequest, seed: int) -> Plan:
+def make_plan(request: JobRequest, seed: int) -> SongPlan:
     """The plan of a request; the same request and seed give the same plan."""
     wish = read(request)
     chance = Chance("plan", seed, request.prompt)
@@ -57,7 +57,7 @@ def make_plan(request: JobRequest, seed: int) -> Plan:
     timing = _timing(request.duration, wish, genre, metre, chance)
     moods = [MOOD[name] for name in wish.moods]
     energy = min(max(genre.energy + max(-0.22, min(0.22, sum(mood.energy for mood in moods))), 0.2), 0.95)
-    return Plan(
+    return SongPlan(
         seconds=request.duration,
         seed=(seed, request.prompt),
         wish=wish,
@@ -128,7 +128,7 @@ def _kit(wish: Wish, genre: Genre, energy: float) -> str:
     return "pop" if energy > 0.45 else "folk"
 
 
-def describe(plan: Plan) -> str:
+def describe(plan: SongPlan) -> str:
     """One line of what was understood, such as "lo-fi, 80 bpm, A minor, piano, no drums"."""
     words = [*plan.wish.moods[:2], plan.genre.name, f"{plan.timing.bpm:g} bpm"]
     if plan.metre != "4/4":

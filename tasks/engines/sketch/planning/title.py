@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 from tasks.engines.sketch.music.chance import Chance
-from tasks.engines.sketch.planning.plan import Plan
+from tasks.engines.sketch.planning.plan import SongPlan
 
 ADJECTIVES = {
     "calm": ("Quiet", "Still"), "gentle": ("Soft", "Gentle"), "happy": ("Bright", "Sunny"), "sad": ("Lonely", "Fading"),
@@ -22,7 +22,7 @@ CHINESE = {
 CHINESE_NOUNS = ("夜雨", "远山", "江月", "晚风", "竹影", "流光", "长路", "星河", "落花", "归途")
 
 
-def title(plan: Plan) -> str:
+def title(plan: SongPlan) -> str:
     """Such as "Quiet Rain"; the same plan gives the same title."""
     chance = Chance("title", *plan.seed)
     mood = plan.wish.moods[0] if plan.wish.moods else ""

@@ -12,26 +12,26 @@ import pytest
 
 from observability.logging import configure
 from tasks.dispatch.callbacks import PER_OWNER, CallbackSender
-from tasks.dispatch.delivery import Answer
+from tasks.dispatch.delivery import Receipt
 from tasks.ledger import LedgerUnavailable
 from tasks.ledger.callbacks import Callbacks
 from tests.ledgers import Clock, accept_one, register, run
 from tests.servers.workers import eventually
 
 URL = "https://example.com/done"
-TAKEN = Answer(taken=True, final=True, why="answered 200")
-FAILING = Answer(taken=False, final=False, why="answered 500")
-REFUSED = Answer(taken=False, final=True, why="answered 404")
+TAKEN = Receipt(taken=True, final=True, why="answered 200")
+FAILING = Receipt(taken=False, final=False, why="answered 500")
+REFUSED = Receipt(taken=False, final=True, why="answered 404")
 
 
 class Receiver:
     """Gives answers, the last one again and again, and keeps what was posted."""
 
-    def __init__(self, *answers: Answer) -> None:
+    def __init__(self, *answers: Receipt) -> None:
         self.answers = list(answers)
         self.seen: list[tuple[str, dict[str, Any]]] = []
 
-    def __call__(self, url: str, document: dict[str, Any], **_: Any) -> Answer:
+    def __call__(self, url: str, document: dict[str, Any], **_: Any) -> Receipt:
         self.seen.append((url, document))
         return self.answers.pop(0) if len(self.answers) > 1 else self.answers[0]
 
@@ -54,7 +54,7 @@ def courier(ledger, post) -> CallbackSender:
 
 
 def turn(one: CallbackSender) -> None:
-    one.turn()
+    one.hand_out_due()
     eventually(lambda: not one._under_way)
 
 
@@ -124,7 +124,7 @@ def test_a_receiver_that_refuses_is_not_asked_again(ledger, table, clock: Clock,
 def test_one_delivery_that_breaks_does_not_end_the_others(ledger, table):
     told: list[str] = []
 
-    def post(_: str, document: dict[str, Any], **__: Any) -> Answer:
+    def post(_: str, document: dict[str, Any], **__: Any) -> Receipt:
         if document["id"] == bad:
             raise RuntimeError("no such thing")
         told.append(document["id"])
@@ -139,7 +139,7 @@ def test_one_owners_slow_receiver_leaves_room_for_the_others(ledger, table):
     slow = [accept_one(ledger, callback_url=URL, owner="slow") for _ in range(2 * PER_OWNER)]
     go, told = threading.Event(), []
 
-    def post(_: str, document: dict[str, Any], **__: Any) -> Answer:
+    def post(_: str, document: dict[str, Any], **__: Any) -> Receipt:
         if document["id"] in slow:
             go.wait(60)
         told.append(document["id"])
@@ -149,10 +149,10 @@ def test_one_owners_slow_receiver_leaves_room_for_the_others(ledger, table):
     for half in (slow[PER_OWNER:], slow[:PER_OWNER]):  # those that were promised first end last
         for job_id in half:
             ledger.submissions.cancel(job_id)
-        one.turn()
+        one.hand_out_due()
     assert set(one._under_way) == set(slow[PER_OWNER:])
     quick = cancelled(ledger, owner="quick")
-    one.turn()
+    one.hand_out_due()
     eventually(lambda: told == [quick])
     go.set()
     for _ in slow:

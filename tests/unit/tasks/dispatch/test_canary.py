@@ -6,7 +6,7 @@ import random
 
 import pytest
 
-from tasks.dispatch.canary import judge, look
+from tasks.dispatch.canary import judge, judge_once
 from tasks.jobs import ErrorClass, JobRequest, Output, new_job_id
 from tasks.ledger import Canary, Ledger, NewJob, Sample, WorkerInfo
 from tasks.ledger.canaries import Canaries
@@ -109,7 +109,7 @@ def run(ledger: Ledger, lane: str, error: ErrorClass | None = None) -> None:
 
 
 def test_a_canary_that_fails_is_stopped_by_its_jobs_in_the_ledger(ledger: Ledger, lanes: Canaries) -> None:
-    assert look(lanes) is None
+    assert judge_once(lanes) is None
     run(ledger, "canary", ErrorClass.ENGINE_CRASH)
     lanes.set("v2", 10)
     for _ in range(10):
@@ -118,14 +118,14 @@ def test_a_canary_that_fails_is_stopped_by_its_jobs_in_the_ledger(ledger: Ledger
     assert lanes.sample("stable", 0).jobs == 10
     assert len(lanes.sample("stable", 0).times) == 10
     assert lanes.sample("canary", lanes.get().since) == Sample()
-    assert look(lanes) is None
+    assert judge_once(lanes) is None
     for _ in range(8):
         run(ledger, "canary", ErrorClass.ENGINE_CRASH)
-    reason = look(lanes)
+    reason = judge_once(lanes)
     assert reason == "8 of 8 jobs failed, 0 of 10 in the stable lane"
     stopped = lanes.get()
     assert (stopped.active, stopped.reason) == (False, reason)
-    assert look(lanes) is None
+    assert judge_once(lanes) is None
 
 
 def test_another_share_keeps_what_was_seen_and_another_version_begins_anew(lanes: Canaries) -> None:

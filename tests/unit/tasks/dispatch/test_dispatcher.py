@@ -26,7 +26,7 @@ def dispatcher(ledger, publisher, clock) -> Dispatcher:
 
 
 def turn(dispatcher: Dispatcher) -> None:
-    dispatcher.watch()
+    dispatcher.maintain()
     dispatcher.carry()
 
 
@@ -158,7 +158,7 @@ def test_a_standby_takes_over_when_the_lease_ends_and_sends_what_was_lost(
 
 def test_a_standby_sends_nothing(open_ledger, publisher, broker, clock):
     first, second = (Dispatcher(open_ledger(), publisher, clock=clock) for _ in range(2))
-    first.watch()
+    first.maintain()
     job_id = accept_one(open_ledger())
     turn(second)
     assert taken(broker) == []
@@ -169,7 +169,7 @@ def test_a_standby_sends_nothing(open_ledger, publisher, broker, clock):
 def test_a_standby_takes_over_at_once_where_the_active_one_leaves(open_ledger, publisher, broker, clock):
     first, second = (Dispatcher(open_ledger(), publisher, clock=clock) for _ in range(2))
     job_id = accept_one(open_ledger())
-    first.watch()
+    first.maintain()
     first.leave()
     clock.now += UPKEEP_SECONDS
     turn(second)
@@ -182,7 +182,7 @@ def test_everything_but_messages_goes_on_while_the_broker_is_frozen(open_ledger,
     dispatcher, standby = Dispatcher(ledger, patient, clock=clock), Dispatcher(open_ledger(), patient)
     dead, late = accept_one(ledger), accept_one(ledger, start_within=8.0)
     ledger.workers.claim(dead, "gpu0@a", register(ledger))
-    dispatcher.watch()
+    dispatcher.maintain()
     broker.freeze()
     try:
         carrying = threading.Thread(target=dispatcher.carry, daemon=True)
@@ -190,8 +190,8 @@ def test_everything_but_messages_goes_on_while_the_broker_is_frozen(open_ledger,
         eventually(lambda: any(view.released for view in watching.views.queues()))
         for _ in range(12):
             clock.now += 1
-            dispatcher.watch()
-            assert not standby._leader.turn()
+            dispatcher.maintain()
+            assert not standby._leader.hold()
         assert [ledger.views.get(one).state for one in (dead, late)] == [JobState.QUEUED, JobState.FAILED]
         assert carrying.is_alive()
     finally:

@@ -19,7 +19,7 @@ def maintenance(ledger, clock) -> Maintenance:
 
 
 def turn(maintenance: Maintenance) -> list[str]:
-    return maintenance.turn(maintenance._ledger.views.workers())
+    return maintenance.run(maintenance._ledger.views.workers())
 
 
 def test_a_job_meant_for_one_machine_goes_to_all_after_some_seconds(ledger, clock, maintenance):

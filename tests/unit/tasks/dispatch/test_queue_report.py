@@ -22,9 +22,9 @@ def told(path):
 def test_every_queue_gets_a_line_and_an_emptied_one_a_last_one(path, monkeypatch):
     monkeypatch.setattr(report, "EVERY_SECONDS", 0.0)
     queues = report.QueueReport()
-    queues.tell([QueueView(name="sketch@1", waiting=2, released=1, oldest_seconds=12.34)])
-    queues.tell([])
-    queues.tell([])
+    queues.log_due([QueueView(name="sketch@1", waiting=2, released=1, oldest_seconds=12.34)])
+    queues.log_due([])
+    queues.log_due([])
 
     assert told(path) == [("sketch@1", 3, 12.3), ("sketch@1", 0, 0.0)]
 
@@ -32,6 +32,6 @@ def test_every_queue_gets_a_line_and_an_emptied_one_a_last_one(path, monkeypatch
 def test_lines_come_every_fifteen_seconds_only(path):
     queues = report.QueueReport()
     for _ in range(5):
-        queues.tell([QueueView(name="sketch@1", waiting=1)])
+        queues.log_due([QueueView(name="sketch@1", waiting=1)])
 
     assert len(told(path)) == 1

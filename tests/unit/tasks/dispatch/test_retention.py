@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tasks.dispatch.retention import RecordRetention, Retention, SongRetention, UploadRetention
+from tasks.dispatch.retention import RecordRetention, RetentionSteps, SongRetention, UploadRetention
 from tasks.jobs import ErrorClass, JobError
 from tasks.storage.songs import Storage
 from tasks.storage.uploads import Uploads
@@ -99,5 +99,5 @@ def test_a_step_that_fails_leaves_the_others_alone():
     def denied() -> int:
         raise PermissionError("not ours")
 
-    assert Retention((away, denied, lambda: done.append(1) or 1)).step() > 0
+    assert RetentionSteps((away, denied, lambda: done.append(1) or 1)).step() > 0
     assert done == [1]

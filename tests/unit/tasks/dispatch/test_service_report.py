@@ -50,14 +50,14 @@ def test_the_hours_share_leaves_out_peoples_own_failures_and_older_jobs(ledger, 
     waiting = accept_one(ledger)
     clock.now += 400
     report = standing.ServiceReport()
-    report.tell(ledger)
+    report.log_due(ledger)
 
     (line,) = told(path, "service.state")
     assert line["service"]["hour"] == {"ended": 8, "failed": 2, "failed_share": 0.25}
     assert line["service"]["recent"] == {"ended": 0, "failed": 0, "failed_share": 0.0}
     assert line["service"]["open"] == {"jobs": 1, "oldest_seconds": 400.0}
     ledger.submissions.cancel(waiting)
-    report.tell(ledger)
+    report.log_due(ledger)
     assert told(path, "service.state")[-1]["service"]["open"] == {"jobs": 0, "oldest_seconds": 0.0}
 
 
@@ -77,7 +77,7 @@ def test_a_slow_gpu_is_told_as_a_multiple_of_the_fleets_median(ledger, clock, pa
             end(ledger, clock, worker, seconds=seconds)
     register(ledger, "gpu1@b")
     end(ledger, clock, "gpu1@b", seconds=9.0)
-    standing.ServiceReport().tell(ledger)
+    standing.ServiceReport().log_due(ledger)
 
     pace = {line["gpu"]["id"]: line["gpu"]["pace"]["times_median"] for line in told(path, "gpu.state")}
     assert pace == pytest.approx({"gpu0@a": 1.0, "gpu1@a": 1.0, "gpu0@b": 2.5})
@@ -85,7 +85,7 @@ def test_a_slow_gpu_is_told_as_a_multiple_of_the_fleets_median(ledger, clock, pa
 
 def test_the_canary_is_told_beside_the_stable_lane(ledger, clock, path):
     register(ledger)
-    standing.ServiceReport().tell(ledger)
+    standing.ServiceReport().log_due(ledger)
     assert told(path, "canary.state") == []
     for lane, failed in (("stable", 1), ("canary", 2)):
         for number in range(4):
@@ -96,7 +96,7 @@ def test_the_canary_is_told_beside_the_stable_lane(ledger, clock, path):
                 lane=lane,
                 error=ErrorClass.OUT_OF_MEMORY if number < failed else None,
             )
-    standing.ServiceReport().tell(ledger)
+    standing.ServiceReport().log_due(ledger)
 
     (line,) = told(path, "canary.state")
     assert line["canary"]["failed_more"] == 0.25
@@ -111,7 +111,7 @@ def test_only_a_worker_that_did_not_say_goodbye_is_silent_until_it_is_back_or_an
     def look():
         report.note(ledger.views.workers())
         ledger.dispatch.expire_workers()
-        report.tell(ledger)
+        report.log_due(ledger)
         return {
             line["worker"]["id"]: line["worker"]["silent_seconds"] for line in told(path, "worker.silent")
         }

@@ -22,7 +22,11 @@ GIVEN = {
     "key_scale": "A minor",
     "time_signature": "3/4",
 }
-WITH = {"retake_seed": {"retake_variance": 0.5}, "repaint_strength": {"repaint_mode": "balanced"}}
+WITH = {
+    "retake_seed": {"retake_variance": 0.5},
+    "repaint_strength": {"repaint_mode": "balanced"},
+    "audio_cover_strength": {"task_type": "cover", "source_audio": UPLOAD},
+}
 
 
 def values() -> dict[str, object]:
@@ -54,3 +58,22 @@ def test_sketch_makes_music_from_text_alone():
     assert not list(SKETCH.refusals(plain))
     assert not SKETCH.sings
     assert ACE_STEP.sings
+
+
+@pytest.mark.parametrize(
+    ("given", "field"),
+    [
+        ({"audio_cover_strength": 0.5}, "audio_cover_strength"),
+        ({"dcw": "off", "dcw_scaler": 0.1}, "dcw_scaler"),
+        ({"dcw": "low", "dcw_high_scaler": 0.1}, "dcw_high_scaler"),
+        ({"guidance_scale": 1.0, "guidance_mode": "adg"}, "guidance_mode"),
+        ({"guidance_scale": 0.5, "cfg_interval_end": 0.5}, "cfg_interval_end"),
+    ],
+    ids=lambda value: value if isinstance(value, str) else "",
+)
+def test_what_another_field_leaves_without_effect_is_refused(given: dict, field: str) -> None:
+    assert [refusal.field for refusal in ACE_STEP.refusals(JobRequest(prompt="A calm song", **given))] == [
+        field
+    ]
+    for name in given.keys() - {field}:
+        assert not list(ACE_STEP.refusals(JobRequest(prompt="A calm song", **{name: given[name]})))

@@ -121,6 +121,7 @@ def test_a_database_that_cannot_be_written_is_unavailable_and_works_again_after(
         assert accept(ledger)
 
 
+@pytest.mark.server
 def test_a_postgresql_that_went_away_is_unavailable_and_found_again():
     from tests.servers.postgresql import Postgresql
 

@@ -7,7 +7,7 @@ import sqlalchemy as sa
 
 from tasks.ledger import Ledger
 from tasks.ledger.retention import bygone
-from tasks.ledger.sql.schema import idempotency, jobs, transitions, usage
+from tasks.ledger.sql.schema import idempotency, jobs, transitions, usage_shards
 from tasks.security.keys import Quota
 from tests.ledgers import accept, accept_one, new_job, register, run
 
@@ -89,10 +89,10 @@ def test_a_group_is_small_and_the_oldest_go_first(ledger, clock, pruned):
 
 def test_what_was_used_on_days_long_ago_is_forgotten(ledger, clock):
     accept_one(ledger, quota=Quota(jobs_a_day=5))
-    ledger.retention.prune_usage(clock.now)
-    assert rows(ledger, usage) == [1]
-    ledger.retention.prune_usage(clock.now + DAY)
-    assert rows(ledger, usage) == [0]
+    ledger.retention.prune_sums(clock.now)
+    assert rows(ledger, usage_shards) == [1]
+    ledger.retention.prune_sums(clock.now + DAY)
+    assert rows(ledger, usage_shards) == [0]
 
 
 def test_old_records_are_found_without_reading_all(ledger, clock):

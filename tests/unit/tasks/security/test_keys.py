@@ -11,7 +11,7 @@ import pytest
 from tasks.ledger import Ledger, Quota, UnknownKey
 from tasks.ledger.keys import Keys
 from tasks.security import keys
-from tasks.security.keys import Key, Keyring, digest, new_token, scopes_of
+from tasks.security.keys import ApiKey, Keyring, digest, new_token, scopes_of
 from tests.servers.postgresql import Postgresql
 
 DAY = 86_400
@@ -126,7 +126,7 @@ def test_answers_are_remembered_by_hash_and_not_without_bound(store: Keys, clock
     ],
 )
 def test_each_scope_holds_those_before_it(scopes: list[str], read: bool, jobs: bool, admin: bool) -> None:
-    key = Key(id="a", name="", digest="", scopes=scopes_of(scopes), quota=Quota(), created_at=0)
+    key = ApiKey(id="a", name="", digest="", scopes=scopes_of(scopes), quota=Quota(), created_at=0)
     assert (key.allows("read"), key.allows("jobs"), key.allows("admin")) == (read, jobs, admin)
 
 

@@ -49,6 +49,14 @@ def test_the_embedded_broker_has_a_plain_name(folder: Path) -> None:
     assert run == Settings(data=folder).run_path
 
 
+@pytest.mark.parametrize("other", ["/nowhere", "/home/long" * 20, "/home/take $1"])
+def test_parts_with_different_temporary_folders_meet(other: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    run = Settings(data=Path("/srv/take #1")).run_path
+    monkeypatch.setattr(tempfile, "tempdir", other)
+    assert Settings(data=Path("/srv/take #1")).run_path == run
+    assert places.is_plain(run)
+
+
 @given(ODD)
 def test_a_pattern_finds_just_the_folders_own_files(name: str) -> None:
     with tempfile.TemporaryDirectory() as around:

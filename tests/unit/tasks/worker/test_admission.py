@@ -66,3 +66,24 @@ def test_a_closed_gate_turns_away_who_waits_already() -> None:
     threading.Timer(0.05, admission.close).start()
     with pytest.raises(NotNow, match="draining"), admission.entered(60):
         pass
+
+
+def test_nobody_enters_while_the_ledger_is_away() -> None:
+    admission = Admission(1)
+    admission.ledger(works=False)
+    admission.storage(works=False)
+    assert refused(admission) == "ledger"
+    assert admission.storage_fails
+    admission.ledger(works=True)
+    assert refused(admission) == "storage"
+    admission.storage(works=True)
+    with admission.entered(1):
+        pass
+
+
+def test_a_lost_broker_keeps_nobody_out_who_is_here_already() -> None:
+    admission = Admission(1)
+    assert not admission.has_broker
+    with admission.entered(1):
+        admission.broker(works=True)
+    assert admission.has_broker

@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 from tasks.jobs import JobState
-from web.process.ended import FRESH_SECONDS, KEPT, Ended, Shown
+from web.process.ended import FRESH_SECONDS, KEPT, EndedAnswers, Shown
 
 
 def shown(body: bytes) -> Shown:
@@ -10,7 +10,7 @@ def shown(body: bytes) -> Shown:
 
 def test_an_answer_is_kept_for_a_moment_only():
     now = [0.0]
-    ended = Ended(lambda: now[0])
+    ended = EndedAnswers(lambda: now[0])
     answer = shown(b"{}")
     ended.keep("a", answer)
     assert ended.get("a") is answer
@@ -20,7 +20,7 @@ def test_an_answer_is_kept_for_a_moment_only():
 
 
 def test_the_oldest_answers_go_first():
-    ended = Ended(lambda: 0.0)
+    ended = EndedAnswers(lambda: 0.0)
     for number in range(KEPT + 1):
         ended.keep(str(number), shown(b"{}"))
     assert ended.get("0") is None

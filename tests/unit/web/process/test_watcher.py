@@ -4,23 +4,23 @@ import asyncio
 
 from tasks.jobs import JobState
 from tasks.ledger import Snapshot
-from web.process.watcher import Watch
+from web.process.watcher import Subscription
 
 
-async def heard(watch: Watch, told: list[Snapshot | None]) -> None:
-    told.extend([snapshot async for snapshot in watch.changes()])
+async def heard(subscription: Subscription, told: list[Snapshot | None]) -> None:
+    told.extend([snapshot async for snapshot in subscription.changes()])
 
 
 def test_a_listener_hears_news_once_and_heartbeats_without_any_until_the_end():
     async def scenario() -> None:
-        watch, told = Watch("a"), []
-        listening = asyncio.create_task(heard(watch, told))
+        subscription, told = Subscription("a"), []
+        listening = asyncio.create_task(heard(subscription, told))
         waiting, ended = Snapshot(state=JobState.QUEUED, position=1), Snapshot(state=JobState.SUCCEEDED)
         for step in (
-            lambda: watch.tell(waiting),
-            lambda: watch.tell(waiting),
-            watch.wake,
-            lambda: watch.tell(ended),
+            lambda: subscription.publish(waiting),
+            lambda: subscription.publish(waiting),
+            subscription.wake,
+            lambda: subscription.publish(ended),
         ):
             step()
             await asyncio.sleep(0)
@@ -33,10 +33,10 @@ def test_a_listener_hears_news_once_and_heartbeats_without_any_until_the_end():
 
 def test_a_listener_that_leaves_hears_no_more():
     async def scenario() -> None:
-        watch, told = Watch("a"), []
-        listening = asyncio.create_task(heard(watch, told))
-        watch.tell(Snapshot(state=JobState.QUEUED))
-        watch.leave()
+        subscription, told = Subscription("a"), []
+        listening = asyncio.create_task(heard(subscription, told))
+        subscription.publish(Snapshot(state=JobState.QUEUED))
+        subscription.leave()
         await listening
         assert told == []
 

@@ -6,7 +6,8 @@ import time
 
 import pytest
 
-from tasks.ledger.sql.database import Database, DatabaseClock
+from tasks.ledger.sql.clock import DatabaseClock
+from tasks.ledger.sql.database import Database
 
 
 def test_setting_a_machines_clock_moves_no_lease_of_a_ledger_for_many_machines(

@@ -143,12 +143,14 @@ def test_an_error_of_the_database_reaches_every_caller_and_nothing_is_written(le
     other = Database(ledger_url)
     try:
         with other.write() as connection:
-            connection.execute(sa.text("ALTER TABLE pace RENAME TO gone"))  # read by the last statement
+            connection.execute(
+                sa.text("ALTER TABLE worker_pace RENAME TO gone")
+            )  # read by the last statement
         answers = together(ledger, [finishing(ledger, job_id, epoch) for job_id in ids])
         assert all(isinstance(answer.exception(), LedgerUnavailable) for answer in answers)
         assert all(ledger.views.get(job_id).state is JobState.RUNNING for job_id in ids)
         with other.write() as connection:
-            connection.execute(sa.text("ALTER TABLE gone RENAME TO pace"))
+            connection.execute(sa.text("ALTER TABLE gone RENAME TO worker_pace"))
     finally:
         other.close()
     assert all(finishing(ledger, job_id, epoch)() for job_id in ids)

@@ -4,7 +4,7 @@ import pytest
 
 from tasks.engines.sketch.genres import GENRES
 from tasks.engines.sketch.planning.form import lay_out, share
-from tasks.engines.sketch.planning.plan import Plan, describe, make_plan
+from tasks.engines.sketch.planning.plan import SongPlan, describe, make_plan
 from tasks.engines.sketch.reading.lyrics import Sung, read_form
 from tasks.engines.sketch.reading.vocabulary import words_for
 from tasks.jobs import JobRequest
@@ -26,7 +26,7 @@ hush
 """
 
 
-def plan(prompt: str, seed: int = 1, **fields: object) -> Plan:
+def plan(prompt: str, seed: int = 1, **fields: object) -> SongPlan:
     return make_plan(JobRequest(prompt=prompt, **fields), seed)
 
 
