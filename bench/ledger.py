@@ -26,7 +26,7 @@ from bench.cell import Cell
 from tasks.jobs import JobRequest, Output, new_job_id
 from tasks.ledger import Ledger, NewJob, WorkerInfo
 from tests.servers import valkey
-from tests.servers.postgresql import Postgresql, _program
+from tests.servers.postgresql import Postgresql, program
 
 QUEUE = "tone@1"
 JOBS = 200
@@ -183,7 +183,7 @@ def _pgbench(server: Postgresql) -> float:
     with tempfile.NamedTemporaryFile("w", suffix=".sql") as script:
         script.write(INSERT)
         script.flush()
-        command = [_program("pgbench"), "-h", server.folder, "-U", "tutti", "-n", "-f", script.name]
+        command = [program("pgbench"), "-h", server.folder, "-U", "tutti", "-n", "-f", script.name]
         command += ["-c", FINISHERS, "-j", 2, "-T", 5, name]
         said = subprocess.run([str(part) for part in command], capture_output=True, text=True, check=True)
     found = re.search(r"tps = ([\d.]+)", said.stdout)

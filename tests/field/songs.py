@@ -12,6 +12,7 @@ import pytest
 
 from tasks.ledger import Ledger
 from tasks.settings import Settings
+from tasks.storage.folders import located
 from tests.servers.gateway import free_port
 from tests.servers.player import Player
 from tests.servers.web import GOOD, Process, process
@@ -42,6 +43,10 @@ class House:
     def storage(self) -> Path:
         return self.web.data / "output"
 
+    def kept(self, name: str) -> Path:
+        """Where a file of the storage is, or will be."""
+        return located(self.storage, name)
+
 
 @contextlib.contextmanager
 def house(folder: Path, **settings: str) -> Iterator[House]:
@@ -59,7 +64,7 @@ def house(folder: Path, **settings: str) -> Iterator[House]:
 def leftovers(built: House) -> list[str]:
     """Files that are neither songs nor their hashes."""
     known = {".wav", ".mp3", ".flac", ".opus", ".sha256"}
-    there = [path.name for path in built.storage.iterdir() if path.suffix not in known]
+    there = [path.name for path in built.storage.rglob("*") if path.is_file() and path.suffix not in known]
     return sorted(
         [*(path.name for path in built.scratch.iterdir()), *(name for name in there if name != ".tutti")]
     )

@@ -85,12 +85,12 @@ def test_a_song_is_converted_once_and_kept_with_its_hash(built: House, extension
     job, client = built.song(), built.web.client
     path = address(job, extension)
     first = client.get(path, headers={"Range": "bytes=0-1"})
-    kept = built.storage / f"{job}.{extension}"
+    kept = built.kept(f"{job}.{extension}")
     made = kept.stat()
     assert (first.status_code, len(first.content)) == (206, 2)
     whole = client.get(path)
     digest = hashlib.sha256(whole.content).hexdigest()
-    assert (built.storage / f"{kept.name}.sha256").read_text() == digest
+    assert kept.with_name(f"{kept.name}.sha256").read_text() == digest
     assert whole.headers["etag"] == first.headers["etag"] == f'"{digest}"'
     assert kept.read_bytes() == whole.content
     part = client.get(path, headers={"Range": "bytes=10-19", "If-Range": f'"{digest}"'})
@@ -107,7 +107,7 @@ def test_a_song_is_converted_once_and_kept_with_its_hash(built: House, extension
 def test_a_hash_that_was_lost_is_found_out_again(built: House) -> None:
     job, client = built.song(), built.web.client
     tag = client.get(address(job, "mp3")).headers["etag"]
-    (built.storage / f"{job}.mp3.sha256").write_text("torn")
+    built.kept(f"{job}.mp3.sha256").write_text("torn")
     assert client.get(address(job, "mp3")).headers["etag"] == tag
 
 
@@ -134,7 +134,7 @@ def test_a_conversion_ends_when_its_client_has_left(built: House) -> None:
     leave(built, address(left, "mp3"))
     # one at a time: had the first gone on, it would be there before the second
     assert built.web.client.get(address(short, "mp3")).status_code == 200
-    assert not (built.storage / f"{left}.mp3").exists()
+    assert not built.kept(f"{left}.mp3").exists()
     assert leftovers(built) == []
 
 

@@ -26,7 +26,7 @@ START = """
 import json, sys
 from pathlib import Path
 from nginx.gateway import run
-from nginx.node import Backends, Canary, WebNode
+from nginx.node import Backends, CanaryShare, Upstream
 from tasks.settings import Settings
 
 BEFORE
@@ -34,8 +34,8 @@ options, backends = json.loads(sys.argv[1]), Path(sys.argv[2])
 
 def now():
     state = json.loads(backends.read_text())
-    nodes = tuple(WebNode(**node) for node in state["nodes"])
-    return Backends(nodes, Canary(state["canary"]) if state["canary"] else None)
+    nodes = tuple(Upstream(**node) for node in state["nodes"])
+    return Backends(nodes, CanaryShare(state["canary"]) if state["canary"] else None)
 
 sys.exit(run(Settings(**options), backends=now if backends.exists() else None, secret="0123456789abcdef",
              tick=0.05, settle=0.05, rest=0.1))
