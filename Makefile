@@ -18,7 +18,7 @@ test:  ## install what the tests need and run them all (make test ARGS="-k ledge
 
 unit:  ## the tests that need no server (make unit ARGS="-k ledger")
 	@compose/install.sh test
-	TUTTI_TEST_SERVERS=off $(BIN)/python -m pytest tests/unit -n $(WORKERS) --dist worksteal -m "not server and not gpu" $(ARGS)
+	TEST_SERVERS=off $(BIN)/python -m pytest tests/unit -n $(WORKERS) --dist worksteal -m "not server and not gpu" $(ARGS)
 
 pythons:  ## the same on each Python from 3.11 to 3.14 that is here
 	@compose/install.sh test

@@ -10,7 +10,7 @@ import pytest
 CI = os.environ.get("CI", "").lower() in {"1", "true"}
 
 
-SERVERS = os.environ.get("TUTTI_TEST_SERVERS") != "off"  # `make unit` turns them off
+SERVERS = os.environ.get("TEST_SERVERS") != "off"  # `make unit` turns them off
 
 
 def server() -> None:
