@@ -13,6 +13,7 @@ NAMES = (
     "accept",
     "short_way",
     "queue",
+    "ledger",
     "logging",
     "shipper",
     "gateway",

@@ -151,13 +151,19 @@ def _streams(
         return
     import soundfile
 
+    from tasks.audio import joined
+
     mask = _mask(file) if kind == "wav" else 0
-    try:
-        os.lseek(file.fileno(), 0, os.SEEK_SET)
-        with soundfile.SoundFile(file.fileno(), closefd=False) as opened:
-            yield from _by_libsndfile(opened, measured, rate, mask)
-    except soundfile.LibsndfileError as error:
-        raise Refused("is damaged, or of a kind that cannot be read; export it again") from error
+    file.seek(0)
+    data = file.read()
+    if joined.left_over(kind, data):
+        raise Refused("has more sound than its header says; export it again")
+    for part in joined.parts(kind, data):
+        try:
+            with soundfile.SoundFile(io.BytesIO(part)) as opened:
+                yield from _by_libsndfile(opened, measured, rate, mask)
+        except soundfile.LibsndfileError as error:
+            raise Refused("is damaged, or of a kind that cannot be read; export it again") from error
 
 
 def _mp3(file: BinaryIO, measured: Measured, rate: int) -> Iterator[tuple[Block, int]]:

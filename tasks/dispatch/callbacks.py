@@ -25,6 +25,7 @@ log = get_logger()
 THREADS: Final = 8  # receivers that answer slowly at the same time
 PER_OWNER: Final = 2  # of them, so that one owner's slow receiver leaves room for the others
 PAUSE: Final = 0.2
+QUIET_PAUSE: Final = 1.0  # while nothing is on its way
 TROUBLE_PAUSE: Final = 0.5
 CALM: Final = 20.0  # times as long as a look took is paused, so that many open promises cost little
 KEY: Final = "key:"  # begins an owner that is an API key
@@ -66,7 +67,7 @@ class CallbackSender:
         free = THREADS - len(self._under_way)
         if free > 0:
             self._hand_out(free)
-        return max(PAUSE, CALM * (time.monotonic() - began))
+        return max(PAUSE if self._under_way else QUIET_PAUSE, CALM * (time.monotonic() - began))
 
     def _hand_out(self, free: int) -> None:
         under_way = dict(self._under_way)  # before the look: what is settled meanwhile may still be seen

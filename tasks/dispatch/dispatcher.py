@@ -80,7 +80,8 @@ class Dispatcher:
         self._service_report.note(workers)
         for name in self._maintenance.run(workers):
             self._gone.put(name)
-        self._queue_report.log_due(self._ledger.views.queues())
+        if self._queue_report.due:
+            self._queue_report.log_due(self._ledger.views.queues())
         self._service_report.log_due(self._ledger)
 
     def carry(self) -> float:
@@ -98,7 +99,10 @@ class Dispatcher:
             log.warning("broker.unavailable", message=f"jobs wait in the ledger: {error}")
             return TROUBLE_PAUSE
         self.broker_trouble = None
-        return BUSY_PAUSE if sent else IDLE_PAUSE
+        if sent:
+            return BUSY_PAUSE
+        self._ledger.dispatch.wait()
+        return 0.0
 
     def leave(self) -> None:
         """Let a standby take over at once."""
@@ -113,6 +117,10 @@ class Dispatcher:
         if self._well_since is None:
             self._well_since = self._clock()
         if self._clock() - self._well_since >= LOST_SECONDS:
+            self._take_back_lost()
+
+    def _take_back_lost(self) -> None:
+        if self._maintenance.waiting:
             self._lost.take_back_lost(self._maintenance.fleet)
 
     def _drain(self) -> Iterator[str]:

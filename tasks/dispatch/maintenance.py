@@ -23,11 +23,20 @@ class Maintenance:
         self._ledger = ledger
         self._clock = clock
         self.fleet = Fleet()
+        self.waiting = True  # whether any job stands in line, here or at the broker
         self._heard_at = float("-inf")
 
     def hear_everyone(self) -> None:
         """Take nobody for dead before all had time to renew: the ledger was away for them, too."""
         self._heard_at = self._clock() + self._ledger.workers.lease_seconds
+
+    def _end(self) -> None:
+        """What ends by time, or has ended without a log line."""
+        if self._clock() >= self._heard_at:
+            _log_freed(self._ledger.dispatch.expire_workers())
+        self._ledger.dispatch.expire_deadlines()
+        self._ledger.dispatch.release_orphans()
+        _log_ends(self._ledger)
 
     def run(self, workers: Sequence[WorkerView]) -> list[str]:
         """Free, end and move what is due.
@@ -35,12 +44,13 @@ class Maintenance:
         Returns:
             Queues without any worker left, whose messages may be thrown away.
         """
-        if self._clock() >= self._heard_at:
-            _log_freed(self._ledger.dispatch.expire_workers())
-        self._ledger.dispatch.expire_deadlines()
-        self._ledger.dispatch.release_orphans()
-        _log_ends(self._ledger)
+        due = self._ledger.dispatch.due()
+        self.waiting = due.lines
+        if due.endings:
+            self._end()
         self.fleet = self.fleet.next(workers, self._clock())
+        if not due.lines:
+            return []
         self._leave_versions()
         return self._leave_machines()
 

@@ -20,9 +20,14 @@ class QueueReport:
         self._at = float("-inf")
         self._told: set[str] = set()
 
+    @property
+    def due(self) -> bool:
+        """Whether it is time to look at the queues."""
+        return time.monotonic() - self._at >= EVERY_SECONDS
+
     def log_due(self, views: Iterable[QueueView]) -> None:
         """Log them, if it is time to."""
-        if time.monotonic() - self._at < EVERY_SECONDS:
+        if not self.due:
             return
         self._at = time.monotonic()
         held = {view.name: view for view in views}

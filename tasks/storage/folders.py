@@ -8,6 +8,7 @@ Songs from before lie in the storage's own folder and are found there; so does w
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 from pathlib import Path
@@ -15,6 +16,7 @@ from typing import Final
 
 from tasks.jobs.ids import DATED_JOB_ID
 
+OPEN: Final = 0o755  # nginx has another account
 OF_A_JOB: Final = re.compile(DATED_JOB_ID.pattern.removesuffix("$") + r"(?![0-9a-z])")
 
 
@@ -33,3 +35,23 @@ def located(storage: Path, name: str) -> Path:
     """Where a file of that name is, or will be; it asks the disk."""
     places = places_of(storage, name)
     return next((place for place in places if os.path.lexists(place)), places[0])
+
+
+def make(folder: Path, storage: Path) -> None:
+    """Make a folder of the storage and those above it, each on disk in the one that it is in."""
+    if folder == storage or folder.is_dir():
+        return
+    make(folder.parent, storage)
+    with contextlib.suppress(FileExistsError):
+        folder.mkdir()
+        folder.chmod(OPEN)
+    fsync_folder(folder.parent)
+
+
+def fsync_folder(folder: Path) -> None:
+    """Have on disk what names a folder holds."""
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

@@ -22,7 +22,7 @@ from typing import Final, TypeVar
 from observability import statefile
 from tasks.jobs import ErrorClass, JobError
 from tasks.storage.bounded import Bounded, GivenUp, Ticket
-from tasks.storage.folders import located
+from tasks.storage.folders import fsync_folder, located, make
 from tasks.storage.publish_once import publish_once
 
 T = TypeVar("T")
@@ -34,7 +34,6 @@ HASHED: Final = ".sha256"  # ends the name of a file with the hash of the one be
 HEX: Final = re.compile(r"^[0-9a-f]{64}$")
 MARK: Final = ".tutti"  # its absence tells an unmounted NAS from an empty one
 TRIES: Final = 3  # to enter a folder that others remove when it is empty
-OPEN: Final = 0o755
 READABLE: Final = 0o644  # nginx has another account; who may read songs is for their folder to say
 FULL: Final = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 
@@ -188,29 +187,19 @@ class Storage:
     def _in_place(self, temporary: Path, final: Path, stored: Stored) -> Stored:
         if not self._given_its_name(temporary, final):
             return _describe(final)
-        _fsync_folder(final.parent)
+        fsync_folder(final.parent)
         return stored
 
     def _given_its_name(self, temporary: Path, final: Path) -> bool:
         """Publish; a folder that was empty may be removed by whoever expires songs, just as it is entered."""
         for left in reversed(range(TRIES)):
-            self._make_folder(final.parent)
+            make(final.parent, self.folder)
             try:
                 return publish_once(temporary, final)
             except FileNotFoundError:
                 if not left:
                     raise
         raise AssertionError("unreachable")
-
-    def _make_folder(self, folder: Path) -> None:
-        """Make a folder and those above it, each on disk in the one that it is in."""
-        if folder == self.folder or folder.is_dir():
-            return
-        self._make_folder(folder.parent)
-        with contextlib.suppress(FileExistsError):
-            folder.mkdir()
-            folder.chmod(OPEN)  # nginx has another account
-        _fsync_folder(folder.parent)
 
     def _probe(self, probe: Path, ticket: Ticket) -> None:
         self._room_for(0)
@@ -290,14 +279,6 @@ def _describe(path: Path) -> Stored:
     with path.open("rb") as file:
         digest = hashlib.file_digest(file, "sha256").hexdigest()
         return Stored(name=path.name, bytes=os.fstat(file.fileno()).st_size, sha256=digest, mine=False)
-
-
-def _fsync_folder(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 def _free(folder: Path) -> int:

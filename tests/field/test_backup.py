@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import os
 import shutil
 import signal
 import subprocess
@@ -12,6 +14,7 @@ import pytest
 
 from tasks.jobs import JobRequest, new_job_id
 from tasks.ledger import Ledger, NewJob
+from tasks.storage.uploads import Uploads
 from tests.field.house import PLAIN, TUTTI, song, tutti, until, up, variables
 from tests.servers.postgresql import Postgresql
 
@@ -85,6 +88,49 @@ def test_a_backup_that_was_killed_goes_on_and_a_restore_too(tmp_path: Path) -> N
     assert "0 files were written" in again.stdout, again.stderr
     assert "1 queued" in tutti("status", cwd=tmp_path, data="other").stdout
     assert list((tmp_path / "other").glob("ledger.db.before-restore-*"))
+
+
+def test_what_is_linked_oddly_named_or_another_persons_comes_back(tmp_path: Path) -> None:
+    """Who may use an upload, adapters that lie elsewhere, names that are no UTF-8; no pipe is waited for."""
+    data, archive = tmp_path / "var", tmp_path / "archive"
+    Ledger(f"sqlite:///{data / 'ledger.db'}").close()
+    uploads = Uploads(data / "upload")
+    uploads.folder.mkdir()
+    digest = hashlib.sha256(b"sound").hexdigest()
+    (received := uploads.folder / ".received.tmp").write_bytes(b"sound")
+    uploads.keep(received, digest, "me", "key:k")
+    elsewhere = tmp_path / "models" / "mine"
+    elsewhere.mkdir(parents=True)
+    (elsewhere / "adapter.safetensors").write_bytes(b"weights")
+    (elsewhere / "back").symlink_to(elsewhere)
+    lora = data / "lora"
+    lora.mkdir()
+    for name in ("mine", "yours"):
+        (lora / name).symlink_to(elsewhere)
+    odd = os.fsdecode(b"na\xffme.safetensors")
+    (lora / odd).write_bytes(b"odd")
+    os.mkfifo(lora / "pipe")
+    done = tutti("backup", str(archive), cwd=tmp_path, data="var")
+    assert done.returncode == 0, done.stderr
+    done = tutti("restore", str(archive), cwd=tmp_path, data="other")
+    assert done.returncode == 0, done.stderr
+    back = Uploads(tmp_path / "other" / "upload")
+    assert back.use(digest, {"me"})
+    assert not back.use(digest, {"you"})
+    assert back.bytes_of("key:k") == 5
+    for name in ("mine", "yours"):
+        assert (tmp_path / "other" / "lora" / name / "adapter.safetensors").read_bytes() == b"weights"
+    assert (tmp_path / "other" / "lora" / odd).read_bytes() == b"odd"
+
+
+def test_an_archive_is_not_laid_into_what_it_is_to_hold(tmp_path: Path) -> None:
+    Ledger(f"sqlite:///{tmp_path / 'var' / 'ledger.db'}").close()
+    done = tutti("backup", str(tmp_path / "var" / "output" / "archive"), cwd=tmp_path, data="var")
+    assert (done.returncode, "name another folder" in done.stderr) == (1, True)
+    nowhere = f"postgresql://tutti@/tutti?host={tmp_path}"
+    done = tutti("backup", str(tmp_path / "archive"), cwd=tmp_path, data="var", ledger_url=nowhere)
+    assert (done.returncode, "Traceback" in done.stderr) == (1, False)
+    assert "No backup was made" in done.stderr
 
 
 def test_a_damaged_content_is_never_restored(tmp_path: Path) -> None:

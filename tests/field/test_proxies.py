@@ -214,6 +214,25 @@ def test_a_proxy_or_tunnel_that_nobody_named_makes_no_keeper(
         assert "403" in raw(stranger, ask.format("127.0.0.1", ""))
 
 
+@pytest.mark.parametrize("direct", [False, True], ids=["with our nginx", "without"])
+def test_cookies_are_bound_to_https_that_ends_in_front(unaware: Front, direct: bool) -> None:
+    with httpx.Client(
+        base_url=f"http://127.0.0.1:{unaware.direct_port if direct else unaware.port}"
+    ) as client:
+        for headers, secure in (
+            ({}, False),
+            ({"X-Forwarded-Proto": "https"}, True),
+            ({"X-Forwarded-Proto": "https, http"}, True),
+            ({"X-Forwarded-Proto": "http"}, False),
+            ({"Forwarded": "for=192.0.2.60;proto=https;by=203.0.113.43"}, True),
+            ({"Forwarded": 'for="[2001:db8::1]:47";Proto="https", for=10.0.0.1'}, True),
+            ({"Forwarded": "for=192.0.2.60;proto=http"}, False),
+        ):
+            client.cookies.clear()
+            cookie = client.get("/", headers=headers).headers["set-cookie"]
+            assert ("Secure" in cookie) == secure, headers
+
+
 def test_the_documents_configurations_can_be_read() -> None:
     text = DOCUMENT.read_text()
     (traefik,) = re.findall(r"```yaml\n(.*?)```", text, re.DOTALL)

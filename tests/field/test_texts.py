@@ -11,6 +11,8 @@ import pytest
 
 from tests.servers.gateway import free_port
 from tests.servers.web import Process, process
+from web.api.jobs import parse
+from web.request.problems import Problem
 
 JSON = {"Content-Type": "application/json"}
 BODY = json.dumps({"prompt": "a calm piano song", "duration": 10}).encode()
@@ -48,6 +50,39 @@ def test_a_form_with_the_longest_chinese_lyrics_is_taken(web: Process) -> None:
         token = browser.get("/").text.partition('name="token" value="')[2].partition('"')[0]
         given = {"token": token, "prompt": "古风五声音阶", "lyrics": "中文\r\n" * 3_333}
         assert browser.post("/songs", data=given).status_code == 303
+
+
+def test_a_form_with_a_field_that_nobody_knows_says_so(web: Process) -> None:
+    with httpx.Client(base_url=web.url, timeout=60) as browser:
+        token = browser.get("/").text.partition('name="token" value="')[2].partition('"')[0]
+        given = {"token": token, "prompt": "a calm piano song"}
+        for more in ({"duratoin": "30"}, {"steps": "50"}):
+            answer = browser.post("/songs", data=given | more)
+            assert (answer.status_code, next(iter(more)) in answer.text) == (422, True)
+        twice = browser.post("/songs", content=f"token={token}&prompt=a+song&prompt=another+song",
+                             headers={"content-type": "application/x-www-form-urlencoded"})  # fmt: skip
+        assert twice.status_code == 400
+
+
+@pytest.mark.parametrize(
+    ("raw", "field"),
+    [
+        (b'{"prompt": "a calm song", "prompt": "another song"}', "prompt"),
+        (b'{"prompt": "a calm song", "bpm": 90, "bpm": 120}', "bpm"),
+    ],
+)
+def test_a_name_that_stands_twice_is_refused(web: Process, raw: bytes, field: str) -> None:
+    answer = web.client.post("/v1/jobs", content=raw, headers=JSON)
+    assert (answer.status_code, answer.json()["errors"][0]["field"]) == (422, field)
+
+
+def test_a_length_beside_what_sets_it_is_refused() -> None:
+    source = {"task_type": "cover", "source_audio": "0" * 64}
+    for given in (source, {"audio_codes": list(range(25))}):
+        body = {"prompt": "a calm song", **given}
+        parse(json.dumps(body).encode())
+        with pytest.raises(Problem, match="duration"):
+            parse(json.dumps(body | {"duration": 60.0}).encode())
 
 
 @pytest.mark.parametrize(

@@ -104,7 +104,11 @@ def _within(version: str, events: list[dict[str, str]]) -> bool:
 def audit(lock: Path, advisories: Path | None) -> int:
     """Run pip-audit over a lock file; the exit code. Without a file of advisories it asks the network."""
     command = [sys.executable, "-m", "pip_audit", "--requirement", str(lock), "--disable-pip"]
-    command += ["--progress-spinner", "off"]
+    command += [
+        "--progress-spinner",
+        "off",
+        "--strict",
+    ]  # what nobody can tell of is no good news
     if advisories is None:
         return subprocess.run(command, check=False).returncode
     with Advisories(advisories) as server:

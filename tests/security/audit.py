@@ -84,8 +84,8 @@ def loose(data: Path) -> Iterator[tuple[Path, int]]:
     for path in (data, *sorted(data.rglob("*"))):
         mode = path.lstat().st_mode
         allowed = 0o710 if stat.S_ISDIR(mode) else 0o640
-        if path.parent.name == "output" and stat.S_ISREG(mode):
-            allowed = 0o644
+        if "output" in path.relative_to(data).parts[:-1]:
+            allowed = 0o755 if stat.S_ISDIR(mode) else 0o644
         unlike = stat.S_ISSOCK(mode) or stat.S_ISLNK(mode) or path.name == "printed.log"
         if not unlike and stat.S_IMODE(mode) & 0o077 & ~allowed:
             yield path, stat.S_IMODE(mode)

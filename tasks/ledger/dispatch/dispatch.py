@@ -8,6 +8,7 @@ from collections.abc import Collection, Sequence
 import sqlalchemy as sa
 
 from tasks.ledger.dispatch import expiry, moves, release
+from tasks.ledger.dispatch.due import Due, due
 from tasks.ledger.dispatch.release import Window
 from tasks.ledger.lifecycle import sharing
 from tasks.ledger.lifecycle.give_back import take_back
@@ -31,14 +32,26 @@ class Dispatch:
         self._max_attempts = max_attempts
         self._holder = secrets.token_hex(8)  # this process, as a holder of leases
 
-    @writes
-    def lead(self, transaction: Transaction, name: str, seconds: float) -> bool:
+    def lead(self, name: str, seconds: float) -> bool:
         """Take or prolong the lease `name` for this process; False while another holds it."""
-        lease = {"holder": self._holder, "until": transaction.now + seconds}
-        statement = insert(transaction.connection, leases).values(name=name, **lease)
-        free = (leases.c.holder == self._holder) | (leases.c.until <= transaction.now)
+        return self._store.at_once(lambda connection: self._lead(connection, name, seconds))
+
+    def _lead(self, connection: sa.Connection, name: str, seconds: float) -> bool:
+        now = self._store.now()
+        lease = {"holder": self._holder, "until": now + seconds}
+        statement = insert(connection, leases).values(name=name, **lease)
+        free = (leases.c.holder == self._holder) | (leases.c.until <= now)
         statement = statement.on_conflict_do_update(index_elements=["name"], set_=lease, where=free)
-        return transaction.connection.execute(statement.returning(leases.c.name)).first() is not None
+        return connection.execute(statement.returning(leases.c.name)).first() is not None
+
+    def wait(self) -> None:
+        """Wait until jobs may wait, or it is time to look."""
+        self._store.bell.wait()
+
+    @reads
+    def due(self, connection: sa.Connection) -> Due:
+        """Whether anything is to be looked after now."""
+        return due(connection, self._store.now())
 
     @reads
     def unled_seconds(self, connection: sa.Connection, name: str) -> float:
@@ -57,11 +70,10 @@ class Dispatch:
         limit: Window = window if callable(window) else lambda _: window
         with self._store.database.read() as connection:
             chosen = release.plan(connection, limit)
-        return self._mark(chosen) if chosen else []
-
-    @writes
-    def _mark(self, transaction: Transaction, chosen: Sequence[str]) -> Sequence[Release]:
-        return release.mark(transaction, chosen)
+        if not chosen:
+            return []
+        now = self._store.now()
+        return self._store.at_once(lambda connection: release.mark(connection, now, chosen))
 
     @writes
     def unrelease_stale(self, transaction: Transaction, queue: str, after: float) -> Sequence[str]:

@@ -19,7 +19,6 @@ import sqlalchemy as sa
 from tasks.jobs import JobState
 from tasks.ledger.sql.schema import live, outbox
 from tasks.ledger.sql.statements import as_rows, given_on
-from tasks.ledger.sql.transaction import Transaction
 from tasks.ledger.values.records import Release
 
 WEIGHTS = {0: 4.0, 1: 2.0, 2: 1.0}  # by rank: high, normal, low
@@ -33,34 +32,37 @@ def plan(connection: sa.Connection, window: Window) -> list[str]:
     return [job for queue in waiting_queues(connection) for job in _next_of(connection, queue, window(queue))]
 
 
-def mark(transaction: Transaction, job_ids: Sequence[str]) -> list[Release]:
+def mark(connection: sa.Connection, now: float, job_ids: Sequence[str]) -> list[Release]:
     """Release jobs: out of the outbox; those that were claimed or cancelled meanwhile are left out.
 
     So is for now what another session is changing: nobody waits for a host that fell silent amid that.
     """
-    connection, known = transaction.connection, {"given": as_rows([[job_id] for job_id in job_ids])}
-    as_released, out_of_the_outbox = _mark_on(transaction.dialect)
-    rows = connection.execute(as_released, known | {"p_now": transaction.now})
-    found = {row.job_id: Release(**row._mapping) for row in rows}
-    connection.execute(out_of_the_outbox, known)
+    known = {"given": as_rows([[job_id] for job_id in job_ids]), "p_now": now}
+    as_released, out_of_the_outbox = _mark_on(connection.dialect.name)
+    found = {row.job_id: Release(**row._mapping) for row in connection.execute(as_released, known)}
+    if out_of_the_outbox is not None:
+        connection.execute(out_of_the_outbox, known)
     return [found[job_id] for job_id in job_ids if job_id in found]
 
 
 @cache
-def _mark_on(dialect: str) -> tuple[sa.Executable, sa.Executable]:
+def _mark_on(dialect: str) -> tuple[sa.Executable, sa.Executable | None]:
+    """What releases, and what empties the outbox; on a server the first does both."""
     asked = outbox.c.job_id.in_(sa.select(given_on(dialect, [outbox.c.job_id]).c.job_id))
     unreleased = (live.c.state == JobState.QUEUED) & live.c.released_at.is_(None)
     both = outbox.join(live, live.c.job_id == outbox.c.job_id)
     free = sa.select(outbox.c.job_id).select_from(both).where(asked, unreleased)
     columns = (live.c.job_id, live.c.queue, live.c.traceparent, live.c.owner)
     values = {"released_at": sa.bindparam("p_now", type_=sa.Double), "releases": live.c.releases + 1}
-    released = sa.update(live).where(live.c.job_id.in_(free.with_for_update(skip_locked=True)))
+    chosen = sa.update(live).where(live.c.job_id.in_(free.with_for_update(skip_locked=True)))
+    released = chosen.values(values).returning(*columns)
     waits = sa.exists().where(live.c.job_id == outbox.c.job_id, unreleased)
     done = sa.select(outbox.c.job_id).where(asked, ~waits).with_for_update(skip_locked=True)
-    return (
-        released.values(values).returning(*columns),
-        sa.delete(outbox).where(outbox.c.job_id.in_(done)),
-    )
+    if dialect == "sqlite":
+        return released, sa.delete(outbox).where(outbox.c.job_id.in_(done))
+    ours = released.cte("released")
+    gone = outbox.c.job_id.in_(sa.select(ours.c.job_id)) | outbox.c.job_id.in_(done)
+    return sa.select(ours).add_cte(sa.delete(outbox).where(gone).cte("gone")), None
 
 
 def waiting_queues(connection: sa.Connection) -> list[str]:

@@ -9,6 +9,7 @@ from typing import Concatenate, ParamSpec, Protocol, TypeVar
 
 import sqlalchemy as sa
 
+from tasks.ledger.sql.bell import Bell
 from tasks.ledger.sql.clock import DatabaseClock
 from tasks.ledger.sql.database import CONNECTIONS, Database
 from tasks.ledger.sql.migrate import migrate
@@ -44,15 +45,24 @@ class Store:
         self.now = clock or DatabaseClock(self.database)
         migrate(self.database)
         self.shard = 0 if self.database.sqlite else secrets.randbelow(SHARDS)
-        self.writer = Writer(self.database, self.now, self.shard)
+        self.bell = Bell(self.database)
+        self.writer = Writer(self.database, self.now, self.shard, self.bell.ring)
 
     def write(self, change: Change[T]) -> T:
         """Make a change, together with what others write now; it is durable when this returns."""
         return self.writer.submit(change).result()
 
+    def at_once(self, statement: Callable[[sa.Connection], T]) -> T:
+        """Make a change that is one statement: on a server without a transaction that could be left open."""
+        if self.database.sqlite:
+            return self.write(lambda transaction: statement(transaction.connection))
+        with self.database.at_once() as connection:
+            return statement(connection)
+
     def close(self) -> None:
         """Write what waits, and let go of the database."""
         self.writer.close()
+        self.bell.close()
         self.database.close()
 
 

@@ -8,6 +8,7 @@ from functools import cache
 from typing import TypeVar
 
 import sqlalchemy as sa
+from sqlalchemy.dialects import postgresql
 
 from tasks.jobs import JobState
 from tasks.ledger.sql.schema import counters, transitions
@@ -34,6 +35,7 @@ class Transaction:
         self.connection = connection
         self.now = now
         self.shard = shard
+        self.more_wait = False  # whether jobs have come to wait by it
         self._lines: list[Transition] = []
         self._changes: Counter[str] = Counter()
 
@@ -58,16 +60,18 @@ class Transaction:
     def flush(self) -> None:
         """Write what was gathered: one statement for all lines, one for all counts."""
         lines, changes = self._lines, self._changes
+        self.more_wait |= changes[JobState.QUEUED] > 0
         self._lines, self._changes = [], Counter()
-        rows = [[getattr(line, name) for name in LINE] for line in lines]
-        insert_given(self.connection, transitions, LINE, rows)
-        self._add(changes)
-
-    def _add(self, changes: Mapping[str, int]) -> None:
-        """In the order of their names, so that two writers never wait for each other."""
-        rows = [(name, self.shard, changes[name]) for name in sorted(changes) if changes[name]]
-        if rows:
-            self.connection.execute(_add_on(self.dialect), {"given": as_rows(rows)})
+        noted = [[getattr(line, name) for name in LINE] for line in lines]
+        # in the order of their names, so that two writers never wait for each other
+        added = [(name, self.shard, changes[name]) for name in sorted(changes) if changes[name]]
+        if noted and added and self.dialect != "sqlite":
+            both = {"noted": as_rows(noted), "given": as_rows(added)}
+            self.connection.execute(_note_and_add(), both)
+            return
+        insert_given(self.connection, transitions, LINE, noted)
+        if added:
+            self.connection.execute(_add_on(self.dialect), {"given": as_rows(added)})
 
 
 Change = Callable[[Transaction], T]
@@ -84,3 +88,11 @@ def _add_on(dialect: str) -> sa.Insert:
     )
     added = {"value": counters.c.value + statement.excluded.value}
     return statement.on_conflict_do_update(index_elements=["name", "shard"], set_=added)
+
+
+@cache
+def _note_and_add() -> sa.Insert:
+    """Lines and counts by one statement, where the database can."""
+    source = given_on("postgresql", [transitions.c[name] for name in LINE], "noted")
+    noted = postgresql.insert(transitions).from_select(list(LINE), sa.select(source).where(sa.true()))
+    return _add_on("postgresql").add_cte(noted.cte("lines"))

@@ -52,10 +52,18 @@ class Writer:
     stopped in the middle of its own, or it waits for what another holds.
     """
 
-    def __init__(self, database: Database, now: Callable[[], float], shard: int) -> None:
+    def __init__(
+        self,
+        database: Database,
+        now: Callable[[], float],
+        shard: int,
+        ring: Callable[[], None] = lambda: None,
+    ) -> None:
         self._database = database
         self._now = now
         self._shard = shard
+        self._ring = ring  # says that jobs have come to wait
+        self._more_wait = False
         self._waiting: deque[_Item] = deque()  # whoever takes an item from it answers for it
         self._bell: queue.SimpleQueue[bool] = queue.SimpleQueue()  # rings once an item; False: the last time
         self._since = float("inf")  # when the thread asked for a transaction, by the monotonic clock
@@ -123,6 +131,9 @@ class Writer:
                 results = self._results(batch)
                 for one, result in zip(batch, results, strict=True):
                     resolve(one.future, result)
+                if self._more_wait:
+                    self._more_wait = False
+                    self._ring()
 
     def _give_up(self) -> None:
         while not self._ended.wait(CHECK_SECONDS):
@@ -191,8 +202,10 @@ class Writer:
                     if gather:  # now, not before: others may have held the database for a while
                         gather()
                     self._open = batch
-                    results = self._apply(Transaction(connection, self._now(), self._shard), batch)
+                    transaction = Transaction(connection, self._now(), self._shard)
+                    results = self._apply(transaction, batch)
                     self._decide(batch)
+                self._more_wait |= transaction.more_wait
                 return results
             except LedgerUnavailable as error:
                 if not (tries_left and _again(error)):

@@ -13,7 +13,7 @@ from tasks.jobs import SEED_MAX, Job, JobState
 from tasks.ledger.lifecycle.sharing import hand_out
 from tasks.ledger.sql import history, queries
 from tasks.ledger.sql.schema import callbacks, jobs, live, outbox
-from tasks.ledger.sql.statements import insert_given
+from tasks.ledger.sql.statements import insert_all, insert_given
 from tasks.ledger.sql.transaction import Transaction
 from tasks.ledger.submissions import quotas
 from tasks.ledger.submissions.draft import Draft
@@ -92,14 +92,15 @@ def _refuse_overflow(drafts: Sequence[Draft], room: int) -> None:
 
 
 def _insert(connection: sa.Connection, now: float, drafts: Sequence[Draft]) -> None:
-    insert_given(connection, jobs, JOB_COLUMNS, [_job_row(draft, now) for draft in drafts])
     in_flight = [draft for draft in drafts if not draft.source]
-    insert_given(connection, live, LIVE_COLUMNS, [_live_row(draft, now) for draft in in_flight])
-    insert_given(
+    waiting = [(d.new.id, d.queue, d.new.owner, _rank(d)) for d in in_flight if not d.leader]
+    insert_all(
         connection,
-        outbox,
-        OUTBOX_COLUMNS,
-        [(d.new.id, d.queue, d.new.owner, _rank(d)) for d in in_flight if not d.leader],
+        (
+            (jobs, JOB_COLUMNS, [_job_row(draft, now) for draft in drafts]),
+            (live, LIVE_COLUMNS, [_live_row(draft, now) for draft in in_flight]),
+            (outbox, OUTBOX_COLUMNS, waiting),
+        ),
     )
     # a job whose row of `live` is gone has ended: then the promise is due, whatever ended it
     promised = [(d.new.id, d.new.owner, now) for d in drafts if d.request.callback_url is not None]

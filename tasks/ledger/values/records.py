@@ -134,6 +134,7 @@ class Renewal:
 
     alive: bool
     cancelled: frozenset[str] = field(default_factory=frozenset)
+    old: frozenset[str] = field(default_factory=frozenset)  # what it runs for longer than a lease
 
 
 @dataclass(frozen=True, kw_only=True)

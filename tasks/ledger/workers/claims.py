@@ -12,7 +12,7 @@ import sqlalchemy as sa
 from tasks.jobs import Job, JobState
 from tasks.ledger.lifecycle.endings import no_longer_waiting
 from tasks.ledger.sql import queries
-from tasks.ledger.sql.schema import live, workers
+from tasks.ledger.sql.schema import jobs, live, outbox, workers
 from tasks.ledger.sql.statements import as_rows, given_on
 from tasks.ledger.sql.transaction import Transaction
 from tasks.ledger.values.records import Transition
@@ -48,16 +48,26 @@ def _claim_for(transaction: Transaction, worker: str, epoch: int, ids: Sequence[
         "p_epoch": epoch,
         "p_now": now,
     }
-    won = connection.execute(_claim_on(transaction.dialect), asked).all()
-    if not won:
-        return []
-    no_longer_waiting(connection, [job_id for job_id, _ in won])
+    won = _won(connection, asked)
     lines = [
-        Transition(job_id=job_id, at=now, state=JobState.RUNNING, attempt=attempt, worker=worker, epoch=epoch)
-        for job_id, attempt in won
+        Transition(
+            job_id=job.id, at=now, state=JobState.RUNNING, attempt=job.attempt, worker=worker, epoch=epoch
+        )
+        for job in won
     ]
     transaction.record(lines)
-    return queries.get_all(connection, [job_id for job_id, _ in won])
+    return won
+
+
+def _won(connection: sa.Connection, asked: dict[str, object]) -> list[Job]:
+    """The jobs that are this worker's from now on; by one statement where the database can."""
+    statement = _claim_on(connection.dialect.name)
+    if connection.dialect.name != "sqlite":
+        return [queries.job_of(row) for row in connection.execute(statement, asked).mappings()]
+    won = [row.job_id for row in connection.execute(statement, asked)]
+    if won:
+        no_longer_waiting(connection, won)
+    return queries.get_all(connection, won) if won else []
 
 
 @cache
@@ -74,4 +84,8 @@ def _claim_on(dialect: str) -> sa.Executable:
         "released_at": sa.func.coalesce(live.c.released_at, now),
     }  # fmt: skip
     statement = sa.update(live).where(asked, free, in_time, lease).values(values)
-    return statement.returning(live.c.job_id, live.c.attempt)
+    if dialect == "sqlite":
+        return statement.returning(live.c.job_id)
+    won = statement.where(jobs.c.id == live.c.job_id).returning(*queries.COLUMNS).cte("won")
+    gone = sa.delete(outbox).where(outbox.c.job_id.in_(sa.select(won.c.id))).cte("gone")
+    return sa.select(won).add_cte(gone)

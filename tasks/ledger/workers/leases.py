@@ -5,13 +5,14 @@ from __future__ import annotations
 import json
 from collections.abc import Collection, Mapping
 from dataclasses import asdict
+from functools import cache
 
 import sqlalchemy as sa
 
 from tasks.jobs import ErrorClass
 from tasks.ledger.lifecycle.give_back import free
 from tasks.ledger.sql.schema import NO_QUEUES, live, workers
-from tasks.ledger.sql.statements import as_rows, given, insert
+from tasks.ledger.sql.statements import as_rows, given_on, insert
 from tasks.ledger.sql.transaction import Transaction
 from tasks.ledger.values.records import Freed, Renewal, Vitals, WorkerInfo
 
@@ -39,20 +40,72 @@ def register(transaction: Transaction, info: WorkerInfo, lease: float, max_attem
 
 
 def renew(
-    transaction: Transaction, worker: str, epoch: int, progress: Progress, vitals: Vitals | None, lease: float
+    connection: sa.Connection,
+    now: float,
+    worker: str,
+    epoch: int,
+    progress: Progress,
+    vitals: Vitals | None,
+    lease: float,
 ) -> Renewal:
-    """Prolong a lease, and note how far its jobs are."""
-    connection, now = transaction.connection, transaction.now
-    measured = asdict(vitals) if vitals else {}
-    holds = (workers.c.id == worker) & (workers.c.epoch == epoch) & (workers.c.lease_until > now)
-    statement = sa.update(workers).where(holds).values(seen_at=now, lease_until=now + lease, **measured)
-    if connection.execute(statement).rowcount == 0:
-        return Renewal(alive=False)
-    _note_progress(connection, worker, epoch, progress)
-    flagged = sa.select(live.c.job_id).where(
-        live.c.worker == worker, live.c.epoch == epoch, live.c.cancel.is_(True)
+    """Prolong a lease, and note how far its jobs are: by one statement where the database can.
+
+    What runs for longer than a lease is told, too: a worker that does not know of it missed its own claim.
+    """
+    measured = tuple(asdict(vitals)) if vitals else ()
+    values = {
+        "p_worker": worker,
+        "p_epoch": epoch,
+        "p_now": now,
+        "p_until": now + lease,
+        "p_old": now - lease,
+    }
+    values |= {f"p_{name}": value for name, value in asdict(vitals).items()} if vitals else {}
+    known = values | {"given": as_rows([(job_id, *told) for job_id, told in progress.items()])}
+    renewed, noted, running = _renew_on(connection.dialect.name, measured, bool(progress))
+    if noted is None:
+        rows = connection.execute(running, known).all()
+        if not rows:
+            return Renewal(alive=False)
+    else:
+        if connection.execute(renewed, values).rowcount == 0:
+            return Renewal(alive=False)
+        if progress:
+            connection.execute(noted, known)
+        rows = connection.execute(running, values).all()
+    return Renewal(
+        alive=True,
+        cancelled=frozenset(row.job_id for row in rows if row.job_id and row.cancel),
+        old=frozenset(row.job_id for row in rows if row.job_id and row.old),
     )
-    return Renewal(alive=True, cancelled=frozenset(connection.scalars(flagged)))
+
+
+@cache
+def _renew_on(
+    dialect: str, measured: tuple[str, ...], progresses: bool
+) -> tuple[sa.Executable, sa.Executable | None, sa.Executable]:
+    """The renewal, the note of progress, and what runs; on a server the last of them does all three."""
+    worker, epoch = sa.bindparam("p_worker", type_=sa.Text), sa.bindparam("p_epoch", type_=sa.Integer)
+    now, old = sa.bindparam("p_now", type_=sa.Double), sa.bindparam("p_old", type_=sa.Double)
+    holds = (workers.c.id == worker) & (workers.c.epoch == epoch) & (workers.c.lease_until > now)
+    values = {name: sa.bindparam(f"p_{name}", type_=workers.c[name].type) for name in measured}
+    until = sa.bindparam("p_until", type_=sa.Double)
+    renewed = sa.update(workers).where(holds).values(seen_at=now, lease_until=until, **values)
+    said = given_on(dialect, [live.c.job_id, live.c.progress, live.c.stage])
+    mine = (live.c.worker == worker) & (live.c.epoch == epoch)
+    noted = (
+        sa.update(live)
+        .where(mine, live.c.job_id == said.c.job_id)
+        .values(progress=said.c.progress, stage=said.c.stage)
+    )
+    columns = (live.c.job_id, live.c.cancel, (live.c.started_at < old).label("old"))
+    if dialect == "sqlite":
+        return renewed, noted, sa.select(*columns).where(mine)
+    ours = renewed.returning(workers.c.id).cte("renewed")
+    running = sa.select(ours.c.id, *columns).select_from(ours.outerjoin(live, mine))
+    if progresses:
+        running = running.add_cte(noted.where(sa.exists(sa.select(ours.c.id))).cte("noted"))
+    return renewed, None, running
 
 
 def resume(transaction: Transaction, worker: str, epoch: int, lease: float) -> bool:
@@ -60,22 +113,6 @@ def resume(transaction: Transaction, worker: str, epoch: int, lease: float) -> b
     known = (workers.c.id == worker) & (workers.c.epoch == epoch) & workers.c.lease_until.isnot(None)
     values = {"seen_at": transaction.now, "lease_until": transaction.now + lease}
     return transaction.connection.execute(sa.update(workers).where(known).values(values)).rowcount > 0
-
-
-def _note_progress(connection: sa.Connection, worker: str, epoch: int, progress: Progress) -> None:
-    if not progress:
-        return
-    said = given(connection, [live.c.job_id, live.c.progress, live.c.stage])
-    mine = (live.c.worker == worker) & (live.c.epoch == epoch) & (live.c.job_id == said.c.job_id)
-    statement = sa.update(live).where(mine).values(progress=said.c.progress, stage=said.c.stage)
-    rows = [(job_id, share, stage) for job_id, (share, stage) in progress.items()]
-    connection.execute(statement, {"given": as_rows(rows)})
-
-
-def claimed(connection: sa.Connection, worker: str, epoch: int, before: float) -> set[str]:
-    """What runs at a worker since before a time."""
-    theirs = (live.c.worker == worker) & (live.c.epoch == epoch) & (live.c.started_at < before)
-    return set(connection.scalars(sa.select(live.c.job_id).where(theirs)))
 
 
 def free_unknown(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Any
 
 from tasks.jobs import ErrorClass, Job, Output, Timings
@@ -49,19 +49,13 @@ class Workers:
             progress: of all jobs it runs; what it claimed long ago and does not name is freed.
             vitals: its device as it was last measured.
         """
-        renewal = self._renew(worker, epoch, progress or {}, vitals)
-        if renewal.alive and progress is not None:
-            with self._store.database.read() as connection:
-                old = leases.claimed(connection, worker, epoch, self._store.now() - self.lease_seconds)
-            if unknown := old - set(progress):
-                self._free_unknown(worker, epoch, unknown)
+        now, lease = self._store.now(), self.lease_seconds
+        renewal = self._store.at_once(
+            lambda connection: leases.renew(connection, now, worker, epoch, progress or {}, vitals, lease)
+        )
+        if progress is not None and (unknown := renewal.old - set(progress)):
+            self._free_unknown(worker, epoch, unknown)
         return renewal
-
-    @writes
-    def _renew(
-        self, transaction: Transaction, worker: str, epoch: int, progress: Progress, vitals: Vitals | None
-    ) -> Renewal:
-        return leases.renew(transaction, worker, epoch, progress, vitals, self.lease_seconds)
 
     @writes
     def resume(self, transaction: Transaction, worker: str, epoch: int) -> bool:
@@ -69,7 +63,9 @@ class Workers:
         return leases.resume(transaction, worker, epoch, self.lease_seconds)
 
     @writes
-    def _free_unknown(self, transaction: Transaction, worker: str, epoch: int, unknown: set[str]) -> None:
+    def _free_unknown(
+        self, transaction: Transaction, worker: str, epoch: int, unknown: Collection[str]
+    ) -> None:
         leases.free_unknown(transaction, worker, epoch, unknown, self._max_attempts)
 
     @writes
