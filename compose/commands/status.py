@@ -15,7 +15,6 @@ from tasks import cluster
 from tasks.cluster import ClusterView, PartState
 from tasks.jobs import JobState
 from tasks.ledger import Ledger, QueueView, WorkerView
-from tasks.queue.control import answering
 from tasks.settings import settings
 
 app = typer.Typer()
@@ -28,6 +27,8 @@ def status() -> None:
     """Show every part with its state, jobs and queues. Ends with 1 where no worker lives."""
     console = Console(highlight=False, markup=False)
     chosen = settings()
+    from tasks.queue.control import answering  # Celery's application reads the settings when it is imported
+
     with Ledger.of(chosen) as ledger:
         counters = ledger.views.counters()
         seen = cluster.look(ledger, partial(answering, chosen))

@@ -77,6 +77,7 @@ def listen(
     count: Annotated[int, typer.Option(min=0, help="End after so many; 0: never.")] = 0,
 ) -> None:
     """Receive callbacks here and print each, with whether its signature holds. For trying."""
+    _require_secret(secret)
     receiver = _Receiver(port, secret)
     where = f"http://127.0.0.1:{receiver.server_port}/"
     needs = f"TUTTI_CALLBACK_NETWORKS=127.0.0.1 and TUTTI_CALLBACK_PORTS={receiver.server_port}"
@@ -84,6 +85,16 @@ def listen(
     with receiver:
         while not count or receiver.received < count:
             receiver.handle_request()
+
+
+def _require_secret(secret: str | None) -> None:
+    from tasks.security.webhooks import key_in
+
+    try:
+        key_in(secret) if secret is not None else None
+    except ValueError:
+        say = "is no secret; take one from `tutti webhooks rotate` whole: whsec_..."
+        raise typer.BadParameter(say, param_hint="--secret") from None
 
 
 class _Receiver(HTTPServer):

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import base64
 import hmac
+import re
 import secrets
 import time
 from collections.abc import Mapping, Sequence
@@ -15,6 +16,7 @@ from typing import Final
 
 PREFIX: Final = "whsec_"
 BYTES: Final = 32  # the scheme asks for 24 to 64
+WHEN: Final = re.compile(r"[0-9]{1,12}")
 TOLERANCE: Final = 300.0  # seconds that a message may be old, as the scheme proposes
 
 
@@ -39,8 +41,19 @@ def signed(message_id: str, at: int, body: bytes, known: Sequence[str]) -> Mappi
 
 
 def _signature(secret: str, text: bytes) -> str:
-    key = base64.b64decode(secret.removeprefix(PREFIX))
-    return "v1," + base64.b64encode(hmac.digest(key, text, "sha256")).decode()
+    return "v1," + base64.b64encode(hmac.digest(key_in(secret), text, "sha256")).decode()
+
+
+def key_in(secret: str) -> bytes:
+    """The bytes that a secret stands for.
+
+    Raises:
+        ValueError: It is not as the scheme writes them.
+    """
+    key = base64.b64decode(secret.removeprefix(PREFIX), validate=True)
+    if not 24 <= len(key) <= 64:
+        raise ValueError("a secret is whsec_ and 24 to 64 bytes in base64")
+    return key
 
 
 def verified(body: bytes, headers: Mapping[str, str], secret: str, now: float | None = None) -> bool:
@@ -53,7 +66,7 @@ def verified(body: bytes, headers: Mapping[str, str], secret: str, now: float | 
         now: Unix seconds; default: the clock's.
     """
     at = headers.get("webhook-timestamp", "")
-    if not at.isdigit() or abs((time.time() if now is None else now) - int(at)) > TOLERANCE:
+    if not WHEN.fullmatch(at) or abs((time.time() if now is None else now) - int(at)) > TOLERANCE:
         return False
     text = b".".join((headers.get("webhook-id", "").encode(), at.encode(), body))
     expected = _signature(secret, text).encode()

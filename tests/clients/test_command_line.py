@@ -102,6 +102,11 @@ def test_a_batch_sent_twice_under_one_name_is_made_once(server: Served, tmp_path
         ("a.csv", "prompt,tempo\ngood enough,80\n", "a.csv:2: tempo is not a field"),
         ("a.csv", "prompt,bpm\ngood enough\n", "a.csv:2: has another number of cells"),
         ("a.csv", 'prompt\n"good enough\n', "unexpected end"),
+        ("a.csv", "prompt,bpm,bpm\ngood enough,80,90\n", "a.csv:1: names bpm twice"),
+        ("a.jsonl", '{"prompt": "good enough", "bpm": 80, "bpm": 90}', "a.jsonl:1: is not JSON: bpm stands"),
+        ("a.jsonl", 'nonsense\n{"prompt": "no"}\n', "a.jsonl:2: prompt needs"),
+        ("a.jsonl", 'nonsense\n{"prompt": "no"}\n', "a.jsonl:1: is not JSON"),
+        ("a.jsonl", "[" * 100_000, "a.jsonl:1: is not JSON"),
     ],
 )
 def test_a_wrong_batch_is_refused_before_anything_is_sent(
@@ -111,6 +116,19 @@ def test_a_wrong_batch_is_refused_before_anything_is_sent(
     with pytest.raises(batch.BatchError) as wrong:
         batch.read(tmp_path / name)
     assert why in str(wrong.value)
+
+
+@pytest.mark.parametrize("odd", ["\u2028", "\u0085", "\x0c", "\r\n"])
+def test_a_line_ends_where_the_format_says_so(tmp_path: Path, odd: str) -> None:
+    """Other characters that end lines in Python's eyes may stand in a cell or a string."""
+    lyrics = f"la{odd}la"
+    (tmp_path / "a.csv").write_bytes(f'prompt,lyrics\r\ngood enough,"{lyrics}"\r\nalso good,\r\n'.encode())
+    wish = json.dumps({"prompt": "good enough", "lyrics": lyrics}, ensure_ascii=False)
+    (tmp_path / "a.jsonl").write_bytes(f'{wish}\r\n{{"prompt": "also good"}}\r\n'.encode())
+    for name in ("a.csv", "a.jsonl"):
+        if name == "a.csv" or odd not in {"\x0c", "\r\n"}:  # control characters are escaped in JSON
+            first, second = batch.read(tmp_path / name)
+            assert (first.fields["lyrics"], second.fields) == (lyrics, {"prompt": "also good"})
 
 
 def test_exit_codes(server: Served, tmp_path: Path) -> None:

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import json
+import socket
 import threading
 import time
 from collections.abc import Callable, Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
@@ -253,6 +256,96 @@ def test_the_key_stays_with_its_server(client, tmp_path: Path) -> None:
     tutti.download(output, tmp_path / "a.wav")
     tutti.download(output.model_copy(update={"url": "/output/a.wav"}), tmp_path / "b.wav")
     assert seen == [None, "Bearer tutti_secret"]
+
+
+@pytest.mark.parametrize("prefix", ["", "/music"])
+def test_links_are_asked_for_where_the_server_is(client, tmp_path: Path, prefix: str) -> None:
+    """Below a prefix that the server knows its links carry it; below a proxy's own, they do not."""
+    seen: list[str] = []
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        seen.append(str(request.url))
+        return httpx.Response(200, stream=httpx.ByteStream(b"abc"))
+
+    output = tutti_client.Output(
+        url=f"{prefix}/output/a.wav", name="a.wav", format="wav", seconds=1.0, bytes=3,
+        sha256=hashlib.sha256(b"abc").hexdigest(),
+    )  # fmt: skip
+    client("http://here.test/music/", transport=httpx.MockTransport(answer)).download(output, tmp_path / "a")
+    assert seen == ["http://here.test/music/output/a.wav"]
+
+
+@pytest.mark.parametrize("url", ["music.test", "ftp://music.test", "http://", "http://[::1", ""])
+def test_what_is_no_address_is_said_at_once(client, url: str) -> None:
+    with pytest.raises(tutti_client.Unreachable, match="no address"):
+        client(url or " ")
+
+
+LINKS = dict.fromkeys(("self", "events", "cancel", "retry", "page"), "/")
+
+
+class Answers:
+    """A server that answers by a list: a status with its headers, or a connection that is dropped."""
+
+    def __init__(self, *plan: tuple[int, dict[str, str]] | None) -> None:
+        self.plan, self.keys = list(plan), []
+        self._server = ThreadingHTTPServer(("127.0.0.1", 0), self._handler())
+        self.url = f"http://127.0.0.1:{self._server.server_port}"
+        threading.Thread(target=self._server.serve_forever, daemon=True).start()
+
+    def close(self) -> None:
+        self._server.shutdown()
+        self._server.server_close()
+
+    def _handler(self) -> type[BaseHTTPRequestHandler]:
+        outer = self
+
+        class Handler(BaseHTTPRequestHandler):
+            def do_POST(self) -> None:
+                self.rfile.read(int(self.headers["content-length"]))
+                outer.keys.append(self.headers["idempotency-key"])
+                step = outer.plan.pop(0)
+                if step is None:  # it was taken, and nobody hears of it
+                    self.connection.shutdown(socket.SHUT_RDWR)
+                    self.close_connection = True
+                    return
+                body = json.dumps({"id": "a_1", "state": "queued", "links": LINKS}).encode()
+                self.send_response(step[0])
+                for name, value in {"content-length": str(len(body)), **step[1]}.items():
+                    self.send_header(name, value)
+                self.end_headers()
+                self.wfile.write(body)
+
+            def log_message(self, *_: object) -> None:
+                pass
+
+        return Handler
+
+
+@pytest.mark.parametrize(
+    ("plan", "kind"),
+    [
+        ([(503, {"retry-after": "0"}), None, (502, {}), (202, {})], None),
+        ([(429, {"retry-after": "Wed, 21 Oct 2015 07:28:00 GMT"}), (202, {})], None),
+        ([(202, {"content-encoding": "gzip"}), (202, {})], None),  # an answer that was torn on its way
+        ([(503, {"retry-after": "86400"})], tutti_client.Busy),  # nobody waits for a day
+        ([(422, {})], tutti_client.Refused),
+        ([(302, {"location": "/elsewhere"})], tutti_client.Refused),
+    ],
+)
+def test_each_try_carries_one_key(client, plan: list[Any], kind: type[Exception] | None) -> None:
+    server = Answers(*plan)
+    try:
+        if kind is None:
+            assert client(server.url).submit("a plain tone").id == "a_1"
+        else:
+            with pytest.raises(kind):
+                client(server.url).submit("a plain tone")
+    finally:
+        server.close()
+    assert server.plan == []
+    assert len(server.keys) == len(plan)
+    assert len(set(server.keys)) == 1
 
 
 def test_a_web_process_that_restarts_is_waited_for(client, server: Served, tmp_path: Path) -> None:

@@ -423,6 +423,26 @@ CHAT = {
 }  # fmt: skip
 
 
+SHELL_CHAT = {
+    "stream": False, "thinking": True, "use_format": True, "sample_mode": False, "use_cot_caption": True,
+    "use_cot_language": True, "guidance_scale": 7, "seed": 7, "batch_size": 1,
+    "audio_config": {"format": "flac", "vocal_language": "en", "duration": 10, "bpm": 70},
+}  # fmt: skip
+SHELL_CHAT_SONG = {
+    "prompt": "slow blues", "lyrics": "[verse] rain", "seed": 7, "duration": 10, "bpm": 70, "format": "flac",
+}  # fmt: skip
+SHELL_CHAT_RANDOM = {
+    "stream": False, "sample_mode": True, "thinking": True, "audio_config": {"format": "mp3"},
+}  # fmt: skip
+FULL_CHAT = {
+    "temperature": 0.9, "top_p": 0.9, "thinking": False, "use_cot_caption": True, "use_cot_language": False,
+    "use_format": True, "audio_config": {"bpm": 85, "duration": 30, "instrumental": True},
+}  # fmt: skip
+FULL_CHAT_SONG = {
+    "prompt": "tape hiss and drums", "lyrics": "[inst]", "bpm": 85, "duration": 30, "variations": 1,
+}  # fmt: skip
+
+
 async def play_next(web: Web) -> None:
     """A worker that makes the next song."""
     while not (waiting := [job for job in web.ledger.views.page().jobs if job.state == "queued"]):
@@ -488,6 +508,9 @@ def test_a_chat_streams(tmp_path: Path) -> None:
         ("a polka", {"sample_mode": True}, {"prompt": "a polka"}),
         ("a polka", {"audio_config": {"instrumental": True}}, {"lyrics": "[inst]"}),
         ([{"type": "text", "text": "a polka"}], {}, {"prompt": "a polka", "variations": 1}),
+        ("<prompt>slow blues</prompt><lyrics>[verse] rain</lyrics>", SHELL_CHAT, SHELL_CHAT_SONG),
+        ("Make up a song", SHELL_CHAT_RANDOM, {"prompt": "Make up a song", "format": "mp3"}),
+        ("<prompt>tape hiss and drums</prompt><lyrics>[inst]</lyrics>", FULL_CHAT, FULL_CHAT_SONG),
         (
             [
                 {"type": "text", "text": "as a waltz"},

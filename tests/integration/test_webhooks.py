@@ -151,6 +151,16 @@ def test_our_verifier_agrees_with_theirs() -> None:
         assert not webhooks.verified(body, changed, secret)
         assert not holds(secret, body, changed)
     assert not webhooks.verified(body + b" ", headers, secret)
+    for odd in ("", "\u00b2", "-1", "1" * 5000, "1e9", f" {now}"):
+        assert not webhooks.verified(body, headers | {"webhook-timestamp": odd}, secret)
+
+
+@pytest.mark.parametrize("secret", ["garbage", "whsec_", "whsec_AAAA", "whsec_!!!!", ""])
+def test_what_is_no_secret_is_not_listened_with(secret: str) -> None:
+    command = [sys.executable, "-m", "compose.cli", "webhooks", "listen", "--port", "0", "--secret", secret]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False, timeout=240)
+    assert done.returncode == 2
+    assert "is no secret" in done.stderr
 
 
 def test_the_commands(system: System) -> None:

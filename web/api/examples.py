@@ -108,6 +108,15 @@ ANSWERS: Final[Mapping[str, Any]] = {
     "post /format_input": _wrapped({"caption": "Calm solo piano, soft pedal", "lyrics": "", "bpm": 70}),
     "post /v1/create_sample": _wrapped({"caption": "A soft waltz for strings", "lyrics": "[Instrumental]"}),
     "post /v1/chat/completions": CHAT,
+    "get /v1/admin/cluster": {
+        "troubles": [], "broker": "answers",
+        "parts": [{
+            "kind": "worker", "name": "gpu0@music1", "node": "music1", "version": "0.1.0", "state": "well",
+            "reason": None, "well": True, "silent_seconds": 2.1, "facts": {},
+        }],
+        "storage": {"music1": {"free": 750_000_000_000, "total": 1_000_000_000_000}},
+        "queues": {"gpu": {"waiting": 1, "released": 0, "running": 1, "oldest_seconds": 0.4}},
+    },
     "get /health": {
         "status": "healthy", "model_loaded": True, "gpu_memory_used": 9663676416,
         "gpu_memory_total": 85899345920, "workers": 1, "queued": 0, "devices": [], "data": SERVED,

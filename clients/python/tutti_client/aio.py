@@ -35,6 +35,9 @@ class AsyncTutti:
         retries: How often a call is tried again.
         timeout: Seconds for a connection and for each part of an answer.
         transport: Another way to send requests, for tests and proxies.
+
+    Raises:
+        Unreachable: `url` is no address.
     """
 
     def __init__(
@@ -46,7 +49,7 @@ class AsyncTutti:
         timeout: float | httpx.Timeout = wire.TIMEOUT,
         transport: httpx.AsyncBaseTransport | None = None,
     ) -> None:
-        self.url = url.rstrip("/")
+        self.url = wire.address_of(url)
         self._key, self._retries = key, retries
         self._http = httpx.AsyncClient(timeout=timeout, transport=transport, mounts=wire.STRAIGHT)
 
@@ -214,7 +217,7 @@ class AsyncTutti:
                         yield wire.update_of(data)
                     if _over(deadline):
                         return
-        except httpx.TransportError:
+        except (httpx.TransportError, httpx.DecodingError):
             return
         finally:
             events.broken()
@@ -283,7 +286,12 @@ class AsyncTutti:
         return answer
 
     def _address(self, link: str) -> str:
-        return link if "://" in link else f"{self.url}{link}"
+        """A link of the server's as an address; below a prefix, its links carry the prefix already."""
+        if "://" in link:
+            return link
+        prefix = httpx.URL(self.url).path.rstrip("/")
+        known = prefix and link.startswith(f"{prefix}/")
+        return f"{self.url.removesuffix(prefix) if known else self.url}{link}"
 
     def _headers(self, more: Mapping[str, str], address: str | None = None) -> dict[str, str]:
         """Who we are; the key goes to no other server than this one."""
@@ -313,7 +321,7 @@ class AsyncTutti:
         while True:
             try:
                 answer = await self._http.send(request)
-            except httpx.TransportError as error:
+            except (httpx.TransportError, httpx.DecodingError) as error:
                 pause = retries.pause(None)
                 if pause is None:
                     raise _unreachable(self.url, error) from error
@@ -353,6 +361,6 @@ def _succeeded(job: Job) -> Job:
     return job
 
 
-def _unreachable(url: str, error: httpx.TransportError | None) -> Unreachable:
+def _unreachable(url: str, error: Exception | None) -> Unreachable:
     why = f" ({type(error).__name__})" if error is not None else ""
     return Unreachable(f"{url} does not answer{why}; is the address right?")

@@ -13,7 +13,7 @@ from typing import TypeVar
 import httpx
 from pydantic import BaseModel, ValidationError
 
-from tutti_client.errors import BadAnswer, Refused, kind_of
+from tutti_client.errors import BadAnswer, Refused, Unreachable, kind_of
 from tutti_client.models import Job, Problem
 
 DEFAULT_URL = "http://127.0.0.1:8000"
@@ -107,7 +107,7 @@ class Retries:
 def retry_after(answer: httpx.Response) -> float | None:
     """The seconds that the server asks for: a number, or a date (RFC 9110)."""
     text = answer.headers.get("retry-after", "").strip()
-    if text.isdigit():
+    if text.isdecimal() and text.isascii():
         return float(text)
     try:
         then = parsedate_to_datetime(text)
@@ -115,6 +115,21 @@ def retry_after(answer: httpx.Response) -> float | None:
         return None
     now = dt.datetime.now(then.tzinfo)
     return max(0.0, (then - now).total_seconds())
+
+
+def address_of(url: str) -> str:
+    """A server's address without a slash at its end.
+
+    Raises:
+        Unreachable: It is none.
+    """
+    try:
+        found = httpx.URL(url)
+    except httpx.InvalidURL:
+        found = httpx.URL()
+    if found.scheme not in {"http", "https"} or not found.host:
+        raise Unreachable(f"{url!r} is no address of a server; it begins with http:// or https://")
+    return url.rstrip("/")
 
 
 def new_key() -> str:

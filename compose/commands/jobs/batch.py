@@ -7,6 +7,7 @@ A line is a job's fields. Two more name audio on this machine, which is uploaded
 from __future__ import annotations
 
 import csv
+import io
 import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -19,6 +20,7 @@ from tasks.jobs import JobRequest
 from web.request import words
 
 UPLOADS = {"source_file": "source_audio", "reference_file": "reference_audio"}
+NO_OBJECT = 'has to be an object such as {"prompt": "calm piano"}'
 STAND_IN = "0" * 64  # an upload's name, while it is not uploaded
 
 
@@ -42,13 +44,15 @@ def read(path: Path) -> list[Row]:
         BatchError: Some lines are wrong, or the file cannot be read.
     """
     try:
-        text = path.read_text(encoding="utf-8-sig")
+        text = path.read_bytes().decode("utf-8-sig")  # line ends inside a quoted cell stay as they are
     except (OSError, UnicodeDecodeError) as error:
         raise BatchError(f"{path}: {error}") from error
-    found = _from_csv(text, path) if path.suffix.lower() == ".csv" else _from_json_lines(text, path)
+    found = _from_csv(text) if path.suffix.lower() == ".csv" else _from_json_lines(text)
     wishes, wrong = [], []
     for line, fields in found:
         try:
+            if isinstance(fields, str):
+                raise ValueError(fields)
             wishes.append(wish_of(line, fields, path.parent))
         except ValueError as error:
             wrong.append(f"{path}:{line}: {error}")
@@ -59,31 +63,42 @@ def read(path: Path) -> list[Row]:
     return wishes
 
 
-def _from_json_lines(text: str, path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
-    for number, line in enumerate(text.splitlines(), 1):
+def _from_json_lines(text: str) -> Iterator[tuple[int, dict[str, Any] | str]]:
+    """Each line's number and its fields, or what is wrong with it. Nothing but a line feed ends a line."""
+    for number, line in enumerate(text.split("\n"), 1):
         if not line.strip():
             continue
         try:
-            fields = json.loads(line)
-        except ValueError as error:
-            raise BatchError(f"{path}:{number}: is not JSON: {error}") from error
-        if not isinstance(fields, dict):
-            raise BatchError(f'{path}:{number}: has to be an object such as {{"prompt": "calm piano"}}')
-        yield number, fields
+            fields = json.loads(line, object_pairs_hook=_once_each)
+        except (ValueError, RecursionError) as error:
+            yield number, f"is not JSON: {error}"
+            continue
+        yield number, fields if isinstance(fields, dict) else NO_OBJECT
 
 
-def _from_csv(text: str, path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
-    rows = csv.DictReader(text.splitlines(keepends=True), strict=True)
+def _once_each(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    names = [name for name, _ in pairs]
+    if twice := {name for name in names if names.count(name) > 1}:
+        raise ValueError(f"{', '.join(sorted(twice))} stands there twice")
+    return dict(pairs)
+
+
+def _from_csv(text: str) -> Iterator[tuple[int, dict[str, Any] | str]]:
+    """The same of CSV, where a row may have many lines: the number is of its last one."""
+    rows = csv.reader(io.StringIO(text, newline=""), strict=True)
     try:
+        names = [name.strip() for name in next(rows, [])]
+        if twice := {name for name in names if names.count(name) > 1}:
+            yield rows.line_num, f"names {', '.join(sorted(twice)) or 'nothing'} twice"
+            return
         for row in rows:
-            if None in row or None in row.values():
-                raise BatchError(f"{path}:{rows.line_num}: has another number of cells than the first line")
-            yield (
-                rows.line_num,
-                {name.strip(): typed(name.strip(), cell) for name, cell in row.items() if cell},
-            )
+            if len(row) != len(names) and row:
+                yield rows.line_num, "has another number of cells than the first line"
+            elif any(row):
+                cells = zip(names, row, strict=True)
+                yield rows.line_num, {name: typed(name, cell) for name, cell in cells if cell}
     except csv.Error as error:
-        raise BatchError(f"{path}:{rows.line_num}: {error}") from error
+        yield rows.line_num, str(error)
 
 
 def typed(name: str, text: str) -> Any:
