@@ -213,7 +213,7 @@ def installed(kind: str, folder: Path) -> str:
     """The python of a throwaway environment with a peer in it.
 
     Raises:
-        RuntimeError: it cannot be installed here.
+        RuntimeError: It cannot be installed here.
     """
     subprocess.run([sys.executable, "-m", "venv", folder / kind], check=True, capture_output=True)
     python = str(folder / kind / "bin/python")

@@ -39,7 +39,6 @@ class ReloadPolicy:
         now: The backends that are being served.
         settle: Seconds a change has to last.
         rest: Seconds between two reloads.
-
     """
 
     def __init__(self, now: Backends, *, settle: float = SETTLE, rest: float = REST) -> None:
@@ -78,7 +77,6 @@ class Gateway:
 
         Raises:
             GatewayError: nginx refuses the configuration.
-
         """
         self._nginx.check(
             render(self._settings, backends, self._machine, secret=self._secret, token=self._token)
@@ -191,7 +189,6 @@ def run(
 
     Raises:
         GatewayError: There is no usable nginx, or it refuses the configuration.
-
     """
     program = available()
     if program is None:

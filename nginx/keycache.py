@@ -33,7 +33,7 @@ class KeyCache:
         prefix: nginx's own folder, which is private.
 
     Raises:
-        Held: another gateway has it.
+        Held: Another gateway has it.
     """
 
     def __init__(self, prefix: Path) -> None:
@@ -72,7 +72,7 @@ def clear(owners: Collection[int] = ()) -> None:
     """Remove the folders that nobody holds.
 
     Args:
-        owners: accounts whose folders are ours as well: nginx gives its own to its workers.
+        owners: Accounts whose folders are ours as well: nginx gives its own to its workers.
     """
     ours = {os.geteuid(), *owners}
     for path in MEMORY.glob(f"{_prefix()}*"):

@@ -17,7 +17,6 @@ class Upstream:
         weight: Its share among the others.
         backup: Asked only when no other answers.
         healthy: False leaves it in the list but sends it nothing.
-
     """
 
     address: str
@@ -62,7 +61,6 @@ def parse_nodes(text: str) -> tuple[Upstream, ...]:
 
     Raises:
         ValueError: An entry cannot be read.
-
     """
     return tuple(_parse_node(entry.split()) for entry in text.split(",") if entry.strip())
 

@@ -83,7 +83,6 @@ class Nginx:
     Args:
         settings: Where its folders lie.
         program: The nginx to run.
-
     """
 
     def __init__(self, settings: Settings, program: Path) -> None:
@@ -121,7 +120,6 @@ class Nginx:
 
         Raises:
             GatewayError: nginx refuses it; what ran before stays in force.
-
         """
         tried = self.prefix / "nginx.conf.next"
         statefile.write(tried, text.encode(), mode=0o600)  # it may hold the secret of signed links
@@ -161,7 +159,6 @@ class Nginx:
 
         Returns:
             The exit code of the master.
-
         """
         if self._child is None:
             return 0

@@ -77,7 +77,6 @@ class HostFacts:
         connections: Connections of one worker.
         version: Version of nginx.
         cache: Folder in memory for the answers about keys, or None to keep none.
-
     """
 
     user: str | None = None
@@ -110,7 +109,6 @@ def quoted(value: object) -> str:
 
     Raises:
         ValueError: It holds a dollar sign or a line break, which nginx cannot quote.
-
     """
     text = str(value)
     if re.search(r"[$\x00-\x1f]", text):
@@ -139,7 +137,6 @@ def networks(text: str) -> list[str]:
 
     Raises:
         ValueError: One is not an address or network.
-
     """
     return [str(ipaddress.ip_network(part.strip(), strict=False)) for part in text.split(",") if part.strip()]
 
@@ -176,7 +173,6 @@ def render(
 
     Raises:
         ValueError: A setting cannot be written for nginx; the text says which.
-
     """
     if settings.sign_output and not secret:
         raise ValueError("TUTTI_SIGN_OUTPUT needs the secret that signs links")

@@ -20,7 +20,6 @@ class BackOff:
         first: Seconds after the first failure.
         longest: Seconds that no pause exceeds.
         spread: Share of a pause that chance may take away, 0 to 1.
-
     """
 
     first: float

@@ -27,7 +27,6 @@ class LineFile:
         path: The file; its folder is made if it is missing.
         bounds: When this writer itself rotates it; None leaves that to others.
         on_loss: Told of each rotated file that had to be deleted before it was shipped.
-
     """
 
     def __init__(

@@ -122,7 +122,6 @@ def configure(
         level: The least level written: debug, info, warning, error.
         host: `host.name`; the machine's by default.
         bounds: When this process rotates the file; None leaves that to others.
-
     """
     if _output.file:
         _output.file.close()

@@ -147,7 +147,6 @@ def serve(
 
     Raises:
         CannotServe: Nobody can listen there.
-
     """
     try:
         server, thread = start_http_server(port, addr=host, registry=registry)

@@ -65,7 +65,6 @@ def without_secrets(fields: dict[str, Any]) -> dict[str, Any]:
 
     Returns:
         The same dictionary if it holds none, else a new one; the caller's are never changed.
-
     """
     if _is_clean(fields):
         return fields

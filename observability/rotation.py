@@ -34,7 +34,6 @@ class RotationLimits:
         keep_seconds: Rotated files unchanged for longer are deleted.
         keep_unshipped_bytes: Those not shipped yet stay until this sum, however old they are.
         checkpoint: Where the shipper says what it has delivered, seen from the file's folder.
-
     """
 
     bytes: int = 256 << 20
@@ -84,7 +83,6 @@ def rotate(
 
     Returns:
         The file's new name, or None if nothing was renamed.
-
     """
     now = dt.datetime.now(dt.UTC).timestamp() if now is None else now
     try:
@@ -124,7 +122,6 @@ def prune(path: Path, bounds: RotationLimits, now: float) -> list[Loss]:
 
     Returns:
         What was deleted before it was shipped.
-
     """
     losses, total, unshipped = [], 0, Unshipped(path.parent / bounds.checkpoint)
     for old in reversed(rotated(path)):

@@ -23,7 +23,7 @@ def write(path: Path, content: bytes, *, mode: int = 0o640) -> None:
     """Replace a file: after this, and after a power cut, it is the old one or this one, on disk.
 
     Raises:
-        OSError: it cannot be written; the old one is untouched.
+        OSError: It cannot be written; the old one is untouched.
     """
     temporary = path.with_name(f".{path.name}.{os.getpid()}-{secrets.token_hex(4)}.tmp")
     try:
@@ -61,11 +61,11 @@ def read(path: Path, parse: Callable[[bytes], T]) -> T | None:
     """What a file says; None where there is none, or where it was damaged and is set aside with a message.
 
     Args:
-        path: the file.
-        parse: reads its content; raises ValueError, LookupError or TypeError where that is not what is due.
+        path: The file.
+        parse: Reads its content; raises ValueError, LookupError or TypeError where that is not what is due.
 
     Raises:
-        OSError: the file is there and cannot be read, as on a disk that fails: it may be whole.
+        OSError: The file is there and cannot be read, as on a disk that fails: it may be whole.
     """
     try:
         content = path.read_bytes()

@@ -44,7 +44,6 @@ def accept_or_new(header: str | None, request_id: str | None = None) -> str:
     Args:
         header: What came in the `traceparent` header.
         request_id: nginx's `$request_id`, 32 hexadecimal digits, which then becomes the trace's id.
-
     """
     trace = trace_id(header)
     if header and trace:

@@ -23,7 +23,7 @@ def context(bundle: Path | None = None) -> ssl.SSLContext:
     """The machine's authorities, those that come with Python's packages, and those of a PEM file.
 
     Raises:
-        NoBundle: the file is no such file.
+        NoBundle: The file is no such file.
     """
     made = ssl.create_default_context()
     made.load_verify_locations(certifi.where())

@@ -30,7 +30,6 @@ class Unshipped:
 
     Args:
         checkpoint: The shipper's `checkpoint.json`; if it is damaged, everything counts as not delivered.
-
     """
 
     def __init__(self, checkpoint: Path) -> None:
@@ -47,7 +46,6 @@ class Unshipped:
 
         Raises:
             OSError: The file cannot be read.
-
         """
         if not self._ships:
             return 0

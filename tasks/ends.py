@@ -24,10 +24,10 @@ def log_end(job: Job, *, seconds: float | None = None, made_by: Job | None = Non
     """Leave the log line of a job that ended, and count it; once for each end.
 
     Args:
-        job: the job as it ended.
-        seconds: that its last run took, where the caller ran it.
-        made_by: the job whose audio it was given, where it was given one.
-        fields: of the line's `tutti`, what only the caller knows.
+        job: The job as it ended.
+        seconds: That its last run took, where the caller ran it.
+        made_by: The job whose audio it was given, where it was given one.
+        fields: Of the line's `tutti`, what only the caller knows.
     """
     event: dict[str, Any] = {"outcome": OUTCOMES[job.state]}
     if seconds is not None:

@@ -31,12 +31,11 @@ def probe(source: Path | IO[bytes], *, seconds: float | None = None) -> Probed:
     """Decode a whole audio file.
 
     Args:
-        source: the file, or an open one.
-        seconds: what it has to last, within 0.15 s; None for whatever it lasts.
+        source: The file, or an open one.
+        seconds: What it has to last, within 0.15 s; None for whatever it lasts.
 
     Raises:
-        ProbeError: it cannot be decoded or lasts otherwise.
-
+        ProbeError: It cannot be decoded or lasts otherwise.
     """
     try:
         with soundfile.SoundFile(source) as file:

@@ -66,8 +66,8 @@ def create_app(settings: Settings, *, address: str | None = None) -> FastAPI:
     """Build the application.
 
     Args:
-        settings: all settings.
-        address: where a gateway reaches this process (`unix:/path` or `host:port`); None for no gateway.
+        settings: All settings.
+        address: Where a gateway reaches this process (`unix:/path` or `host:port`); None for no gateway.
     """
     app = FastAPI(
         title="Tutti",

@@ -34,8 +34,8 @@ def run(settings: Settings, *, uds: Path | None = None) -> int:
     """Serve until SIGTERM or SIGINT.
 
     Args:
-        settings: all settings.
-        uds: the socket to listen on, where nginx stands in front; else HOST:PORT.
+        settings: All settings.
+        uds: The socket to listen on, where nginx stands in front; else HOST:PORT.
 
     Returns:
         The exit code.
@@ -73,7 +73,7 @@ def _listen(settings: Settings, uds: Path | None) -> list[socket.socket] | None:
     """The sockets to serve, made here so that a refusal has its reason; uvicorn makes the one at a path.
 
     Raises:
-        CannotListen: they cannot be had; the text says why.
+        CannotListen: They cannot be had; the text says why.
     """
     if uds is None:
         return listening.bind(settings.host, settings.port)

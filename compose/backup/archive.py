@@ -68,11 +68,11 @@ class Archive:
         """Hold it.
 
         Args:
-            make: whether a new one may be begun here.
+            make: Whether a new one may be begun here.
 
         Raises:
-            ArchiveError: it is no archive, or another process uses it.
-            OSError: it cannot be read or written.
+            ArchiveError: It is no archive, or another process uses it.
+            OSError: It cannot be read or written.
         """
         ours = (self.folder / "contents").is_dir()
         if not ours and not make:
@@ -89,7 +89,7 @@ class Archive:
         """What it holds; None where no backup has ended yet.
 
         Raises:
-            ArchiveError: it cannot be understood.
+            ArchiveError: It cannot be understood.
         """
         try:
             told = json.loads(self._manifest.read_bytes())
@@ -139,7 +139,7 @@ class Archive:
         """Put a content under a name, whole; what is there is replaced.
 
         Raises:
-            ArchiveError: the archive has lost or damaged it.
+            ArchiveError: The archive has lost or damaged it.
         """
         temporary = target.with_name(f".{target.name}.{secrets.token_hex(6)}.tmp")
         try:

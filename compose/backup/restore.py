@@ -31,14 +31,14 @@ def restore(
     """Put everything back. Run again after an interruption it goes on with what is missing.
 
     Args:
-        settings: where it goes.
-        archive: where it comes from.
-        replace: whether a ledger and a secret that are there may be set aside.
-        progress: told of each file.
+        settings: Where it goes.
+        archive: Where it comes from.
+        replace: Whether a ledger and a secret that are there may be set aside.
+        progress: Told of each file.
 
     Raises:
-        ArchiveError: the archive or what is there does not allow it.
-        OSError: something cannot be written.
+        ArchiveError: The archive or what is there does not allow it.
+        OSError: Something cannot be written.
     """
     with archive.held(make=False):
         manifest = archive.manifest()

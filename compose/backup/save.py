@@ -35,9 +35,9 @@ def save(settings: Settings, archive: Archive, progress: Progress = lambda *_: N
     """Bring an archive up to date, while Tutti runs or not; what it has already is not copied again.
 
     Raises:
-        ArchiveError: the folder is no archive, or is in use.
-        OSError: something cannot be read or written.
-        LedgerUnavailable: the ledger cannot be read.
+        ArchiveError: The folder is no archive, or is in use.
+        OSError: Something cannot be read or written.
+        LedgerUnavailable: The ledger cannot be read.
     """
     for folder in folders(settings).values():
         if archive.folder.resolve().is_relative_to(folder.resolve()):

@@ -47,8 +47,8 @@ def server_of(tutti: AsyncTutti, folder: Path) -> MCPServer[Any]:
     """The tools over one client.
 
     Args:
-        tutti: asks the server.
-        folder: where songs are saved; nothing is written elsewhere.
+        tutti: Asks the server.
+        folder: Where songs are saved; nothing is written elsewhere.
     """
     tools = _Tools(tutti, folder)
     server: MCPServer[Any] = MCPServer("tutti", instructions=INSTRUCTIONS, log_level="WARNING")

@@ -101,7 +101,7 @@ class Alone:
     """Says once of each web node that another machine's gateway cannot reach it.
 
     Args:
-        here: this machine's name.
+        here: This machine's name.
     """
 
     def __init__(self, here: str) -> None:

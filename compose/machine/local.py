@@ -34,8 +34,7 @@ def sole_owner(settings: Settings) -> Iterator[None]:
     """Hold the data folder: two supervisors on one ledger would run two of each part.
 
     Raises:
-        AlreadyRunning: another process holds it.
-
+        AlreadyRunning: Another process holds it.
     """
     with (settings.run_path / "up.lock").open("w") as lock:
         try:
@@ -84,8 +83,8 @@ def look_ahead(settings: Settings) -> None:
     """Find what would make a part die again and again, before any is started.
 
     Raises:
-        CannotStart: settings do not fit this machine; the text says which.
-        CannotListen: ports or sockets cannot be had.
+        CannotStart: Settings do not fit this machine; the text says which.
+        CannotListen: Ports or sockets cannot be had.
     """
     parts.try_ports(settings)
     listening.try_sockets(settings.run_path)

@@ -39,7 +39,7 @@ class Names:
 
         Args:
             address: `host:port`, `[IPv6]:port` or `unix:/path`.
-            now: seconds, of any clock.
+            now: Seconds, of any clock.
         """
         host, _, port = address.rpartition(":")
         if address.startswith("unix:") or _is_number(host.strip("[]")):

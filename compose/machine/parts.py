@@ -100,7 +100,7 @@ def try_ports(settings: Settings) -> None:
     """Listen for a moment where people will come. Ports of ended connections count as free.
 
     Raises:
-        CannotListen: it cannot be done; the text says why.
+        CannotListen: It cannot be done; the text says why.
     """
     for port in ports(settings):
         for made in listening.bind(settings.host, port):

@@ -72,8 +72,7 @@ class Supervisor:
         """Start every stage and wait for its readiness.
 
         Raises:
-            StartFailed: a part was not ready within the limit.
-
+            StartFailed: A part was not ready within the limit.
         """
         for stage in sorted({running.part.stage for running in self._running}):
             members = [running for running in self._running if running.part.stage == stage]

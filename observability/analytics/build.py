@@ -20,7 +20,6 @@ class FilledPanel:
         dashboard: Where it belongs.
         panel: What it asks.
         rows: The answer, without derived fields.
-
     """
 
     dashboard: Dashboard
@@ -49,7 +48,6 @@ def build(
 
     Returns:
         The panels in the order of the dashboards.
-
     """
     lines, _ = table.open_lines(list(paths), since, until, digest)
     with lines:

@@ -59,10 +59,10 @@ def part(
     """The part of a file that may tell of a span; None where no line of it can.
 
     Args:
-        path: the file.
-        since: the span's begin; None for the file's.
-        begin: what is before this byte is not wanted.
-        until: the span's end; None for the file's.
+        path: The file.
+        since: The span's begin; None for the file's.
+        begin: What is before this byte is not wanted.
+        until: The span's end; None for the file's.
     """
     with path.open("rb") as file:
         descriptor, size = file.fileno(), os.fstat(file.fileno()).st_size

@@ -32,7 +32,7 @@ def view(
     """Make the view `lines` over the table `kept` and segments: `COLUMNS`, and `time` in steps.
 
     Args:
-        database: with the table `kept`.
+        database: With the table `kept`.
         segments: Parquet files, of names of ours.
         since: First time; None for the first line's.
         until: Time after the last; None for the last line's.

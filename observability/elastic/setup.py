@@ -42,7 +42,6 @@ def setup(
     Raises:
         NewerThanThis: The templates are of a later version; nothing was changed.
         elasticsearch.ApiError: The server refused something that every server has.
-
     """
     found = _version_found(server)
     if found > templates.VERSION:

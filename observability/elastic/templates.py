@@ -145,7 +145,6 @@ def index_template(retention_days: int, failure_days: int | None) -> dict[str, A
     Args:
         retention_days: How long lines are kept.
         failure_days: How long lines are kept that do not fit; None for a server that has no failure store.
-
     """
     template: dict[str, Any] = {"lifecycle": {"enabled": True, "data_retention": f"{retention_days}d"}}
     if failure_days is not None:

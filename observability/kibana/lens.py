@@ -29,7 +29,6 @@ def attributes(panel_title: str, note: str, lens: Lens, data_view: str) -> Json:
         note: How to read it.
         lens: What it counts.
         data_view: Id of the data view whose lines it counts.
-
     """
     kinds = {"heatmap": ("lnsHeatmap", _heatmap), "figure": ("lnsMetric", _figure)}
     kind, drawn = kinds.get(lens.kind, ("lnsXY", _chart))

@@ -35,7 +35,6 @@ def merged(found: Json, wanted: Json, artifacts: Json | None) -> Json:
         found: The rule as Kibana tells it, with its artifacts where the server has them.
         wanted: The rule as `Rule.body` makes it.
         artifacts: As `Rule.artifacts` makes them; None for a server that has none.
-
     """
     body: Json = {name: wanted[name] for name in OURS}
     body |= {name: found[name] for name in KEPT if found.get(name) is not None}

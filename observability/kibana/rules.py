@@ -46,7 +46,6 @@ class Rule:
         by: Counts are per value of this field.
         delay: So many looks in a row, a minute apart, have to see it: a blip is not worth waking anybody.
         dashboard: Where to look first.
-
     """
 
     id: str

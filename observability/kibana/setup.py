@@ -66,7 +66,6 @@ def setup(
     Raises:
         KibanaRefused: It answered with an error, or is too old.
         httpx.TransportError: It does not answer.
-
     """
     with access.client(url, verify) as kibana:
         version = _version(kibana)

@@ -29,7 +29,6 @@ class Measure:
         divisor: A ratio's first part is divided by this too, for its unit.
         unit: How it is written.
         decimals: How exactly.
-
     """
 
     name: str
@@ -92,7 +91,6 @@ class Lens:
         by: One series, or row, for each of these.
         axis: What the numbers' axis is called.
         to: The end of the numbers' axis where it is known.
-
     """
 
     kind: Kind

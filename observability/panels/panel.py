@@ -46,7 +46,6 @@ class Vega:
         levels: Paths of the arrays to flatten: the first from `aggregations`, each next from the one before.
         fields: Flat name -> path; a path starts with `0.`, `1.`, ... for the level it is read from.
         ways: Names of aggregations that list the same things in different orders; listed twice is one row.
-
     """
 
     body: Json
@@ -103,7 +102,6 @@ class Panel:
         derive: Flat name -> arithmetic over `datum.<name>`, in the syntax that Vega and Python share.
         post: Vega-Lite transforms after that.
         height: Of the picture, in pixels.
-
     """
 
     id: str

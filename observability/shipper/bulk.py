@@ -28,7 +28,6 @@ class RequestRefused(Exception):
 
     Attributes:
         status: The HTTP status, such as 429 (busy), 413 (too large), 401 (key not valid).
-
     """
 
     def __init__(self, status: int, reason: str) -> None:
@@ -89,7 +88,6 @@ def send(
     Raises:
         RequestRefused: The server answered, and took nothing.
         Uncertain: No answer came.
-
     """
     try:
         response = server.perform_request(

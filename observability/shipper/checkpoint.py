@@ -35,7 +35,6 @@ class ShipperCheckpoint:
 
     Raises:
         StateInUse: Another process holds it.
-
     """
 
     def __init__(self, folder: Path) -> None:
@@ -57,7 +56,6 @@ class ShipperCheckpoint:
 
         Raises:
             OtherVersion: The file is another version's; it says which.
-
         """
         there = self.path.exists()
         saved = statefile.read(self.path, _parse)

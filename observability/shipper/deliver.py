@@ -62,7 +62,6 @@ class Delivery:
         letters: Where refused lines go.
         name: Names this shipper in the server's task list, the same over restarts.
         stopping: Ends all waits.
-
     """
 
     def __init__(
@@ -78,7 +77,6 @@ class Delivery:
 
         Raises:
             Stopping: The shipper is asked to stop first.
-
         """
         rest, refusals, flow = batch.lines, 0, batch.source.flow
         if batch.suspect:

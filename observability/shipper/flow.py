@@ -23,7 +23,6 @@ class Flow:
         stream: Its name.
         room: Lines a request; it shrinks when the server refuses and grows when it takes.
         troubled: Whether the last request was refused or lost. Such a stream gets no further batches.
-
     """
 
     stream: str
@@ -44,7 +43,6 @@ class Slots:
 
     Args:
         stopping: Ends the waiting.
-
     """
 
     def __init__(self, stopping: threading.Event) -> None:
@@ -58,7 +56,6 @@ class Slots:
 
         Raises:
             Stopping: The shipper ends before one is free.
-
         """
         with contextlib.ExitStack() as held:
             for slots in (self._troubled, self._all) if flow.troubled else (self._all,):

@@ -30,7 +30,6 @@ class Folder:
         saved: The checkpoint's entries.
         name_stream: Gives the data stream for a path.
         suspect: Nothing is known of what was sent, so all that is there now has to be looked for.
-
     """
 
     def __init__(

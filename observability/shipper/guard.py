@@ -58,7 +58,6 @@ def missing(server: Elasticsearch, stream: str, lines: Sequence[Line], since: in
 
     Returns:
         The lines that have to be sent, in order.
-
     """
     wanted = {line.id.decode(): line for line in lines}
     for index in reversed(_indices_since(server, stream, since)):
@@ -94,7 +93,6 @@ def wait_until_settled(
         server: The client.
         unsettled: Says of an `X-Opaque-Id` whether it names such a bulk.
         stopping: Ends the wait.
-
     """
     stopping.wait(SETTLE_SECONDS)
     give_up = time.monotonic() + RUNNING_MAX_SECONDS

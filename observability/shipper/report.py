@@ -33,7 +33,6 @@ class Report:
         api_key: Its API key.
         stopping: Ends the thread.
         bundle: PEM file of authorities to believe besides the machine's.
-
     """
 
     def __init__(

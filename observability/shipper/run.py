@@ -46,7 +46,6 @@ def run(
 
     Returns:
         An exit code: 0, or 1 if another shipper already runs with this state.
-
     """
     stopping = threading.Event()
     server = bulk.client(url, api_key, bundle=bundle)

@@ -49,7 +49,6 @@ class Shipper:
 
     Raises:
         AlreadyRunning: Another shipper uses `state`.
-
     """
 
     def __init__(

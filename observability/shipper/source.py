@@ -28,7 +28,6 @@ class Source:
         path: A name of the file; only used to open it and to tell its stream.
         file: The open descriptor, which this object owns.
         flow: The data stream its lines go to.
-
     """
 
     def __init__(self, path: Path, file: int, flow: Flow) -> None:
@@ -230,7 +229,6 @@ class Batch:
         end: Offset after the last line.
         since: The data stream's generation before these lines were first sent.
         suspect: Whether they may have been sent by an earlier life of this shipper.
-
     """
 
     source: Source

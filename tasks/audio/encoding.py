@@ -80,15 +80,14 @@ def encode(
         samples: [channels, frames], float32 in -1..1 (rounded to 16 bits, without dither, so that equal
             samples give equal files) or int16.
         rate: Hz; opus and mp3 carry only their own rates.
-        target: where to; a binary file object has to be readable and seekable too.
-        audio_format: wav, flac, mp3 or opus.
-        title: kept in the file where the format can.
-        progress: called with the share done after each block; what it raises stops the writing.
+        target: Where to; a binary file object has to be readable and seekable too.
+        audio_format: Wav, flac, mp3 or opus.
+        title: Kept in the file where the format can.
+        progress: Called with the share done after each block; what it raises stops the writing.
 
     Raises:
-        EncodingError: the format cannot carry this rate or shape.
-        OSError: the file cannot be written.
-
+        EncodingError: The format cannot carry this rate or shape.
+        OSError: The file cannot be written.
     """
     channels, frames = samples.shape if samples.ndim == 2 else (0, 0)
     _check(channels, frames, rate, audio_format, list(samples.shape))
@@ -109,15 +108,14 @@ def convert(
 
     Args:
         source: 16-bit wav or flac.
-        target: readable, writable and seekable.
-        audio_format: as for `encode`.
-        title: as for `encode`.
-        progress: as for `encode`.
+        target: Readable, writable and seekable.
+        audio_format: As for `encode`.
+        title: As for `encode`.
+        progress: As for `encode`.
 
     Raises:
-        EncodingError: the format cannot carry this rate or shape.
-        OSError, RuntimeError: the source cannot be read, or the target cannot be written.
-
+        EncodingError: The format cannot carry this rate or shape.
+        OSError, RuntimeError: The source cannot be read, or the target cannot be written.
     """
     with soundfile.SoundFile(os.fsencode(source)) as file:
         channels, frames, rate = int(file.channels), int(file.frames), int(file.samplerate)

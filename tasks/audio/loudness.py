@@ -55,9 +55,8 @@ class KWeighted:
     """K-weighted powers of a stream, step by step.
 
     Args:
-        rate: sample rate in Hz.
-        step: frames a power is the mean of.
-
+        rate: Sample rate in Hz.
+        step: Frames a power is the mean of.
     """
 
     def __init__(self, rate: int, step: int) -> None:

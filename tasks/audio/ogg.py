@@ -19,8 +19,7 @@ def renumber(file: IO[bytes]) -> None:
     """Give every page of the Ogg `file` the same serial number, and its checksum to match.
 
     Raises:
-        ValueError: the file is not Ogg.
-
+        ValueError: The file is not Ogg.
     """
     at = file.seek(0)
     while head := file.read(HEAD):

@@ -16,7 +16,7 @@ def waveform(path: Path, count: int = 480) -> list[float]:
     """The loudest sample of each of `count` equal parts of an audio file, 0..1.
 
     Raises:
-        OSError, RuntimeError: the file cannot be read or decoded.
+        OSError, RuntimeError: The file cannot be read or decoded.
     """
     with soundfile.SoundFile(os.fsencode(path)) as file:
         highest = np.zeros(count, np.float32)

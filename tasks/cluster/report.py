@@ -22,10 +22,10 @@ class Reporter:
     """One part's voice. A ledger that is away hears nothing, which is a message too.
 
     Args:
-        ledger: where it is told.
-        kind: which part this is.
-        node: this machine's name.
-        name: the part's own name, where it has one; else its machine and process make one.
+        ledger: Where it is told.
+        kind: Which part this is.
+        node: This machine's name.
+        name: The part's own name, where it has one; else its machine and process make one.
     """
 
     def __init__(self, ledger: Ledger, kind: PartKind, node: str, name: str | None = None) -> None:

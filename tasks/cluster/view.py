@@ -76,11 +76,11 @@ def look(ledger: Ledger, answering: Answering = lambda _: ()) -> ClusterView:
     """See the cluster as it is now.
 
     Args:
-        ledger: what all of them write to.
-        answering: asked of workers that the ledger does not hear any more.
+        ledger: What all of them write to.
+        answering: Asked of workers that the ledger does not hear any more.
 
     Raises:
-        LedgerUnavailable: it cannot be read, so that nothing is known.
+        LedgerUnavailable: It cannot be read, so that nothing is known.
     """
     now, said = ledger.now(), ledger.parts.all()
     workers, queues = ledger.views.workers(), ledger.views.queues()

@@ -44,10 +44,10 @@ class CallbackSender:
     """A few threads that deliver, oldest first; `turn` finds them work.
 
     Args:
-        ledger: the jobs, and the callbacks that are owed.
-        address: gives where people reach a song, by its file's name.
-        hours: for so long a failing receiver is tried again.
-        post: delivers one document.
+        ledger: The jobs, and the callbacks that are owed.
+        address: Gives where people reach a song, by its file's name.
+        hours: For so long a failing receiver is tried again.
+        post: Delivers one document.
     """
 
     def __init__(self, ledger: Ledger, address: Callable[[str], str], hours: float, post: Post) -> None:

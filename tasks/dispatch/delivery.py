@@ -51,12 +51,12 @@ def post(
     """POST `document` as JSON to `url`, once; what is answered beyond the status is not read.
 
     Args:
-        url: where to.
-        document: what; its `id` names the message.
-        secrets: those that sign it.
-        allowed: which addresses may be reached.
-        at: which ports, such as '80, 443'; None for any.
-        verify: whom to believe over TLS.
+        url: Where to.
+        document: What; its `id` names the message.
+        secrets: Those that sign it.
+        allowed: Which addresses may be reached.
+        at: Which ports, such as '80, 443'; None for any.
+        verify: Whom to believe over TLS.
     """
     try:
         parsed = parse(url)

@@ -14,8 +14,8 @@ class Fleet:
     """The workers as they were last seen: who serves what, and since when a slot was free without a pause.
 
     Args:
-        workers: all that the ledger knows.
-        now: seconds of a clock that never goes back.
+        workers: All that the ledger knows.
+        now: Seconds of a clock that never goes back.
     """
 
     def __init__(self, workers: Sequence[WorkerView] = (), now: float = 0.0) -> None:

@@ -20,9 +20,9 @@ class GoneQueues:
     """Deletes what no worker has served for long; where it is wanted again it is declared again.
 
     Args:
-        publisher: the way to the broker.
-        now: the time that the ledger goes by.
-        clock: seconds of a clock that never goes back.
+        publisher: The way to the broker.
+        now: The time that the ledger goes by.
+        clock: Seconds of a clock that never goes back.
     """
 
     def __init__(self, publisher: Publisher, now: Callable[[], float], clock: Callable[[], float]) -> None:
@@ -36,7 +36,7 @@ class GoneQueues:
         """Delete what is empty and has no consumer, if it is time to look.
 
         Raises:
-            BrokerUnavailable: the next look may find more.
+            BrokerUnavailable: The next look may find more.
         """
         if self._clock() < self._due_at:
             return

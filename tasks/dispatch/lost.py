@@ -34,7 +34,7 @@ class LostAndFound:
         """Release once more what was delivered too often.
 
         Raises:
-            BrokerUnavailable: the dead letters stay where they are.
+            BrokerUnavailable: The dead letters stay where they are.
         """
         dead = self._publisher.dead_letters()
         if dead:
@@ -45,7 +45,7 @@ class LostAndFound:
         """Empty the queues that nobody serves: nobody would heed their messages.
 
         Raises:
-            BrokerUnavailable: they keep their messages, which are harmless.
+            BrokerUnavailable: They keep their messages, which are harmless.
         """
         for queue in queues:
             self._publisher.purge(queue)

@@ -51,7 +51,7 @@ class Releaser:
         """Publish what was left over, else what is next; how many were sent comes back.
 
         Raises:
-            BrokerUnavailable: it may or may not have taken them; they are sent again.
+            BrokerUnavailable: It may or may not have taken them; they are sent again.
         """
         if not self._unsent:
             self._unsent = self._ledger.dispatch.release(lambda queue: self.window(fleet, queue))

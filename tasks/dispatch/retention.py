@@ -41,10 +41,10 @@ class SongRetention:
     """Deletes songs, in small groups.
 
     Args:
-        ledger: which songs there are and when each was last used.
-        storage: where they lie.
-        days: age at which a song expires.
-        share: of the disk that may be taken, 0..1.
+        ledger: Which songs there are and when each was last used.
+        storage: Where they lie.
+        days: Age at which a song expires.
+        share: Of the disk that may be taken, 0..1.
     """
 
     def __init__(self, ledger: Ledger, storage: Storage, days: float, share: float) -> None:
@@ -76,10 +76,10 @@ class UploadRetention:
     """Deletes uploads.
 
     Args:
-        uploads: where they lie.
-        needed: gives the ids that open jobs refer to.
-        days: since its last use, after which an upload expires.
-        share: of the disk that may be taken, 0..1.
+        uploads: Where they lie.
+        needed: Gives the ids that open jobs refer to.
+        days: Since its last use, after which an upload expires.
+        share: Of the disk that may be taken, 0..1.
     """
 
     def __init__(
@@ -103,9 +103,9 @@ class RecordRetention:
     """Deletes records in small groups, so that nobody waits long for the ledger.
 
     Args:
-        ledger: the records.
-        days: since a job's end, after which its record goes.
-        goes_on: whether this process is still the one to do it.
+        ledger: The records.
+        days: Since a job's end, after which its record goes.
+        goes_on: Whether this process is still the one to do it.
     """
 
     def __init__(self, ledger: Ledger, days: float, goes_on: Callable[[], bool]) -> None:

@@ -34,7 +34,6 @@ class ServiceReport:
 
         Args:
             workers: As the ledger has them before it takes the silent ones for dead.
-
         """
         for worker in workers:
             if worker.alive:

@@ -58,7 +58,6 @@ class Capabilities:
         longest: Seconds of its longest song.
         sings: Whether lyrics are heard, not only their form.
         sound: Raised whenever the same request and seed sound different from before; fingerprints carry it.
-
     """
 
     tasks: frozenset[str]

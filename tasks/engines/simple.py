@@ -96,9 +96,8 @@ class Stepwise(Engine):
     """A simple engine as an `Engine`.
 
     Args:
-        engine: what makes the songs.
-        together: how many songs it makes at once, each in its thread; 0 for one.
-
+        engine: What makes the songs.
+        together: How many songs it makes at once, each in its thread; 0 for one.
     """
 
     def __init__(self, engine: SimpleEngine, *, together: int = 0) -> None:

@@ -30,15 +30,15 @@ class Ledger:
     """One database and one thread that writes to it; a part for each who uses it. Safe from many threads.
 
     Args:
-        url: of a SQLite file or a PostgreSQL database; its tables are brought up to date.
-        max_queued: jobs that may wait; more are refused with LedgerFull.
-        max_attempts: runs a job may lose before it fails.
-        lease_seconds: a worker silent for so long is taken for dead.
+        url: Of a SQLite file or a PostgreSQL database; its tables are brought up to date.
+        max_queued: Jobs that may wait; more are refused with LedgerFull.
+        max_attempts: Runs a job may lose before it fails.
+        lease_seconds: A worker silent for so long is taken for dead.
         clock: Unix seconds; default: the database server's time.
-        connections: to a database server at most; of one, reading and writing take turns.
+        connections: To a database server at most; of one, reading and writing take turns.
 
     Raises:
-        LedgerUnavailable: the database cannot be reached or written.
+        LedgerUnavailable: The database cannot be reached or written.
     """
 
     def __init__(

@@ -27,9 +27,9 @@ class Parts:
         """Note how a part is; whether people have cordoned it comes back.
 
         Args:
-            transaction: given by the writer.
-            report: the part's words.
-            replaces: others of its kind and machine that were silent for so many seconds are forgotten: it
+            transaction: Given by the writer.
+            report: The part's words.
+            replaces: Others of its kind and machine that were silent for so many seconds are forgotten: it
                 stands in their place.
         """
         connection, now = transaction.connection, transaction.now

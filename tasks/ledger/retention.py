@@ -56,9 +56,9 @@ class Retention:
         """Delete audio last used `older_than` seconds ago or more; the number of jobs comes back.
 
         Args:
-            delete: deletes files by name; it may raise, and is then called again with the same the next time.
-            older_than: age in seconds.
-            limit: at most so many jobs, the oldest first.
+            delete: Deletes files by name; it may raise, and is then called again with the same the next time.
+            older_than: Age in seconds.
+            limit: At most so many jobs, the oldest first.
         """
         chosen = self._choose(self._store.now() - older_than, limit)
         if chosen:

@@ -31,12 +31,12 @@ class Webhooks:
         """Make a new secret; the one before holds for some hours more, and older ones no longer.
 
         Args:
-            transaction: made by the store.
-            key_id: whose callbacks it signs; empty for all whose key has none.
-            hours: for so long both hold.
+            transaction: Made by the store.
+            key_id: Whose callbacks it signs; empty for all whose key has none.
+            hours: For so long both hold.
 
         Raises:
-            UnknownKey: there is no such key.
+            UnknownKey: There is no such key.
         """
         connection, now = transaction.connection, transaction.now
         if key_id and connection.scalar(sa.select(api_keys.c.id).where(api_keys.c.id == key_id)) is None:

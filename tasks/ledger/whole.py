@@ -23,7 +23,7 @@ def look_through(url: str | sa.URL) -> str:
     """Open a ledger and, where it is a file, read all of it; where it is comes back.
 
     Raises:
-        LedgerUnavailable: it cannot be opened, or is damaged.
+        LedgerUnavailable: It cannot be opened, or is damaged.
     """
     with contextlib.closing(Database(url)) as database:
         with database.read() as connection:
@@ -40,7 +40,7 @@ def write(url: str | sa.URL, target: Path) -> str:
         The revision of its tables.
 
     Raises:
-        LedgerUnavailable: it cannot be read.
+        LedgerUnavailable: It cannot be read.
     """
     with contextlib.closing(_opened(url)) as source:
         if source.path is not None:
@@ -59,7 +59,7 @@ def read(source: Path, url: str | sa.URL) -> None:
     """Put such a file into a ledger's place: as its file, or its rows into PostgreSQL.
 
     Raises:
-        LedgerUnavailable: it cannot be written.
+        LedgerUnavailable: It cannot be written.
     """
     path = _path(url)
     if path is not None:
@@ -92,7 +92,7 @@ def jobs_in(url: str | sa.URL) -> int:
     """How many jobs a ledger knows; none where it is a file that is not there.
 
     Raises:
-        LedgerUnavailable: it cannot be read.
+        LedgerUnavailable: It cannot be read.
     """
     path = _path(url)
     if path is not None and not path.exists():

@@ -49,7 +49,7 @@ class Publisher:
         """Send one message a release.
 
         Raises:
-            BrokerUnavailable: some, all or none were sent; sending all again is harmless.
+            BrokerUnavailable: Some, all or none were sent; sending all again is harmless.
         """
         try:
             producer = self._ready({release.queue for release in releases})

@@ -111,7 +111,7 @@ def check_port(url: httpx.URL, at: str | None) -> None:
     """Refuse a port that is not among those of the setting `at`; None lets any pass.
 
     Raises:
-        CallbackRefused: with the ports that are allowed.
+        CallbackRefused: With the ports that are allowed.
     """
     port = port_of(url)
     if at is not None and not any(port in allowed for allowed in ports(at)):

@@ -32,7 +32,7 @@ def claim(settings: Settings) -> None:
     What this process makes from now on is private too, unless it says otherwise.
 
     Raises:
-        FolderRefused: one of them belongs to somebody else.
+        FolderRefused: One of them belongs to somebody else.
     """
     os.umask(0o077)
     _own_data(settings.data.absolute())
@@ -49,7 +49,7 @@ def own(path: Path) -> None:
     """Make a folder of mode 0700, or see that the one that is there is ours and closed to others.
 
     Raises:
-        FolderRefused: it is a link, or somebody else's.
+        FolderRefused: It is a link, or somebody else's.
     """
     path.mkdir(parents=True, exist_ok=True, mode=PRIVATE)
     try:

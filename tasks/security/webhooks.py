@@ -29,10 +29,10 @@ def signed(message_id: str, at: int, body: bytes, known: Sequence[str]) -> Mappi
     """The headers of one delivery, with a signature by each secret; without any, unsigned.
 
     Args:
-        message_id: the same for each try of one message.
+        message_id: The same for each try of one message.
         at: Unix seconds of this try.
-        body: exactly what is sent.
-        known: the secrets that hold now.
+        body: Exactly what is sent.
+        known: The secrets that hold now.
     """
     headers = {"webhook-id": message_id, "webhook-timestamp": str(at)}
     text = b".".join((message_id.encode(), str(at).encode(), body))
@@ -60,9 +60,9 @@ def verified(body: bytes, headers: Mapping[str, str], secret: str, now: float | 
     """Whether one of a delivery's signatures is by this secret, and its time not far from now.
 
     Args:
-        body: exactly what came.
-        headers: their names in lower case.
-        secret: the receiver's.
+        body: Exactly what came.
+        headers: Their names in lower case.
+        secret: The receiver's.
         now: Unix seconds; default: the clock's.
     """
     at = headers.get("webhook-timestamp", "")

@@ -140,7 +140,7 @@ def ports(text: str) -> tuple[range, ...]:
     """The ports of a setting such as `80, 443, 8000-8999`.
 
     Raises:
-        ValueError: one of them is not a port or a range of ports.
+        ValueError: One of them is not a port or a range of ports.
     """
     found = []
     for part in filter(None, (part.strip() for part in text.split(","))):

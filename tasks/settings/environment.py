@@ -49,8 +49,8 @@ def built(extra: Mapping[str, str] | None = None, source: Mapping[str, str] | No
     """The environment that a process of ours gets.
 
     Args:
-        extra: what this process needs besides, such as the GPU that it is to use.
-        source: what there is to choose from; this process's own environment by default.
+        extra: What this process needs besides, such as the GPU that it is to use.
+        source: What there is to choose from; this process's own environment by default.
     """
     given = os.environ if source is None else source
     patterns = (*ALLOWED, *passed(given))

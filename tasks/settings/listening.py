@@ -31,7 +31,7 @@ def host(text: str) -> str:
     """Read the setting: an address or a name, IPv6 with or without brackets.
 
     Raises:
-        ValueError: it is neither.
+        ValueError: It is neither.
     """
     bare = text[1:-1] if text.startswith("[") and text.endswith("]") else text
     try:
@@ -93,7 +93,7 @@ def bind(host: str, port: int) -> list[socket.socket]:
     """Sockets to listen on, one for each address of a name; the one of `::` takes IPv4 too.
 
     Raises:
-        CannotListen: they cannot be had.
+        CannotListen: They cannot be had.
     """
     try:
         found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
@@ -120,7 +120,7 @@ def try_sockets(folder: Path) -> None:
     """Make a socket in a folder for a moment, as our parts will.
 
     Raises:
-        CannotListen: the disk has none.
+        CannotListen: The disk has none.
     """
     probe = folder / f".probe-{os.getpid()}.sock"
     try:

@@ -39,7 +39,7 @@ def database_url(text: str) -> URL:
     """Read the ledger's URL.
 
     Raises:
-        ValueError: it is no URL of a database that can hold the ledger.
+        ValueError: It is no URL of a database that can hold the ledger.
     """
     from sqlalchemy import make_url
     from sqlalchemy.exc import ArgumentError
@@ -84,7 +84,7 @@ def broker_url(text: str) -> str:
     """Check a kombu URL, or several with `;` between them.
 
     Raises:
-        ValueError: it is no URL of a broker that Tutti works with.
+        ValueError: It is no URL of a broker that Tutti works with.
     """
     for part in text.split(";"):
         scheme, found, rest = part.strip().partition("://")
@@ -105,7 +105,7 @@ def http_url(text: str) -> str:
     """Check the address of a server that is reached over HTTP; comes back without a slash at the end.
 
     Raises:
-        ValueError: it is no such address.
+        ValueError: It is no such address.
     """
     try:
         parts = urlsplit(text)

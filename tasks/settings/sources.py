@@ -36,12 +36,12 @@ def given(
     """All values that are given, by the settings' names.
 
     Args:
-        names: the settings there are.
-        may_be_empty: those of them to which nothing at all is a value; the others count as not given then.
-        source: the variables; this process's own by default.
+        names: The settings there are.
+        may_be_empty: Those of them to which nothing at all is a value; the others count as not given then.
+        source: The variables; this process's own by default.
 
     Raises:
-        WrongSettings: a name is unknown, or a file cannot be read.
+        WrongSettings: A name is unknown, or a file cannot be read.
     """
     variables = os.environ if source is None else source
     named = {
@@ -118,7 +118,7 @@ def read_toml(path: Path) -> dict[str, Any]:
     """What stands in a file of settings, by name.
 
     Raises:
-        WrongSettings: it cannot be read.
+        WrongSettings: It cannot be read.
     """
     try:
         read = tomllib.loads(path.read_text("utf-8-sig"))

@@ -32,10 +32,10 @@ class Uploads:
         """Put a received file in its place; where it is there already, that counts as a use of it.
 
         Args:
-            received: the file, of whatever name in the same folder.
-            digest: the SHA-256 of its bytes.
-            owner: who sent it and may use it from now on, beside those who sent the same before.
-            payer: whose quota it counts to.
+            received: The file, of whatever name in the same folder.
+            digest: The SHA-256 of its bytes.
+            owner: Who sent it and may use it from now on, beside those who sent the same before.
+            payer: Whose quota it counts to.
         """
         for name in filter(None, (owner, payer and _quota_of(payer))):
             mark = self._marks(name) / digest
@@ -59,8 +59,8 @@ class Uploads:
         """Note that an upload is wanted, so that it does not expire now; False where it is not here.
 
         Args:
-            digest: its id.
-            owners: the names of who wants it. One who never sent it is told what is told of no upload at all:
+            digest: Its id.
+            owners: The names of who wants it. One who never sent it is told what is told of no upload at all:
                 the hash of a file is known to many, and whether it was uploaded is not theirs to learn.
         """
         if owners is not None and not any((self._marks(one) / digest).exists() for one in owners):

@@ -76,7 +76,7 @@ def _checked(message: Any) -> Any:
     """The message, if it is one of the engine's and each of its fields is what it should be.
 
     Raises:
-        TypeError: it is not.
+        TypeError: It is not.
     """
     if type(message).__module__ != messages.__name__:
         raise TypeError(f"{type(message).__name__} is no message")

@@ -30,8 +30,8 @@ class Cluster:
     """A running cluster: `parts` by host and what they run, such as "web1 dispatch".
 
     Args:
-        network: where its hosts are.
-        settings: go before those of the manual, on every host.
+        network: Where its hosts are.
+        settings: Go before those of the manual, on every host.
     """
 
     network: Network

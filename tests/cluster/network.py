@@ -220,7 +220,7 @@ class Network:
     """A bridge, the hosts on it, and a port for this process.
 
     Args:
-        folder: where the hosts' disks and the NAS lie.
+        folder: Where the hosts' disks and the NAS lie.
     """
 
     def __init__(self, folder: Path) -> None:

@@ -25,10 +25,10 @@ class Advisories(ThreadingHTTPServer):
     """Answers OSV's `/v1/query` from a file.
 
     Args:
-        file: a JSON list of records.
+        file: A JSON list of records.
 
     Raises:
-        ValueError: it is none.
+        ValueError: It is none.
     """
 
     def __init__(self, file: Path) -> None:

@@ -56,10 +56,10 @@ def stopped_amid(
     """A host that was stopped after all of a change's statements and before its commit.
 
     Args:
-        change: one of `tests.servers.changes.CHANGES`.
-        url: the ledger's.
-        ended_after: the bound after which the server ends its session.
-        shard: the rows of sums that it writes; default: its own.
+        change: One of `tests.servers.changes.CHANGES`.
+        url: The ledger's.
+        ended_after: The bound after which the server ends its session.
+        shard: The rows of sums that it writes; default: its own.
     """
     with _stopped(AMID, url, ended_after, change, "silent", "" if shard is None else str(shard)):
         yield

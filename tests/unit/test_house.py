@@ -93,3 +93,17 @@ def test_every_room_is_on_the_map() -> None:
 def test_modules_stay_short() -> None:
     lengths = {path.relative_to(ROOT).as_posix(): len(path.read_text().splitlines()) for path in modules()}
     assert {name: length for name, length in lengths.items() if length > LONGEST} == {}
+
+
+def test_docstrings_speak_one_dialect() -> None:
+    """No blank line before the closing quotes; what an argument is begins with a capital."""
+    wrong = []
+    for path in modules():
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef | ast.Module):
+                text = ast.get_docstring(node, clean=False) or ""
+                if re.search(r"\n\s*\n\s*$", text) or re.search(
+                    r"Args:\n\s+\w+: (?:the|a|an|where|what|whether) ", text
+                ):
+                    wrong.append((path.relative_to(ROOT).as_posix(), getattr(node, "name", "module")))
+    assert wrong == []

@@ -46,15 +46,15 @@ async def accept(request: Request, wanted: JobRequest, body: bytes | None = None
     """Put a job into the ledger.
 
     Args:
-        request: the HTTP request, for who asks and the trace.
-        wanted: what is asked for.
-        body: the raw body, which a reused Idempotency-Key has to repeat.
+        request: The HTTP request, for who asks and the trace.
+        wanted: What is asked for.
+        body: The raw body, which a reused Idempotency-Key has to repeat.
 
     Returns:
         The job; it is on disk.
 
     Raises:
-        Problem: with what to do instead.
+        Problem: With what to do instead.
     """
     state, context = app_state(request), context_of(request)
     key = _idempotency_key(request)

@@ -32,10 +32,10 @@ class EventStream(StreamingResponse):
     Our own, because sse-starlette runs four tasks for each stream, and a thousand took seconds to open.
 
     Args:
-        state: the process's state.
-        look: the job now, the first that is told.
-        seen: the Last-Event-ID of a client that comes back.
-        linked: whether the client is given links to the songs.
+        state: The process's state.
+        look: The job now, the first that is told.
+        seen: The Last-Event-ID of a client that comes back.
+        linked: Whether the client is given links to the songs.
     """
 
     media_type = "text/event-stream"

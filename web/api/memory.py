@@ -34,8 +34,8 @@ def used_percent(groups: Path = GROUPS, own: Path = OWN) -> float:
     """The share of the memory in use, 0 to 100.
 
     Args:
-        groups: where control groups are mounted.
-        own: the file that names this process's.
+        groups: Where control groups are mounted.
+        own: The file that names this process's.
     """
     return max([psutil.virtual_memory().percent, *_of_groups(groups, own)])
 

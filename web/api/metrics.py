@@ -94,8 +94,8 @@ class MachineMetrics(Collector):
     """What the ledger knows of the dispatcher's and the workers' metrics, where they show none themselves.
 
     Args:
-        counters: the ledger's.
-        workers: those that are not gone for good.
+        counters: The ledger's.
+        workers: Those that are not gone for good.
     """
 
     def __init__(self, counters: Mapping[str, int], workers: Sequence[WorkerView]) -> None:

@@ -42,8 +42,8 @@ async def run(state: AppState, address: str) -> None:
     """Register, then give a sign of life again and again until cancelled.
 
     Args:
-        state: this process's state.
-        address: where the gateway reaches it: `unix:/path` or `host:port`.
+        state: This process's state.
+        address: Where the gateway reaches it: `unix:/path` or `host:port`.
     """
     registered = False
     while True:

@@ -161,9 +161,9 @@ def show(state: AppState, look: JobStatus, *, linked: bool = True) -> Shown:
     """What is shown of a job, with its place in the queue if it waits; kept where it has ended.
 
     Args:
-        state: the process's state.
-        look: the job now.
-        linked: whether whoever asks is given links to its songs.
+        state: The process's state.
+        look: The job now.
+        linked: Whether whoever asks is given links to its songs.
     """
     job = look.job
     link = state.link if linked else no_link

@@ -45,10 +45,10 @@ class Door:
     """Who is inside.
 
     Attributes:
-        patience: seconds for a request's head, and for the rest of a body after its answer.
-        each: connections that one address may have; 0: any number.
-        all: connections that all may have together.
-        trusted: gateways; what they let in they have counted themselves.
+        patience: Seconds for a request's head, and for the rest of a body after its answer.
+        each: Connections that one address may have; 0: any number.
+        all: Connections that all may have together.
+        trusted: Gateways; what they let in they have counted themselves.
     """
 
     patience: float

@@ -24,8 +24,8 @@ class Batcher(Generic[Q, A]):
     """Gathers questions and hands the answers out; it belongs to one event loop.
 
     Args:
-        ask: takes many questions; the future carries their answers in order, an exception where one failed.
-        at_once: batches that may be under way.
+        ask: Takes many questions; the future carries their answers in order, an exception where one failed.
+        at_once: Batches that may be under way.
     """
 
     def __init__(self, ask: Callable[[Sequence[Q]], Answers[A]], at_once: int) -> None:
@@ -37,7 +37,7 @@ class Batcher(Generic[Q, A]):
         """The answer to one question.
 
         Raises:
-            Exception: what the question, or its whole batch, ended with.
+            Exception: What the question, or its whole batch, ended with.
         """
         loop = asyncio.get_running_loop()
         answer: asyncio.Future[A] = loop.create_future()

@@ -51,7 +51,7 @@ class Conversions:
     """One process's conversions, one at a time, in turn among their owners; one event loop's.
 
     Args:
-        patience: seconds after which a file is given up. Its thread ends at its next step; one that hangs in
+        patience: Seconds after which a file is given up. Its thread ends at its next step; one that hangs in
             the storage is left behind, and a few such are the end of conversions until they come back.
     """
 

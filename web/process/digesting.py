@@ -21,8 +21,8 @@ class Digesting:
     """One update at a time, begun from time to time or because a page asks for it.
 
     Args:
-        logs: folder of the line files.
-        digest: folder of what was read of them.
+        logs: Folder of the line files.
+        digest: Folder of what was read of them.
     """
 
     def __init__(self, logs: Path, digest: Path) -> None:

@@ -18,9 +18,9 @@ class QueueRouter:
     """Knows the live workers, a few seconds old at most.
 
     Args:
-        ledger: the ledger, where workers register and the canary is kept.
-        default: the queue while no worker has ever been seen.
-        period: seconds between two looks.
+        ledger: The ledger, where workers register and the canary is kept.
+        default: The queue while no worker has ever been seen.
+        period: Seconds between two looks.
     """
 
     def __init__(self, ledger: Ledger, default: str, period: float = 2.0) -> None:

@@ -58,9 +58,9 @@ class Watcher:
     """Polls the ledger while anybody listens; one event loop's.
 
     Args:
-        ledger: the ledger.
-        period: seconds between two polls; the ledger's snapshots of a queue are of one second anyway.
-        heartbeat: seconds between two heartbeats.
+        ledger: The ledger.
+        period: Seconds between two polls; the ledger's snapshots of a queue are of one second anyway.
+        heartbeat: Seconds between two heartbeats.
     """
 
     def __init__(self, ledger: Ledger, period: float = 0.4, heartbeat: float = HEARTBEAT) -> None:

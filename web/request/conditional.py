@@ -14,9 +14,9 @@ def unchanged(request: Request, tag: str, modified: float | None = None) -> bool
     """Whether the client has what this strong ETag names.
 
     Args:
-        request: for If-None-Match; If-Modified-Since counts where that is missing.
-        tag: the ETag of what there is.
-        modified: when it was last changed, in seconds since the epoch.
+        request: For If-None-Match; If-Modified-Since counts where that is missing.
+        tag: The ETag of what there is.
+        modified: When it was last changed, in seconds since the epoch.
     """
     told = fields(request.scope)
     known = told.get("if-none-match")

@@ -79,7 +79,7 @@ def networks(text: str) -> Networks:
     """The networks of a setting such as `10.0.0.0/8, ::1`.
 
     Raises:
-        ValueError: one of them is not a network.
+        ValueError: One of them is not a network.
     """
     return tuple(ipaddress.ip_network(part.strip(), strict=False) for part in text.split(",") if part.strip())
 

@@ -24,7 +24,7 @@ class Hosts:
     """The names by which this server may be asked for.
 
     Args:
-        names: lower case; None for any that is well formed.
+        names: Lower case; None for any that is well formed.
     """
 
     def __init__(self, names: frozenset[str] | None) -> None:

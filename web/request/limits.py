@@ -36,8 +36,8 @@ class RateLimiter:
     """Lets a client through as often as a setting such as TUTTI_RATE_LIMIT says, by address and by key.
 
     Args:
-        text: the setting.
-        what: what is counted, for the refusal: a subject and its verb.
+        text: The setting.
+        what: What is counted, for the refusal: a subject and its verb.
     """
 
     def __init__(self, text: str, what: str = "Songs may be asked for") -> None:
@@ -48,8 +48,8 @@ class RateLimiter:
         """Count one job.
 
         Args:
-            address: the client's address, as `web.request.client.bucket` gives it.
-            key: the id of its API key; random keys do not evade the count by address.
+            address: The client's address, as `web.request.client.bucket` gives it.
+            key: The id of its API key; random keys do not evade the count by address.
 
         Raises:
             Problem: 429 with Retry-After.

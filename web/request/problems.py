@@ -83,11 +83,11 @@ class Problem(Exception):
     """An answer that is an error.
 
     Args:
-        kind: the type of problem.
-        detail: what happened this time and what to do, for a person.
-        headers: more headers, such as Retry-After.
-        reason: the word in `job.refused` lines, where a job was refused.
-        extra: more members of the document, such as `errors`.
+        kind: The type of problem.
+        detail: What happened this time and what to do, for a person.
+        headers: More headers, such as Retry-After.
+        reason: The word in `job.refused` lines, where a job was refused.
+        extra: More members of the document, such as `errors`.
     """
 
     def __init__(

@@ -122,7 +122,6 @@ class AceStepEngine:
         Raises:
             JobError: An upload, an adapter or the task cannot be used.
             EngineOutOfMemory: It is too long for this device even alone.
-
         """
         return self._fitting.admit(song)
 
@@ -134,7 +133,6 @@ class AceStepEngine:
 
         Raises:
             EngineOutOfMemory: A song does not fit even alone; its `song` says which.
-
         """
         self._let_go([state for state in self._members if state not in states])
         self._members = list(states)
@@ -273,7 +271,6 @@ class AceStepEngine:
 
         Raises:
             ValueError: Not every step is taken.
-
         """
         if state.audio is None:
             raise ValueError("this song is not finished; take its remaining steps first")

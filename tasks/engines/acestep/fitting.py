@@ -59,7 +59,6 @@ class Fitting:
         Raises:
             JobError: An upload, an adapter or the task cannot be used.
             EngineOutOfMemory: It is too long for this device even alone.
-
         """
         plan, words = self._plan(song)
         self._planned.pop((song.job_id, song.variation), None)

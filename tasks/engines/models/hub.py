@@ -66,7 +66,6 @@ def offer_of(name: str) -> Offer:
 
     Raises:
         ValueError: It is neither.
-
     """
     for offer in OFFERS:
         if name in {offer.name, offer.model} and not (
@@ -92,7 +91,6 @@ def size_of(offer: Offer) -> Size:
 
     Raises:
         huggingface_hub.errors.HfHubHTTPError, httpx.HTTPError: The hub does not answer, or has no such model.
-
     """
     from huggingface_hub import HfApi, try_to_load_from_cache
 
@@ -126,7 +124,6 @@ def fetch(offer: Offer) -> Path:
 
     Returns:
         The folder of the first repository.
-
     """
     from huggingface_hub import snapshot_download
 

@@ -54,7 +54,6 @@ class Checkpoint:
         name: What tells its variant: a folder, a file or a hub id.
         folder: Where it is; for diffusers' layout all there is to know.
         silence: The file with the latents of silence, where one was saved.
-
     """
 
     name: str
@@ -81,7 +80,6 @@ def find(model: str) -> Checkpoint:
 
     Raises:
         ModelMissing: There is none, it is incomplete, or its format is not read here.
-
     """
     path = Path(model).expanduser()
     if path.is_file():
@@ -113,7 +111,6 @@ def read_json(file: Path) -> dict[str, Any]:
 
     Raises:
         ModelMissing: It is no JSON object.
-
     """
     try:
         found = json.loads(file.read_bytes())
@@ -129,7 +126,6 @@ def names(file: Path) -> list[str]:
 
     Raises:
         ModelMissing: It is no safetensors file.
-
     """
     with file.open("rb") as source:
         start = source.read(8)
@@ -150,7 +146,6 @@ def shards(folder: Path, stem: str = "model") -> tuple[Path, ...]:
 
     Raises:
         ModelMissing: There are none, or a shard is missing.
-
     """
     index, single = folder / f"{stem}.safetensors.index.json", folder / f"{stem}.safetensors"
     if index.is_file():

@@ -30,7 +30,6 @@ class Variant:
         dcw: Whether upstream corrects its steps in the wavelet domain unless told otherwise.
         tasks: What it can be asked.
         lego_sft: Trained with captions that carry a global one and the mask mode.
-
     """
 
     kind: Kind
@@ -62,7 +61,6 @@ def recognise(name: str, config: Mapping[str, Any]) -> Variant:
     Args:
         name: Its folder, file or hub id; base and sft differ in nothing else.
         config: What its config.json says, or what shapes tell; may be empty.
-
     """
     words = set(re.split(r"[/\\._\-]+", name.lower()))
     kind = _kind(words, config)

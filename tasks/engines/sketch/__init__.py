@@ -27,7 +27,7 @@ class SketchEngine:
     The same request and seed give the same samples, whatever the machine's number of threads.
 
     Args:
-        soundfont: the instruments, an .sf2 or .sf3; None for the one that comes with pretty_midi.
+        soundfont: The instruments, an .sf2 or .sf3; None for the one that comes with pretty_midi.
     """
 
     name = "sketch"
@@ -46,8 +46,8 @@ class SketchEngine:
         """Open the sound font, and the files of words that prompts are read by.
 
         Raises:
-            FontError: the font is missing or no sound font.
-            WordsError: a file of words has an entry that cannot be used.
+            FontError: The font is missing or no sound font.
+            WordsError: A file of words has an entry that cannot be used.
         """
         languages()
         self._open()

@@ -38,7 +38,6 @@ def compose(request: JobRequest, seed: int) -> Score:
     Args:
         request: What was asked for; only prompt, lyrics, duration, bpm, key_scale and time_signature count.
         seed: Any whole number.
-
     """
     return write_out(make_plan(request, seed))
 

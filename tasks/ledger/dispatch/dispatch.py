@@ -23,8 +23,8 @@ class Dispatch:
     """One process at a time does these, by a lease that it takes here.
 
     Args:
-        store: the ledger's.
-        max_attempts: runs a job may lose before it fails.
+        store: The ledger's.
+        max_attempts: Runs a job may lose before it fails.
     """
 
     def __init__(self, store: Store, max_attempts: int) -> None:

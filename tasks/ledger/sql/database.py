@@ -31,7 +31,7 @@ class Database:
 
     Args:
         url: SQLAlchemy URL of a SQLite file or a PostgreSQL database.
-        connections: to a server at most; of one, reading and writing take turns.
+        connections: To a server at most; of one, reading and writing take turns.
     """
 
     def __init__(self, url: str | sa.URL, connections: int = CONNECTIONS) -> None:
@@ -68,11 +68,11 @@ class Database:
         """A transaction, committed at the end of the block and durable then.
 
         Args:
-            hurried: whether it ends within seconds, whatever happens; a copy of everything does not.
+            hurried: Whether it ends within seconds, whatever happens; a copy of everything does not.
 
         Raises:
-            LedgerUnavailable: nothing was written.
-            LedgerUncertain: whether it was written is not known.
+            LedgerUnavailable: Nothing was written.
+            LedgerUncertain: Whether it was written is not known.
         """
         with causes.translated():
             if self.sqlite:

@@ -32,7 +32,7 @@ class GroupedCalls(Generic[A, R]):
         """Write what is asked, together with what others ask now.
 
         Raises:
-            LedgerUnavailable: nothing was written; and whatever else the writing of this very call raises.
+            LedgerUnavailable: Nothing was written; and whatever else the writing of this very call raises.
         """
         answer: Future[R] = Future()
         with self._lock:

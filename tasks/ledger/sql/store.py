@@ -23,16 +23,16 @@ class Store:
     """Opens, and brings up to date, the database at a SQLAlchemy URL.
 
     Args:
-        url: of a SQLite file or a PostgreSQL database.
+        url: Of a SQLite file or a PostgreSQL database.
         clock: Unix seconds; default: the database server's time.
-        connections: to a server at most.
+        connections: To a server at most.
 
     Attributes:
-        shard: names the rows of sums that this store alone writes, so that it waits for nobody else's; the
+        shard: Names the rows of sums that this store alone writes, so that it waits for nobody else's; the
             writers of a file take turns anyway, and share theirs.
 
     Raises:
-        LedgerUnavailable: the database cannot be reached or written.
+        LedgerUnavailable: The database cannot be reached or written.
     """
 
     def __init__(

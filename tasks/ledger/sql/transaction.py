@@ -26,9 +26,9 @@ class Transaction:
     """A connection in a write transaction.
 
     Args:
-        connection: the connection.
-        now: the transaction's time, Unix seconds.
-        shard: to which rows of sums this process adds.
+        connection: The connection.
+        now: The transaction's time, Unix seconds.
+        shard: To which rows of sums this process adds.
     """
 
     def __init__(self, connection: sa.Connection, now: float, shard: int) -> None:

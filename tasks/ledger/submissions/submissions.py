@@ -24,8 +24,8 @@ class Submissions:
     """Takes jobs in, all that wait by one statement a table and one commit.
 
     Args:
-        store: the ledger's.
-        max_queued: jobs that may wait; more are refused with LedgerFull.
+        store: The ledger's.
+        max_queued: Jobs that may wait; more are refused with LedgerFull.
     """
 
     def __init__(self, store: Store, max_queued: int) -> None:

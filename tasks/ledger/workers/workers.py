@@ -22,9 +22,9 @@ class Workers:
     """A worker's moves: each names the worker and its epoch, and is made only if they still hold.
 
     Args:
-        store: the ledger's.
-        lease_seconds: a worker silent for so long is taken for dead.
-        max_attempts: runs a job may lose before it fails.
+        store: The ledger's.
+        lease_seconds: A worker silent for so long is taken for dead.
+        max_attempts: Runs a job may lose before it fails.
     """
 
     def __init__(self, store: Store, lease_seconds: float, max_attempts: int) -> None:
@@ -44,10 +44,10 @@ class Workers:
         """A worker's sign of life, with how far its jobs are; says which of them are to be cancelled.
 
         Args:
-            worker: who lives.
-            epoch: since which registration.
-            progress: of all jobs it runs; what it claimed long ago and does not name is freed.
-            vitals: its device as it was last measured.
+            worker: Who lives.
+            epoch: Since which registration.
+            progress: Of all jobs it runs; what it claimed long ago and does not name is freed.
+            vitals: Its device as it was last measured.
         """
         now, lease = self._store.now(), self.lease_seconds
         renewal = self._store.at_once(
@@ -131,14 +131,14 @@ class Workers:
         """Give a running job back to the queue.
 
         Args:
-            transaction: given by the writer.
-            job_id: the job.
-            attempt: which of its runs this is.
-            worker: who ran it.
-            epoch: since which registration.
-            reason: why; where it is an ErrorClass, the job fails with it if this was its last attempt.
-            charged: whether it costs one of the job's attempts.
-            alone: whether the job has to run singly from now on.
+            transaction: Given by the writer.
+            job_id: The job.
+            attempt: Which of its runs this is.
+            worker: Who ran it.
+            epoch: Since which registration.
+            reason: Why; where it is an ErrorClass, the job fails with it if this was its last attempt.
+            charged: Whether it costs one of the job's attempts.
+            alone: Whether the job has to run singly from now on.
         """
         mine = (job_id, attempt, worker, epoch)
         limit = self._max_attempts

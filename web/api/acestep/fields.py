@@ -142,8 +142,8 @@ class Given:
     """The fields of one request, read leniently; `notes` collects what the answer has to say.
 
     Args:
-        body: the fields as they came.
-        files: uploads that came with them: `source_audio`, `reference_audio`.
+        body: The fields as they came.
+        files: Uploads that came with them: `source_audio`, `reference_audio`.
     """
 
     body: Mapping[str, Any]

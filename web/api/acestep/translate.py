@@ -55,8 +55,8 @@ def translate(given: Given, *, tasks: Collection[str] = get_args(TaskType)) -> J
     """What a client asks for; `given.notes` grows by what the answer has to say.
 
     Args:
-        given: its fields.
-        tasks: what the model can do.
+        given: Its fields.
+        tasks: What the model can do.
 
     Raises:
         Problem: 422, naming the field as the client calls it.

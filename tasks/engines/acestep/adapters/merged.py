@@ -39,7 +39,6 @@ class AdaptedWeights:
 
         Raises:
             JobError: Which it is and why.
-
         """
         for name, _ in chosen:
             file = reading.find(self._options.loras, name)

@@ -52,7 +52,6 @@ class Change:
         parts: Tensors by their role: down [rank, in] and up [out, rank], or LoKr's factors.
         factor: What their product is multiplied by.
         magnitude: DoRA's length of each row, or of each column, of the changed matrix.
-
     """
 
     parts: dict[str, Tensor] = field(default_factory=dict)
@@ -95,7 +94,6 @@ def find(folder: Path, name: str) -> Path:
 
     Raises:
         JobError: There is no such adapter.
-
     """
     if (single := folder / f"{name}.safetensors").is_file():
         return single
@@ -115,7 +113,6 @@ def read(file: Path, shapes: Mapping[str, tuple[int, ...]]) -> dict[str, Change]
 
     Raises:
         JobError: It is no adapter, or something in it does not fit the network; which is said.
-
     """
     try:
         with safe_open(str(file), framework="pt", device="cpu") as source:

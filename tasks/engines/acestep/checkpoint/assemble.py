@@ -46,7 +46,6 @@ def assemble(found: Checkpoint, device: torch.device, dtype: torch.dtype, *, tur
 
     Raises:
         ValueError: Tensors are missing, or are not those of ACE-Step 1.5.
-
     """
     if found.vae is None or found.text is None or found.tokenizer is None:
         raise ValueError(f"{found.name} has no VAE or text encoder")
@@ -123,7 +122,6 @@ def fill(
 
     Raises:
         ValueError: Names are missing or left over, or a shape is not the module's.
-
     """
     wanted = module.state_dict()
     missing = [name for name in wanted if name not in names and name not in skipped]

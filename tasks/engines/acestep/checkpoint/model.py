@@ -88,7 +88,6 @@ def load(options: Options) -> DeviceModel:
     Raises:
         ModelMissing: There is none, or it is incomplete.
         ValueError: It is not ACE-Step 1.5.
-
     """
     device = choose_device(options.device)
     dtype, fp8 = choose_numbers(device, options.precision)
@@ -132,7 +131,6 @@ def read_transformer(model: DeviceModel) -> Any:
 
     Raises:
         ValueError: The model was not read from a checkpoint.
-
     """
     found = model.checkpoint
     if found is None:

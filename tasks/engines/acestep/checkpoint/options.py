@@ -24,7 +24,6 @@ class Options:
         longest: Tokens of the largest song, alone: 600 s with guidance are 15,000.
         compiled: Compile and capture graphs; None does so where the device profits.
         fused_decoder: Decode with the Triton kernels; None does so where they were checked.
-
     """
 
     model: str

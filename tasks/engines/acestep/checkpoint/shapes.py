@@ -17,7 +17,6 @@ def dit_config(tensors: MappedTensors, said: Mapping[str, Any]) -> dict[str, Any
 
     Raises:
         ValueError: The shapes are not those of ACE-Step 1.5.
-
     """
     try:
         config = _from_shapes(tensors)

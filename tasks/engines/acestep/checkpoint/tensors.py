@@ -40,7 +40,6 @@ class MappedTensors(Mapping[str, Tensor]):
 
         Raises:
             KeyError: There is no such tensor.
-
         """
         return tuple(self._files[name].get_slice(self._prefix + name).get_shape())
 
@@ -59,7 +58,6 @@ def read_silence(file: Path) -> Tensor:
 
     Raises:
         ValueError: It holds something else.
-
     """
     found = torch.load(file, map_location="cpu", weights_only=True)
     if not isinstance(found, Tensor) or found.ndim != 3 or found.shape[0] != 1:

@@ -135,16 +135,15 @@ class PackedDiT:
         """Where every latent row is heading.
 
         Args:
-            x: latents of all songs, [rows, channels]; rows = tokens * patch.
-            context: source latents and mask, [rows, 2 * channels].
-            modulation: each document's time for the layers, [documents + 1, 6, d].
-            time: the same for the last norm, [documents + 1, d].
-            index: where each document lies.
-            pool: the songs' cross keys and values.
+            x: Latents of all songs, [rows, channels]; rows = tokens * patch.
+            context: Source latents and mask, [rows, 2 * channels].
+            modulation: Each document's time for the layers, [documents + 1, 6, d].
+            time: The same for the last norm, [documents + 1, d].
+            index: Where each document lies.
+            pool: The songs' cross keys and values.
 
         Returns:
             Velocities [rows, channels].
-
         """
         self._mark_dynamic(x, context, index.position)
         hidden, cos, sin = self._enter(x, context, index.position)

@@ -17,7 +17,6 @@ def split_on_out_of_memory(states: Sequence[SongState], work: Work) -> None:
 
     Raises:
         EngineOutOfMemory: A song does not fit even alone; the work of all others is done.
-
     """
     failed: EngineOutOfMemory | None = None
     if not states:

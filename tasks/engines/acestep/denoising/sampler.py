@@ -75,7 +75,6 @@ class Sampler:
     Attributes:
         noise: What it started from, for songs that are put back to their source.
         clean: Its source's latents.
-
     """
 
     def __init__(self, plan: Plan, *, turbo: bool) -> None:

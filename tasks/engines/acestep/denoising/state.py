@@ -60,7 +60,6 @@ class SongState:
         key_start: First row of its keys in the pool; None while it has none.
         aside: The same two for the steps that follow the words alone, where there are such.
         audio: The sound, from the moment that its decoding was asked for.
-
     """
 
     song: Song

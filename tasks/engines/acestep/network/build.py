@@ -56,7 +56,6 @@ def with_null(dit: PackedDiT, model: DeviceModel, pool: KeyValuePool) -> Transfo
 
     Raises:
         MemoryError: The pool is full.
-
     """
     start = pool.take(1)
     if start is None:

@@ -33,7 +33,6 @@ class Capacity:
         free: Bytes that were free when this was measured; 0 where nothing was.
         bytes_a_token: What a token of a pack was measured to take.
         decode_bytes: What decoding one window was measured to take.
-
     """
 
     tokens: int

@@ -27,7 +27,6 @@ class Edit:
         fade: Frames over which the sound does; None where the sound outside is made, not kept.
         explicit: Whether the network is told the window.
         silent: Whether the network hears silence in the window (repaint), or the source (lego).
-
     """
 
     start: int
@@ -56,7 +55,6 @@ def extend(ask: JobRequest, source: Tensor, rate: int) -> Tensor:
 
     Raises:
         JobError: It would be too long.
-
     """
     if ask.task_type not in WINDOWED:
         return source
@@ -77,7 +75,6 @@ def plan_edit(ask: JobRequest, *, seconds: float, latents: int, hop: int, rate: 
         latents: Length of the extended source.
         hop: Frames that a latent stands for.
         rate: Frames a second.
-
     """
     if ask.task_type not in WINDOWED:
         return None

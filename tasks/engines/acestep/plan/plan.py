@@ -39,7 +39,6 @@ class Plan:
         edit: The part that is made anew; None for all.
         retake: Seed and share of a second noise.
         adapters: Names and scales, sorted.
-
     """
 
     text: str
@@ -81,7 +80,6 @@ def make_plan(song: Song, model: DeviceModel, options: Options) -> Plan:
 
     Raises:
         JobError: An upload cannot be used, or the checkpoint cannot do this task.
-
     """
     ask = song.request
     _check(ask, model)

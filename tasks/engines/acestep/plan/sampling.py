@@ -69,7 +69,6 @@ class Sampling:
         smooth: Share of the velocity before.
         rescale, shift: What the finished latents are multiplied by, and what is added.
         from_source: The noise level at which a cover starts from its source; None starts from noise.
-
     """
 
     steps: tuple[Step, ...]
@@ -94,7 +93,6 @@ def plan_sampling(ask: JobRequest, variant: Variant, dtype: torch.dtype) -> Samp
 
     Raises:
         JobError: The checkpoint cannot do what is asked.
-
     """
     times = _times(ask, variant, dtype)
     level = None

@@ -24,7 +24,6 @@ class Step(NamedTuple):
         until: Where it ends.
         number: That step's, from 0.
         kind: Heun's method takes two passes a step, the second at the step's end.
-
     """
 
     time: float
@@ -66,7 +65,6 @@ def own_times(times: Sequence[float], dtype: torch.dtype, *, turbo: bool) -> tup
 
     Raises:
         ValueError: No time above 0 is left.
-
     """
     wanted = [time for time in times if time > 0]
     if turbo:

@@ -27,7 +27,6 @@ def read(folder: Path, name: str, rate: int) -> Tensor:
 
     Raises:
         JobError: It is missing, too large, too long, too short, or no audio.
-
     """
     try:
         return torch.from_numpy(decoding.samples(_find(folder, name), rate))

@@ -116,7 +116,6 @@ def chord(symbol: str, key: Key, colour: str = "triad") -> Chord:
 
     Raises:
         ValueError: The symbol is not a Roman numeral of this kind.
-
     """
     match = ROMAN.match(symbol)
     if match is None:

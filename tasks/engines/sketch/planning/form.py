@@ -67,7 +67,6 @@ def lay_out(bars: int, energy: float, sung: Sequence[Sung] = (), *, verse: int =
         energy: The song's strength 0..1, around which the sections vary.
         sung: The lyrics' sections; where there are more than bars, those that fit, the last one kept.
         verse: Bars that every section has by its genre's custom (a blues' twelve); 0: as it comes.
-
     """
     if sung:
         kept = [*sung[: bars - 1], sung[-1]] if len(sung) > bars else list(sung)

@@ -127,11 +127,10 @@ class Font:
     """A General MIDI sound font, .sf2 or .sf3.
 
     Args:
-        path: the file; it stays open and memory-mapped.
+        path: The file; it stays open and memory-mapped.
 
     Raises:
-        FontError: the file is missing, damaged or without presets.
-
+        FontError: The file is missing, damaged or without presets.
     """
 
     def __init__(self, path: Path) -> None:

@@ -23,13 +23,12 @@ def play(font: Font, score: Score, progress: Progress) -> Stereo:
     """Play a score.
 
     Args:
-        font: the instruments.
-        score: what to play.
-        progress: called often with the share done and words; what it raises stops the player.
+        font: The instruments.
+        score: What to play.
+        progress: Called often with the share done and words; what it raises stops the player.
 
     Returns:
         [2, round(seconds * 48000)] samples at -14 LUFS, true peak under -1 dBTP; the same for the same score.
-
     """
     frames = round(score.seconds * RATE)
     mix = np.zeros((2, mastering.padded(frames)), np.float32)
