@@ -18,7 +18,7 @@ from tasks.ledger.retention import Retention
 from tasks.ledger.sql.database import CONNECTIONS
 from tasks.ledger.sql.store import Store
 from tasks.ledger.submissions.submissions import Submissions
-from tasks.ledger.uploads import Uploads
+from tasks.ledger.uploads import UploadRecords
 from tasks.ledger.views.views import Views
 from tasks.ledger.web_nodes import WebNodes
 from tasks.ledger.webhooks import Webhooks
@@ -58,7 +58,7 @@ class Ledger:
         self.views = Views(store)
         self.ends = Ends(store)
         self.callbacks = Callbacks(store)
-        self.uploads = Uploads(store)
+        self.uploads = UploadRecords(store)
         self.retention = Retention(store)
         self.keys = Keys(store)
         self.canaries = Canaries(store)

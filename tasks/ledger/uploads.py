@@ -12,7 +12,7 @@ from tasks.ledger.sql.store import Store, reads
 FIELDS = ("source_audio", "reference_audio")
 
 
-class Uploads:
+class UploadRecords:
     """The uploads of one ledger's jobs; their files are the storage's."""
 
     def __init__(self, store: Store) -> None:

@@ -66,14 +66,14 @@ class Store:
         self.database.close()
 
 
-class Part(Protocol):
+class LedgerPart(Protocol):
     """A part of the ledger."""
 
     @property
     def _store(self) -> Store: ...
 
 
-S = TypeVar("S", bound=Part)
+S = TypeVar("S", bound=LedgerPart)
 R = TypeVar("R")
 P = ParamSpec("P")
 
