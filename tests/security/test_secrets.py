@@ -111,7 +111,7 @@ def test_an_upload_is_its_senders_and_nobody_learns_that_it_is_here(tmp_path: Pa
     async def scenario(web: Web) -> None:
         sound, audio = tone(6), {"content-type": "audio/wav"}
         digest = hashlib.sha256(sound).hexdigest()
-        cover = GOOD | {"task_type": "cover"}
+        cover = {name: value for name, value in GOOD.items() if name != "duration"} | {"task_type": "cover"}
         async with (
             web.another(**bearer(key(web, "jobs"))) as ada,
             web.another(**bearer(key(web, "jobs"))) as bob,

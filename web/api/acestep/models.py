@@ -17,6 +17,7 @@ from web.api.acestep.answers import Route, Wrapped, body_of, declined, wrapped
 from web.api.jobs import answer
 from web.request.auth import identify
 from web.request.problems import NOT_FOUND, Problem
+from web.request.session import refuse_foreign_site
 from web.request.state import AppState, app_state
 
 router = APIRouter(tags=["ACE-Step's own API"], route_class=Route)
@@ -174,8 +175,10 @@ def health(state: AppState, *, ready: bool) -> dict[str, Any]:
 
 @router.api_route("/v1/dataset/{what:path}", methods=["GET", "POST", "PUT"], include_in_schema=False)
 @router.api_route("/v1/training/{what:path}", methods=["GET", "POST", "PUT"], include_in_schema=False)
-async def training() -> Response:
+async def training(request: Request) -> Response:
     """Refuse what ACE-Step's server trains with."""
+    if request.method != "GET":
+        refuse_foreign_site(request)
     raise Problem(
         NOT_FOUND, "Nothing is trained here; train elsewhere, and choose the adapter by /v1/lora/load."
     )
