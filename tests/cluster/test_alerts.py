@@ -56,10 +56,14 @@ def prometheus(cluster: Cluster, tmp_path: Path) -> Iterator[httpx.Client]:
 
 
 def number(prometheus: httpx.Client, query: str) -> float | None:
+    """What a query gives; None while Prometheus has just begun, which it says by 503."""
     try:
-        found = prometheus.get("/query", params={"query": query}).json()["data"]["result"]
+        answer = prometheus.get("/query", params={"query": query})
     except httpx.HTTPError:
         return None
+    if answer.status_code == 503:
+        return None
+    found = answer.json()["data"]["result"]
     return float(found[0]["value"][1]) if found else None
 
 
