@@ -37,7 +37,8 @@ class Tutti:
         return self.log.read_text(errors="replace")
 
     def submit(self, prompt: str = "calm piano, 80 bpm", **fields: Any) -> dict[str, Any]:
-        answer = httpx.post(f"{self.url}/v1/jobs", json={"prompt": prompt, "duration": 5, **fields})
+        length = {} if "source_audio" in fields else {"duration": 5}  # a source sets it itself
+        answer = httpx.post(f"{self.url}/v1/jobs", json={"prompt": prompt, **length, **fields})
         assert answer.status_code == 202, answer.text
         return dict(answer.json())
 
