@@ -48,6 +48,15 @@ def _starts_server(item: pytest.Item) -> bool:
     return bool(SERVERS.intersection(getattr(item, "fixturenames", ())))
 
 
+@pytest.fixture
+def own_postgresql() -> Iterator[Postgresql]:
+    """A PostgreSQL of one test's own, which it may kill: the others' must not be."""
+    server = Postgresql()
+    server.start()
+    yield server
+    server.close()
+
+
 @pytest.fixture(scope="session")
 def postgresql() -> Iterator[Postgresql]:
     server = Postgresql()

@@ -31,7 +31,7 @@ def status() -> None:
 
     with Ledger.of(chosen) as ledger:
         counters = ledger.views.counters()
-        seen = cluster.look(ledger, partial(answering, chosen))
+        seen = cluster.survey(ledger, partial(answering, chosen))
     console.print("jobs   ", " · ".join(f"{counters.get(state, 0):,} {state}" for state in JobState))
     console.print("broker ", plain(seen.broker))
     if not seen.of("worker"):

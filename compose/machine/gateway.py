@@ -1,4 +1,4 @@
-"""What the gateway may not ask up itself: the ledger's web nodes and canary, and the key of links."""
+"""What the gateway may not look up itself: the ledger's web nodes and canary, and the key of links."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def _telling(ask: Callable[[], Backends], reporter: Reporter) -> Callable[[], Ba
         unwell = [node.address for node in found.nodes if not node.healthy]
         blind = None if found.nodes else "it knows no web node"
         reason = f"sends nothing to {', '.join(unwell)}: unwell or silent" if unwell else blind
-        reporter.tell("blind" if blind else "ready", reason, {"nodes": len(found.nodes)})
+        reporter.report("blind" if blind else "ready", reason, {"nodes": len(found.nodes)})
         return found
 
     return ask_and_tell

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from compose.machine import parts
 from compose.machine.supervise import Say, StartFailed, Supervisor
-from compose.machine.terminal import plain, tell
+from compose.machine.terminal import plain, print_line
 from tasks.engines import UnknownEngine, model_of, resolve
 from tasks.security.folders import FolderRefused, claim
 from tasks.settings import Settings, listening
@@ -135,7 +135,7 @@ def _speaker(names: list[str]) -> Say:
     def say(name: str, line: str) -> None:
         label = f"{name:>{width}} |"
         label = f"\033[{colours[name]}m{label}\033[0m" if name in colours else label
-        tell(f"{label} {plain(line.expandtabs())}")
+        print_line(f"{label} {plain(line.expandtabs())}")
 
     return say
 

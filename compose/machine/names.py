@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import ipaddress
 import socket
 import threading
 from dataclasses import dataclass
 
 from observability.logging import get_logger
+from tasks.settings import listening
 
 ASK_AGAIN = 30.0  # seconds
 PATIENCE = 0.5  # seconds that the first question about a name may take of the gateway's own time
@@ -42,7 +42,7 @@ class Names:
             now: Seconds, of any clock.
         """
         host, _, port = address.rpartition(":")
-        if address.startswith("unix:") or _is_number(host.strip("[]")):
+        if address.startswith("unix:") or listening.is_address(host.strip("[]")):
             return address
         known = self._known.setdefault(host, Known())
         if now - known.asked >= ASK_AGAIN and not (known.question and known.question.is_alive()):
@@ -78,11 +78,3 @@ def _complain(host: str, known: Known) -> None:
             "gateway.unknown_host",
             message=f"{host} has no address here, so that web node gets nothing; set its TUTTI_ADVERTISE",
         )
-
-
-def _is_number(host: str) -> bool:
-    try:
-        ipaddress.ip_address(host)
-    except ValueError:
-        return False
-    return True

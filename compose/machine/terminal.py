@@ -23,7 +23,7 @@ def settle() -> None:
             stream.reconfigure(errors="backslashreplace")
 
 
-def tell(line: str) -> None:
+def print_line(line: str) -> None:
     """Print a line for whoever looks; a full disk or a reader that has gone ends no server."""
     with contextlib.suppress(OSError):
         print(line, flush=True)  # noqa: T201

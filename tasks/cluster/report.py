@@ -36,18 +36,22 @@ class Reporter:
         self._due = float("-inf")
         self.cordoned = False
 
-    def tell(self, state: str, reason: str | None = None, facts: dict[str, Any] | None = None) -> None:
+    def due(self, state: str, reason: str | None = None) -> bool:
+        """Whether this would be told now: it is news, or it is time to."""
+        return time.monotonic() >= self._due or (state, reason) != self._told
+
+    def report(self, state: str, reason: str | None = None, facts: dict[str, Any] | None = None) -> None:
         """Say how this part is, if that has changed or it is time to."""
-        now = time.monotonic()
-        if now < self._due and (state, reason) == self._told:
+        if not self.due(state, reason):
             return
-        report = PartReport(
+        said = PartReport(
             id=self._id, kind=self._kind, node=self._node, version=self._version,
             state=state, reason=reason, facts=facts or {},
         )  # fmt: skip
+        now = time.monotonic()
         self._due = now + EVERY_SECONDS / 10  # where the ledger is away
         try:
-            self.cordoned = self._ledger.parts.tell(report, SILENT_SECONDS)
+            self.cordoned = self._ledger.parts.record(said, SILENT_SECONDS)
         except LedgerUnavailable as error:
             log.debug("part.unheard", message=f"the ledger does not hear how this part is: {error}")
             return

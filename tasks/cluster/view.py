@@ -72,7 +72,7 @@ class ClusterView:
         return {part.node: part.facts["storage"] for part in found if part.facts.get("storage")}
 
 
-def look(ledger: Ledger, answering: Answering = lambda _: ()) -> ClusterView:
+def survey(ledger: Ledger, answering: Answering = lambda _: ()) -> ClusterView:
     """See the cluster as it is now.
 
     Args:
@@ -104,7 +104,7 @@ def look(ledger: Ledger, answering: Answering = lambda _: ()) -> ClusterView:
 def _part(part: PartView, now: float) -> PartState:
     silent = max(0.0, now - part.seen_at)
     lost = silent > SILENT_SECONDS
-    reason = f"no word for {silent:.0f} s: its host is down or cut off, or it hangs" if lost else part.reason
+    reason = _silence(silent) if lost else part.reason
     return PartState(
         kind=part.kind,
         name=part.node,
@@ -138,12 +138,16 @@ def _state_of(
     if not worker.alive:
         if worker.id in here:
             return "no ledger", f"it answers through the broker, but not in the ledger for {silent:.0f} s"
-        return "silent", f"no word for {silent:.0f} s: its host is down or cut off, or it hangs"
+        return "silent", _silence(silent)
     if not worker.queues:
         return "draining", "it was told to end"
     if said and said.cordoned:
         return "cordoned", f"it takes no jobs until: tutti uncordon {worker.id}"
     return (said.state, said.reason) if said else ("ready", None)
+
+
+def _silence(seconds: float) -> str:
+    return f"no word for {seconds:.0f} s: its host is down or cut off, or it hangs"
 
 
 def _broker(parts: Sequence[PartState]) -> str:

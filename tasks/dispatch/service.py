@@ -105,11 +105,11 @@ def run(settings: Settings) -> int:
 def _report(reporter: Reporter, dispatcher: Dispatcher) -> float:
     """Tell the ledger whether this dispatcher leads, and whether the broker hears it."""
     if not dispatcher.leads:
-        reporter.tell("stands by")
+        reporter.report("stands by")
     elif dispatcher.broker_trouble:
-        reporter.tell("no broker", f"jobs wait in the ledger: {dispatcher.broker_trouble}")
+        reporter.report("no broker", f"jobs wait in the ledger: {dispatcher.broker_trouble}")
     else:
-        reporter.tell("leads")
+        reporter.report("leads")
     return REPORT_LOOK
 
 

@@ -23,7 +23,7 @@ class Parts:
         self._store = store
 
     @writes
-    def tell(self, transaction: Transaction, report: PartReport, replaces: float) -> bool:
+    def record(self, transaction: Transaction, report: PartReport, replaces: float) -> bool:
         """Note how a part is; whether people have cordoned it comes back.
 
         Args:

@@ -52,6 +52,15 @@ def authority(host: str, port: int | None = None) -> str:
     return name if port is None else f"{name}:{port}"
 
 
+def is_address(host: str) -> bool:
+    """Whether this is a bare address, IPv6 without brackets, and no name."""
+    try:
+        ipaddress.ip_address(host)
+    except ValueError:
+        return False
+    return True
+
+
 def is_loopback(host: str) -> bool:
     """Whether only this machine can reach a server that listens on `host`."""
     try:

@@ -175,7 +175,7 @@ class Host:
     def _report(self) -> None:
         """Tell the ledger how this worker is; hear whether it is cordoned."""
         state, reason = self.state
-        self._reporter.tell(state, reason, {"storage": self._room or {"error": self._trouble}})
+        self._reporter.report(state, reason, {"storage": self._room or {"error": self._trouble}})
         self.admission.cordoned(on=self._reporter.cordoned)
 
     def heartbeat(self) -> None:

@@ -25,7 +25,7 @@ def test_keepers_see_every_part_and_others_nothing(tmp_path: Path) -> None:
         said = PartReport(
             id=INFO.id, kind="worker", node="box", version="1", state="no storage", reason="the NAS is full"
         )
-        web.ledger.parts.tell(said, 30)
+        web.ledger.parts.record(said, 30)
         async with web.another(peer=("192.0.2.7", 4321)) as stranger:
             assert (await stranger.get("/v1/admin/cluster")).status_code == 403
         answer = await web.client.get("/v1/admin/cluster")

@@ -9,7 +9,6 @@ import pytest
 
 from tasks.jobs import JobState
 from tests.servers import workers
-from tests.servers.postgresql import Postgresql
 from tests.servers.workers import System, eventually
 
 LEASE = 2.0  # seconds, of the tests' workers
@@ -17,16 +16,8 @@ SONG = "a tone steps=200 pace=0.05"  # ten seconds and more
 
 
 @pytest.fixture
-def server() -> Iterator[Postgresql]:
-    own = Postgresql()
-    own.start()
-    yield own
-    own.close()
-
-
-@pytest.fixture
-def system(tmp_path, server) -> Iterator[System]:
-    with workers.running(tmp_path, ledger_url=server.ledger_url()) as started:
+def system(tmp_path, own_postgresql) -> Iterator[System]:
+    with workers.running(tmp_path, ledger_url=own_postgresql.ledger_url()) as started:
         yield started
 
 
@@ -35,15 +26,15 @@ def history(system: System, job_id: str) -> list[tuple[str, int]]:
 
 
 @pytest.mark.parametrize("dispatcher", ["goes on", "is started again"])
-def test_it_costs_no_attempt(system, server, dispatcher):
+def test_it_costs_no_attempt(system, own_postgresql, dispatcher):
     system.start_worker()
     job_id = system.submit(SONG)
     system.wait_for_stage(job_id)
     if dispatcher == "is started again":
         system.parts[0].process.kill()
-    server.kill()
+    own_postgresql.kill()
     time.sleep(3 * LEASE)
-    server.start()
+    own_postgresql.start()
     if dispatcher == "is started again":
         system.start("dispatch")
     job = system.wait(job_id, limit=120)
@@ -51,13 +42,13 @@ def test_it_costs_no_attempt(system, server, dispatcher):
     assert history(system, job_id) == [(JobState.RUNNING, 1), (JobState.SUCCEEDED, 1)]
 
 
-def test_a_worker_that_died_meanwhile_is_missed_afterwards(system, server):
+def test_a_worker_that_died_meanwhile_is_missed_afterwards(system, own_postgresql):
     """The control: who waits for all to be heard does take the silent for dead."""
     worker = system.start_worker()
     job_id = system.submit(SONG)
     system.wait_for_stage(job_id)
-    server.kill()
+    own_postgresql.kill()
     worker.process.kill()
     time.sleep(2 * LEASE)
-    server.start()
+    own_postgresql.start()
     eventually(lambda: (JobState.QUEUED, 1) in history(system, job_id))

@@ -313,21 +313,14 @@ def test_a_full_disk_leaves_a_line(tmp_path: Path) -> None:
     assert line["trace"]["id"] == answer.json()["trace_id"]
 
 
-@pytest.fixture(scope="module")
-def server() -> Iterator[Postgresql]:
-    """A PostgreSQL of this module's own: the others' must not be killed."""
-    own = Postgresql()
-    own.start()
-    yield own
-    own.close()
-
-
-def test_a_ledger_that_is_away_and_nodes_that_drain_leave_lines(tmp_path: Path, server: Postgresql) -> None:
-    url = server.ledger_url()
+def test_a_ledger_that_is_away_and_nodes_that_drain_leave_lines(
+    tmp_path: Path, own_postgresql: Postgresql
+) -> None:
+    url = own_postgresql.ledger_url()
     with standing_front(tmp_path, ledger_url=url, trusted_proxies="127.0.0.1") as front:
         person = Person(front, front.ledger.keys)
         assert person.post(key="").status_code == 202
-        server.kill()
+        own_postgresql.kill()
         answer = person.post(key="")
         line = the_line(front, source__ip=person.source)
         assert (answer.status_code, line["tutti"]["reason"]) == (503, "ledger_unavailable")

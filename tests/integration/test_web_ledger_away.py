@@ -3,25 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator
-
-import pytest
 
 from tasks.ledger.sql import writer
 from tests.servers.holding import held
-from tests.servers.postgresql import Postgresql
 from tests.servers.web import GOOD, Web, in_app
 
 LIMIT = 30  # seconds
-
-
-@pytest.fixture
-def server() -> Iterator[Postgresql]:
-    """A PostgreSQL of this test's own: the others' must not be killed."""
-    own = Postgresql()
-    own.start()
-    yield own
-    own.close()
 
 
 async def readiness(web: Web, status: int) -> str:
@@ -32,20 +19,20 @@ async def readiness(web: Web, status: int) -> str:
     return answer.text
 
 
-def test_a_node_without_its_ledger_is_not_ready_and_refuses_until_it_returns(tmp_path, server):
+def test_a_node_without_its_ledger_is_not_ready_and_refuses_until_it_returns(tmp_path, own_postgresql):
     async def scenario(web: Web) -> None:
         assert (await web.client.get("/readyz")).status_code == 200
-        server.kill()
+        own_postgresql.kill()
         assert "ledger" in await readiness(web, 503)
         refused = await web.client.post("/v1/jobs", json=GOOD)
         assert refused.status_code == 503
         assert refused.headers["content-type"] == "application/problem+json"
         assert int(refused.headers["retry-after"]) > 0
-        server.start()
+        own_postgresql.start()
         await readiness(web, 200)
         assert (await web.client.post("/v1/jobs", json=GOOD)).status_code == 202
 
-    in_app(tmp_path, scenario, ledger_url=server.ledger_url())
+    in_app(tmp_path, scenario, ledger_url=own_postgresql.ledger_url())
 
 
 def test_a_ledger_that_a_stopped_process_holds_is_one_that_is_away(tmp_path, monkeypatch):

@@ -53,7 +53,7 @@ async def show(request: Request) -> Response:
     await require_keeper(request)
     state = app_state(request)
     try:
-        seen = await asyncio.to_thread(cluster.look, state.ledger, partial(answering, state.settings))
+        seen = await asyncio.to_thread(cluster.survey, state.ledger, partial(answering, state.settings))
     except LedgerUnavailable as error:
         raise Problem(UNAVAILABLE, f"Nothing is known: {error}", headers={"retry-after": "5"}) from error
     return answer(document(seen))

@@ -40,9 +40,10 @@ async def prometheus(request: Request) -> Response:
 def _measure(state: AppState) -> CollectorRegistry:
     """Bring this process's gauges up to date; what it shows beside them comes back."""
     views = state.ledger.views
-    counters, workers = views.counters(), _missed(state)
+    counters, seen = views.counters(), cluster.survey(state.ledger)
+    workers = _missed(seen.workers, state.ledger.now())
     metrics.jobs_open.set(sum(counters.get(state, 0) for state in ("queued", "running")))
-    _show_cluster(cluster.look(state.ledger))
+    _show_cluster(seen)
     metrics.worker_heartbeat_timestamp_seconds.clear()
     for worker in workers:
         metrics.worker_heartbeat_timestamp_seconds.labels(worker.id).set(worker.seen_at)
@@ -83,11 +84,9 @@ def _show_cluster(seen: ClusterView) -> None:
 _shown: set[str] = set()  # every queue that this process has seen
 
 
-def _missed(state: AppState) -> Sequence[WorkerView]:
+def _missed(workers: Sequence[WorkerView], now: float) -> Sequence[WorkerView]:
     """The workers that live, or are missed."""
-    now = state.ledger.now()
-    seen = state.ledger.views.workers()
-    return [worker for worker in seen if not worker.retired and now - worker.seen_at < MISSED_SECONDS]
+    return [worker for worker in workers if not worker.retired and now - worker.seen_at < MISSED_SECONDS]
 
 
 class MachineMetrics(Collector):

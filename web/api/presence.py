@@ -24,8 +24,10 @@ async def report(state: AppState) -> None:
         while True:
             with suppress(Exception):  # it is told again
                 reason = await reason_not_ready(state)
-                facts = {"storage": await anyio.to_thread.run_sync(_storage, state, limiter=FILES)}
-                await asyncio.to_thread(reporter.tell, "unwell" if reason else "ready", reason, facts)
+                word = "unwell" if reason else "ready"
+                if reporter.due(word, reason):  # the NAS is asked for nothing else
+                    facts = {"storage": await anyio.to_thread.run_sync(_storage, state, limiter=FILES)}
+                    await asyncio.to_thread(reporter.report, word, reason, facts)
             await asyncio.sleep(PERIOD)
     finally:
         await asyncio.shield(asyncio.to_thread(reporter.leave))

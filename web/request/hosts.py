@@ -6,12 +6,12 @@ us in the eyes of its visitor's browser. The name in Host is what tells the two 
 
 from __future__ import annotations
 
-import ipaddress
 import re
 from functools import lru_cache
 
 from starlette.types import Scope
 
+from tasks.settings import listening
 from web.request.fields import fields
 from web.request.problems import BAD_REQUEST, UNKNOWN_HOST, Problem
 
@@ -49,17 +49,9 @@ class Hosts:
             raise Problem(UNKNOWN_HOST, detail)
 
     def _is_served(self, name: str) -> bool:
-        return self._names is None or name in self._names or _is_address(name.strip("[]"))
+        return self._names is None or name in self._names or listening.is_address(name.strip("[]"))
 
 
 def host_of(scope: Scope) -> str:
     """The Host header, which the edge has checked; empty for a client without one."""
     return fields(scope).get("host", "")
-
-
-def _is_address(name: str) -> bool:
-    try:
-        ipaddress.ip_address(name)
-    except ValueError:
-        return False
-    return True

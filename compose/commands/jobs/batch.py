@@ -1,4 +1,4 @@
-"""Many wishes in one file: JSON lines, or CSV with the fields' names in its first line.
+"""Many rows in one file: JSON lines, or CSV with the fields' names in its first line.
 
 A line is a job's fields. Two more name audio on this machine, which is uploaded first: `source_file` and
 `reference_file`. Every line is checked before the first is sent.
@@ -38,7 +38,7 @@ class Row:
 
 
 def read(path: Path) -> list[Row]:
-    """All wishes of a file, checked.
+    """All rows of a file, checked.
 
     Raises:
         BatchError: Some lines are wrong, or the file cannot be read.
@@ -48,19 +48,19 @@ def read(path: Path) -> list[Row]:
     except (OSError, UnicodeDecodeError) as error:
         raise BatchError(f"{path}: {error}") from error
     found = _from_csv(text) if path.suffix.lower() == ".csv" else _from_json_lines(text)
-    wishes, wrong = [], []
+    rows, wrong = [], []
     for line, fields in found:
         try:
             if isinstance(fields, str):
                 raise ValueError(fields)
-            wishes.append(wish_of(line, fields, path.parent))
+            rows.append(row_of(line, fields, path.parent))
         except ValueError as error:
             wrong.append(f"{path}:{line}: {error}")
     if wrong:
         raise BatchError("\n".join(wrong))
-    if not wishes:
+    if not rows:
         raise BatchError(f"{path}: there is no job in it")
-    return wishes
+    return rows
 
 
 def _from_json_lines(text: str) -> Iterator[tuple[int, dict[str, Any] | str]]:
@@ -112,8 +112,8 @@ def typed(name: str, text: str) -> Any:
         return text
 
 
-def wish_of(line: int, fields: Mapping[str, Any], folder: Path = Path()) -> Row:
-    """One wish, checked as the server will check it.
+def row_of(line: int, fields: Mapping[str, Any], folder: Path = Path()) -> Row:
+    """One row, checked as the server will check it.
 
     Raises:
         ValueError: What is wrong with it.

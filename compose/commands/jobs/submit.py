@@ -69,12 +69,12 @@ def submit(
         "source_file": source and source.absolute(), "reference_file": reference and reference.absolute(),
         "variations": variations, "format": audio_format, "priority": priority, "lyrics": _text(lyrics),
     }  # fmt: skip
-    wishes = _wishes(batch_file, {name: value for name, value in given.items() if value is not None}, field)
-    if output is not None and output.suffix and not output.is_dir() and len(wishes) > 1:
+    rows = _rows(batch_file, {name: value for name, value in given.items() if value is not None}, field)
+    if output is not None and output.suffix and not output.is_dir() and len(rows) > 1:
         raise typer.BadParameter("several jobs need a folder, not one file", param_hint="--output")
 
     async def work(tutti: AsyncTutti) -> Exit:
-        accepted, code = await _send(tutti, wishes, once, as_json=as_json)
+        accepted, code = await _send(tutti, rows, once, as_json=as_json)
         if output is None and not wait:
             for one in accepted:
                 typer.echo(one.model_dump_json() if as_json else one.id)
@@ -95,7 +95,7 @@ def _text(path: Path | None) -> str | None:
         raise typer.BadParameter(f"cannot read the lyrics: {error}", param_hint="--lyrics") from None
 
 
-def _wishes(file: Path | None, given: Mapping[str, Any], field: Sequence[str] | None) -> list[batch.Row]:
+def _rows(file: Path | None, given: Mapping[str, Any], field: Sequence[str] | None) -> list[batch.Row]:
     more = {}
     for text in field or ():
         name, equals, value = text.partition("=")
@@ -106,13 +106,13 @@ def _wishes(file: Path | None, given: Mapping[str, Any], field: Sequence[str] | 
     if file is not None and fields:
         raise typer.BadParameter(f"a batch's lines say {', '.join(fields)} themselves; leave it out here")
     try:
-        return batch.read(file) if file is not None else [batch.wish_of(1, fields)]
+        return batch.read(file) if file is not None else [batch.row_of(1, fields)]
     except ValueError as error:
         raise typer.BadParameter(str(error)) from None
 
 
 async def _send(
-    tutti: AsyncTutti, wishes: Sequence[batch.Row], once: str | None, *, as_json: bool
+    tutti: AsyncTutti, rows: Sequence[batch.Row], once: str | None, *, as_json: bool
 ) -> tuple[list[Accepted], Exit]:
     """Submit all, a few at once; those accepted in their order, and the worst of what went wrong."""
     from tutti_client import TuttiError
@@ -120,23 +120,23 @@ async def _send(
     turn = asyncio.Semaphore(AT_ONCE)
     codes: list[Exit] = []
 
-    async def send(wish: batch.Row) -> Accepted | None:
+    async def send(row: batch.Row) -> Accepted | None:
         async with turn:
             try:
-                uploads = {name: (await tutti.upload(path)).id for name, path in wish.files.items()}
-                fields = {**wish.fields, **uploads}
-                return await tutti.submit_fields(fields, idempotency_key=_once(once, wish))
+                uploads = {name: (await tutti.upload(path)).id for name, path in row.files.items()}
+                fields = {**row.fields, **uploads}
+                return await tutti.submit_fields(fields, idempotency_key=_once(once, row))
             except TuttiError as error:
-                complain(error, as_json=as_json, about=f"line {wish.line}" if len(wishes) > 1 else "")
+                complain(error, as_json=as_json, about=f"line {row.line}" if len(rows) > 1 else "")
                 codes.append(code_of(error))
                 return None
 
-    answers = await asyncio.gather(*(send(wish) for wish in wishes))
+    answers = await asyncio.gather(*(send(row) for row in rows))
     return [one for one in answers if one is not None], max(codes, default=Exit.DONE)
 
 
-def _once(name: str | None, wish: batch.Row) -> str | None:
+def _once(name: str | None, row: batch.Row) -> str | None:
     """The idempotency key of a line: its name may hold anything, a key may not."""
     if name is None:
         return None
-    return f"once-{hashlib.sha256(f'{name}:{wish.line}'.encode()).hexdigest()}"
+    return f"once-{hashlib.sha256(f'{name}:{row.line}'.encode()).hexdigest()}"

@@ -20,11 +20,11 @@ def worker(ledger: Ledger, name: str = "gpu0@one") -> int:
 def say(ledger: Ledger, kind: str, node: str, state: str, reason: str | None = None, **facts: object) -> bool:
     name = f"gpu0@{node}" if kind == "worker" else f"{kind} {node} 1"
     report = PartReport(id=name, kind=kind, node=node, version="1.0", state=state, reason=reason, facts=facts)
-    return ledger.parts.tell(report, SILENT_SECONDS)
+    return ledger.parts.record(report, SILENT_SECONDS)
 
 
 def only(ledger: Ledger, kind: str, here: tuple[str, ...] = ()) -> PartState:
-    (found,) = cluster.look(ledger, lambda _: here).of(kind)
+    (found,) = cluster.survey(ledger, lambda _: here).of(kind)
     return found
 
 
@@ -32,7 +32,7 @@ def test_a_cluster_where_all_is_well_has_no_trouble(ledger: Ledger) -> None:
     worker(ledger)
     for kind, state in (("gateway", "ready"), ("web", "ready"), ("dispatch", "leads"), ("worker", "ready")):
         say(ledger, kind, "one", state)
-    seen = cluster.look(ledger)
+    seen = cluster.survey(ledger)
     assert (seen.troubles, seen.broker) == ([], "answers")
     assert {part.kind for part in seen.parts} == set(STATES)
     assert seen.count("worker") == dict.fromkeys(STATES["worker"], 0) | {"ready": 1}
@@ -60,7 +60,7 @@ def test_a_worker_that_was_told_to_end_drains_and_one_that_has_ended_is_not_miss
     ledger.workers.leave("gpu0@one", epoch)
     assert only(ledger, "worker").state == "draining"
     ledger.workers.retire("gpu0@one", epoch)
-    assert cluster.look(ledger).of("worker") == []
+    assert cluster.survey(ledger).of("worker") == []
 
 
 def test_a_cordoned_worker_stays_so_over_its_restarts(ledger: Ledger) -> None:
@@ -85,16 +85,16 @@ def test_a_part_that_says_nothing_is_silent_until_another_stands_in_its_place(
     silent = only(ledger, "web")
     assert (silent.state, silent.well) == ("silent", False)
     again = PartReport(id="web one 2", kind="web", node="one", version="1.0", state="ready")
-    ledger.parts.tell(again, SILENT_SECONDS)
+    ledger.parts.record(again, SILENT_SECONDS)
     assert only(ledger, "web").state == "ready"
 
 
 def test_the_broker_is_what_the_active_dispatcher_says_of_it(ledger: Ledger, clock: Clock) -> None:
-    assert "no dispatcher leads" in cluster.look(ledger).broker
+    assert "no dispatcher leads" in cluster.survey(ledger).broker
     say(ledger, "dispatch", "one", "stands by")
-    assert any("no dispatcher leads" in trouble for trouble in cluster.look(ledger).troubles)
+    assert any("no dispatcher leads" in trouble for trouble in cluster.survey(ledger).troubles)
     say(ledger, "dispatch", "one", "no broker", "jobs wait in the ledger: refused")
-    seen = cluster.look(ledger)
+    seen = cluster.survey(ledger)
     assert seen.broker == "jobs wait in the ledger: refused"
     assert not any("no dispatcher leads" in trouble for trouble in seen.troubles)
 
@@ -103,20 +103,20 @@ def test_storage_is_told_by_machine_and_versions_are_compared(ledger: Ledger) ->
     say(ledger, "web", "one", "ready", storage={"free_bytes": 1, "total_bytes": 2})
     say(ledger, "gateway", "two", "ready")
     newer = PartReport(id="web three 1", kind="web", node="three", version="2.0", state="ready")
-    ledger.parts.tell(newer, SILENT_SECONDS)
-    seen = cluster.look(ledger)
+    ledger.parts.record(newer, SILENT_SECONDS)
+    seen = cluster.survey(ledger)
     assert seen.storage == {"one": {"free_bytes": 1, "total_bytes": 2}}
     assert "different versions at once: 1.0, 2.0" in seen.troubles
 
 
 def test_a_part_speaks_at_once_when_something_changes_and_seldom_else(ledger: Ledger, clock: Clock) -> None:
     reporter = Reporter(ledger, "web", "one")
-    reporter.tell("ready")
+    reporter.report("ready")
     (first,) = ledger.parts.all()
     clock.now += 1
-    reporter.tell("ready")
+    reporter.report("ready")
     assert ledger.parts.all() == [first]
-    reporter.tell("unwell", "the ledger's disk is full")
+    reporter.report("unwell", "the ledger's disk is full")
     (second,) = ledger.parts.all()
     assert (second.state, second.reason, second.seen_at) == ("unwell", "the ledger's disk is full", clock.now)
     reporter.leave()
