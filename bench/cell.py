@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import os
 import signal
 import subprocess
 import sys
@@ -15,6 +14,7 @@ from typing import Any
 import psutil
 
 from tests.servers import valkey
+from tests.servers.surroundings import inherited
 
 ROOT = Path(__file__).parents[1]
 QUEUE = "tone@1"
@@ -26,9 +26,8 @@ class Cell:
     def __init__(self, folder: Path, broker: str) -> None:
         self.folder = folder
         self.ledger_url = f"sqlite:///{folder / 'ledger.db'}"
-        kept = {name: value for name, value in os.environ.items() if not name.startswith("TUTTI_")}
         ours = {"DATA": folder, "BROKER_URL": broker, "ENGINE": "tests.engines:Tone", "RATE_LIMIT": "off"}
-        self.environment = kept | {f"TUTTI_{name}": str(value) for name, value in ours.items()}
+        self.environment = inherited() | {f"TUTTI_{name}": str(value) for name, value in ours.items()}
         self.processes: list[subprocess.Popen[str]] = []
 
     def start(self, module: str, *argv: str, **settings: Any) -> subprocess.Popen[str]:

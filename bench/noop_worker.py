@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import sys
 import threading
+from types import SimpleNamespace
 
 from celery import Celery
 from celery.signals import worker_ready
@@ -17,6 +18,7 @@ from tasks.jobs import Output
 from tasks.ledger import Ledger, WorkerInfo
 from tasks.queue.names import TASK, declare
 from tasks.settings import settings
+from tasks.worker.admission import Admission
 
 THREADS = 64
 NAME = "gpu0@bench"
@@ -64,7 +66,9 @@ def _app(kind: str) -> Celery:
         return Celery(broker=settings().broker, set_as_current=False)
     from tasks.queue.application import make_app  # replaces kombu's transport, which the bare worker keeps
 
-    return make_app(settings())
+    app = make_app(settings())
+    app.tutti_host = SimpleNamespace(admission=Admission(THREADS))  # its consumer asks whether it can work
+    return app
 
 
 def main(kind: str, number: int) -> None:
