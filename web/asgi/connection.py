@@ -21,7 +21,6 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from web.request import neighbour
 from web.request.client import Networks, bucket, within
-from web.request.context import RequestContext
 
 HEAD_MAX = 64 * 1024  # bytes of a request's line and headers
 SEND_SECONDS = 60.0  # for which a client may leave its answer lying; nginx has the same
@@ -108,13 +107,14 @@ class _Guarded(HttpToolsProtocol):
     _sending: asyncio.TimerHandle | None = None
     _stalled = 0.0  # seconds for which the client of this answer has let us wait
     _since = 0.0  # when it began to
+    _before = 0  # bytes that went out before this answer
     _reading_head = True
     _body_open = False
     _number = ""
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Begin with a connection."""
-        super().connection_made(transport)
+        super().connection_made(_Counted(transport, self.loop))  # type: ignore[arg-type]
         _say_soon(transport)
         self._number = f"{next(_numbers):x}"
         self._name, self._welcome = self.door.enter(self.client[0] if self.client else None)
@@ -143,7 +143,7 @@ class _Guarded(HttpToolsProtocol):
     def on_headers_complete(self) -> None:
         """A head is whole: the request begins, if there is room for it."""
         self._reading_head, self._head, self._body_open = False, 0, True
-        self._stalled = 0.0
+        self._stalled, self._before = 0.0, self._taken()
         self._stop_waiting()
         if self._welcome is Welcome.LET_IN:
             self.scope["state"][neighbour.CONNECTION] = self._number
@@ -166,7 +166,6 @@ class _Guarded(HttpToolsProtocol):
     def on_response_complete(self) -> None:
         """An answer is out; whatever is left of its request's body has to come soon."""
         super().on_response_complete()
-        self._abort_at_last()
         if self._body_open and not self.transport.is_closing():
             self._wait(self.door.patience, None)
 
@@ -174,7 +173,7 @@ class _Guarded(HttpToolsProtocol):
         """The client does not read: wait for it, for a while, and for less if it has been slow all along."""
         super().pause_writing()
         self._since = self.loop.time()
-        earned = SEND_SECONDS + self._taken() / SEND_FLOOR
+        earned = SEND_SECONDS + (self._taken() - self._before) / SEND_FLOOR
         patience = max(0.0, min(SEND_SECONDS, earned - self._stalled))
         self._sending = self.loop.call_later(patience, self.transport.abort)
 
@@ -185,20 +184,9 @@ class _Guarded(HttpToolsProtocol):
         super().resume_writing()
 
     def _taken(self) -> int:
-        """Bytes of this answer that the client has taken, as far as the kernel says."""
-        context: RequestContext | None = self.scope["state"].get("context")
-        given = context.bytes_sent if context else 0
-        return max(0, given - self.transport.get_write_buffer_size())
-
-    def shutdown(self) -> None:
-        """The server ends: so does this connection, after the answer that is on its way."""
-        super().shutdown()
-        self._abort_at_last()
-
-    def _abort_at_last(self) -> None:
-        """A connection that is to end waits for its client to take the rest, but not for ever."""
-        if self.transport.is_closing() and self.transport.get_write_buffer_size():
-            self.loop.call_later(SEND_SECONDS, self.transport.abort)
+        """Bytes that have gone out on this connection."""
+        sent: int = self.transport.sent  # type: ignore[attr-defined]  # _Counted's
+        return sent - self.transport.get_write_buffer_size()
 
     def _wait(self, seconds: float, refusal: tuple[int, bytes] | None) -> None:
         self._stop_waiting()
@@ -228,4 +216,26 @@ class _Guarded(HttpToolsProtocol):
                 % (status, phrase, again)
             )
         self.transport.close()
-        self._abort_at_last()
+
+
+class _Counted:
+    """A transport that knows how much was written, and does not wait for ever when it is to close."""
+
+    def __init__(self, transport: asyncio.Transport, loop: asyncio.AbstractEventLoop) -> None:
+        self._transport, self._loop = transport, loop
+        self.sent = 0  # bytes, on their way ones with them
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._transport, name)
+
+    def write(self, data: bytes) -> None:
+        self.sent += len(data)
+        self._transport.write(data)
+
+    def close(self) -> None:
+        self._transport.close()
+        if self._transport.get_write_buffer_size():  # it waits for a client that may never take the rest
+            self._loop.call_later(SEND_SECONDS, self._transport.abort)
+
+    def is_closing(self) -> bool:
+        return self._transport.is_closing()
