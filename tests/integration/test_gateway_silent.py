@@ -91,7 +91,7 @@ def test_what_takes_work_goes_to_the_next_node_too(
     tmp_path: Path, method: str, path: str, headers: dict[str, str], status: int
 ) -> None:
     """What may be sent twice: a reading, a POST with a key, an upload, which its bytes name."""
-    with half_silent(tmp_path, upstream_timeout=2 * SILENCE) as house:
+    with half_silent(tmp_path, upstream_timeout=5 * SILENCE) as house:
         assert answers(house, 4, method, path, **headers) == [status] * 4
         silent = house.line(tutti__upstream__status="504, " + str(status))
         assert silent["event"]["duration"] >= SILENCE * 10**9, "the silent node was asked first"
