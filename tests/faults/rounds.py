@@ -76,6 +76,8 @@ def control(fault: Fault, chosen: Control, seed: int) -> str:
             if number:
                 made.mend()
             found = strike(made, fault, CONTROL_LIMIT)
+            sys.stdout.write(f"control | {fault.name} | {chosen.without} | {found}\n")
+            sys.stdout.flush()
             if not found.holds:
                 return f"{chosen.without}: noticed"
     return f"{chosen.without}: NOT NOTICED"
