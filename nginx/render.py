@@ -65,6 +65,7 @@ DOORS = (
     EntryPoint("~ ^/songs/[^/]+/again$", "/songs/[^/]+/again", page=True),
 )
 UPLOADS_AT_ONCE = 4  # of one address
+AUDIO_WAITS = 4  # times the wait for a quick answer: ten minutes of Opus take 10 s to decode, two at once
 
 
 @dataclass(frozen=True)
@@ -217,6 +218,7 @@ def render(
             csp=CONTENT_SECURITY_POLICY,
             security_headers=SECURITY_HEADERS,
             quick=min(settings.answer_timeout, settings.upstream_timeout),
+            audio_seconds=min(AUDIO_WAITS * settings.answer_timeout, settings.upstream_timeout),
             wait_seconds=math.ceil(settings.deadline_seconds) + 120,
         )
     )

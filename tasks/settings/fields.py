@@ -181,16 +181,17 @@ class Fields(BaseSettings):
     )
     connection_limit: int = Field(256, ge=0, description="Open requests an address may have; 0: any number.")
     upstream_timeout: int = Field(
-        300,
+        120,
         ge=1,
         description="Seconds that the gateway waits for a web node's next word where an answer takes work: "
-        "uploads, conversions, analytics; for /generate until the deadline.",
+        "conversions, analytics; for /generate until the deadline.",
     )
     answer_timeout: int = Field(
         15,
         ge=1,
-        description="Seconds that the gateway waits for a web node everywhere else; then the next is asked, "
-        "for a POST only where it has an Idempotency-Key.",
+        description="Seconds that the gateway waits for a web node everywhere else, four times as long where "
+        "it decodes audio that was sent; then the next is asked, for a POST that makes a job only where it "
+        "has an Idempotency-Key.",
     )
     login_limit: str = Field(
         "10r/m burst=10",

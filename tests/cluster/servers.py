@@ -52,7 +52,7 @@ class PostgresqlOn:
         data = self.host.folder / "postgresql"
         self.host.run("bash", "-c", f"mkdir -p {SOCKETS} && chown nobody {SOCKETS}")
         if not data.exists():
-            data.mkdir()
+            data.mkdir(0o700)
             shutil.chown(data, "nobody", pwd.getpwnam("nobody").pw_gid)
             words = ("initdb", "-D", "/srv/postgresql", "-U", "postgres", "-A", "trust", "--no-sync")
             self.host.run(*OWNER, program(words[0]), *words[1:])
@@ -75,7 +75,7 @@ class PostgresqlOn:
     def follow(self, other: PostgresqlOn) -> None:
         """Become the standby of another server, whose every commit waits for this one."""
         self.host.run("bash", "-c", f"rm -rf /srv/postgresql && mkdir -p {SOCKETS} && chown nobody {SOCKETS}")
-        (self.host.folder / "postgresql").mkdir()
+        (self.host.folder / "postgresql").mkdir(0o700)
         shutil.chown(self.host.folder / "postgresql", "nobody", pwd.getpwnam("nobody").pw_gid)
         source = f"host={other.host.name} user=tutti password=of-the-ledger application_name=standby"
         words = ("-D", "/srv/postgresql", "-R", "-X", "stream", "-c", "fast", "-d", source)

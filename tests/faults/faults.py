@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 
 from tests.faults import brokers, databases, disks, engines, hosts, kills, restarts
 from tests.faults.invariant import Verdict, all_final, judge
-from tests.faults.scene import Asked, Scene
+from tests.faults.scene import Asked, NotTaken, Scene
 from tests.faults.stage import Stage
 
 LIMIT = 60.0  # seconds in which every job has to be final
@@ -41,7 +41,11 @@ class Fault:
 
 def strike(made: Scene, fault: Fault, limit: float) -> Verdict:
     """One round: the fault, and what has become of the jobs within `limit` seconds."""
-    asked = fault.strike(made)
+    asked: list[Asked] = []
+    try:
+        asked = fault.strike(made)
+    except NotTaken as words:
+        made.expect(False, str(words))
     began = time.monotonic()
     while time.monotonic() - began < limit and not all_final(made, asked):
         time.sleep(0.05)

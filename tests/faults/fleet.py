@@ -14,7 +14,7 @@ from typing import Any
 import httpx
 from pydantic import SecretStr
 
-from tasks import cluster as cluster_view
+from tasks.cluster import survey
 from tasks.ledger import Ledger, LedgerUnavailable
 from tasks.queue.control import answering
 from tasks.settings import Settings
@@ -99,7 +99,7 @@ class HostsScene(Scene):
 
     def tell(self, what: str) -> None:
         """Print what people and tools have seen so far of a fault (`--loud`)."""
-        seen = cluster_view.look(self.system.ledger, self._answering)
+        seen = survey(self.system.ledger, self._answering)
         said = "; ".join(seen.troubles) or "nothing"
         people = f"{self.refused} POSTs not taken, the longest {self.longest:.1f} s until taken"
         sys.stdout.write(f"seen | {what} | {people} | tools: {said} | broker: {seen.broker}\n")

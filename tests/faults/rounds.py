@@ -58,9 +58,12 @@ def run(fault: Fault, runs: int, seed: int, without: tuple[str, ...] = ()) -> Ve
     """Strike `runs` times in one cell."""
     with _cell(fault, seed, without) as made:
         total = Verdict()
-        for _ in range(runs):
+        for number in range(runs):
             made.mend()
-            total += strike(made, fault, LIMIT)
+            found = strike(made, fault, LIMIT)
+            sys.stdout.write(f"round {number + 1} | {fault.name} | {found}\n")  # for whoever ends it early
+            sys.stdout.flush()
+            total += found
         return total
 
 
@@ -73,6 +76,8 @@ def control(fault: Fault, chosen: Control, seed: int) -> str:
             if number:
                 made.mend()
             found = strike(made, fault, CONTROL_LIMIT)
+            sys.stdout.write(f"control | {fault.name} | {chosen.without} | {found}\n")
+            sys.stdout.flush()
             if not found.holds:
                 return f"{chosen.without}: noticed"
     return f"{chosen.without}: NOT NOTICED"

@@ -73,6 +73,38 @@ def test_whether_a_key_is_valid_is_asked_of_the_next_node_too(tmp_path: Path) ->
         assert answers(house, 4, **headers) == [202] * 4
 
 
+FORM = {"Content-Type": "multipart/form-data; boundary=b", "Idempotency-Key": "k{}"}
+FIELDS = {"Content-Type": "application/json", "Idempotency-Key": "k{}"}
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "headers", "status"),
+    [
+        ("POST", "/v1/uploads", {}, 202),
+        ("POST", "/release_task", FIELDS, 200),
+        ("POST", "/release_task", FORM, 200),
+        ("GET", "/v1/jobs/j/songs/j.mp3", {}, 200),
+        ("GET", "/analytics", {}, 200),
+    ],
+)
+def test_what_takes_work_goes_to_the_next_node_too(
+    tmp_path: Path, method: str, path: str, headers: dict[str, str], status: int
+) -> None:
+    """What may be sent twice: a reading, a POST with a key, an upload, which its bytes name."""
+    with half_silent(tmp_path, upstream_timeout=5 * SILENCE) as house:
+        assert answers(house, 4, method, path, **headers) == [status] * 4
+        silent = house.line(tutti__upstream__status="504, " + str(status))
+        assert silent["event"]["duration"] >= SILENCE * 10**9, "the silent node was asked first"
+
+
+def test_fields_are_answered_at_once_and_only_audio_is_waited_for(tmp_path: Path) -> None:
+    with half_silent(tmp_path) as house:
+        assert set(answers(house, 4, path="/release_task")) == {200, 504}
+        refused = house.line(http__response__status_code=504)
+        assert "," not in refused["tutti"]["upstream"]["address"], "no second node has heard of it"
+        assert refused["event"]["duration"] < 3 * SILENCE * 10**9
+
+
 @pytest.mark.parametrize("path", ["/generate", "/v1/uploads"])
 def test_where_an_answer_takes_work_it_is_waited_for(tmp_path: Path, path: str) -> None:
     """The control: the same silence, longer than any quick answer may take, is no failure there."""

@@ -111,22 +111,37 @@ def _location(text: str, name: str) -> str:
     return text.split(f"        location {name} {{", 1)[1].split("\n        }\n", 1)[0]
 
 
-@pytest.mark.parametrize("place", ["= /v1/jobs", "= /songs", "@repeatable-1", "/v1/", "= /login", "/"])
+@pytest.mark.parametrize(
+    "place", ["= /v1/jobs", "= /songs", "= /release_task", "@repeatable-1", "/v1/", "= /login", "/"]
+)
 def test_what_answers_at_once_is_not_waited_for(tmp_path: Path, place: str) -> None:
     assert "proxy_read_timeout" not in _location(text_of(tmp_path), place)
 
 
 @pytest.mark.parametrize(
-    "place", ["= /v1/uploads", "= /release_task", "~ ^/v1/jobs/[^/]+/songs/", "/analytics"]
+    ("place", "seconds"),
+    [
+        ("= /v1/uploads", 60),
+        ("@audio-6", 60),
+        ("@repeatable-audio-6", 60),
+        ("~ ^/v1/jobs/[^/]+/songs/", 120),
+        ("/analytics", 120),
+    ],
 )
-def test_what_takes_work_is_waited_for(tmp_path: Path, place: str) -> None:
-    assert "proxy_read_timeout 300s;" in _location(text_of(tmp_path), place)
+def test_what_takes_work_is_waited_for_and_then_the_next_node_is_asked(
+    tmp_path: Path, place: str, seconds: int
+) -> None:
+    here = _location(text_of(tmp_path), place)
+    assert f"proxy_read_timeout {seconds}s;" in here
+    assert f"proxy_next_upstream_timeout {2 * seconds + 4}s;" in here
 
 
-def test_a_post_goes_to_the_next_node_only_where_it_has_a_key(tmp_path: Path) -> None:
+def test_a_post_goes_to_the_next_node_only_where_it_has_a_key_or_is_the_same_twice(tmp_path: Path) -> None:
     text = text_of(tmp_path)
-    assert text.count("non_idempotent") == text.count("location @repeatable-")
+    assert text.count("non_idempotent") == text.count("location @repeatable-") + 1
     assert "non_idempotent" not in _location(text, "= /v1/jobs")
+    assert "non_idempotent" not in _location(text, "@audio-6")
+    assert "non_idempotent" in _location(text, "= /v1/uploads")
 
 
 def test_answers_are_buffered_but_for_the_stream_of_events(tmp_path: Path) -> None:
