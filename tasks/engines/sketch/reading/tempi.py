@@ -85,7 +85,7 @@ def tempi(text: str) -> list[Mention[float]]:
 
 
 def _with_bare(text: str, found: list[Mention[float]]) -> list[Mention[float]]:
-    """Numbers alone are tempi as well where they are named in one breath with one: "tempo: not 140 but 90"."""
+    """Numbers alone are tempi where they are named in one breath with one: "tempo: not 140 but 90"."""
     behind, before, lead = _bare()
     starts = sorted({*(m.end for m in found), *(m.end() for m in lead.finditer(text))})
     while starts:
@@ -139,7 +139,7 @@ def _beats(text: str, match: re.Match[str]) -> float:
 
 
 def _meant(text: str, match: re.Match[str]) -> str:
-    """Which of two numbers is the tempo: the second where one becomes it ("from 140 to 100"), else the first."""
+    """Which of two numbers is the tempo: the second where the first becomes it ("from 140 to 100")."""
     if not match["b"] or match["to"] in set("-–—~/"):
         return "a"
     becomes = value(match["a"]) > value(match["b"]) or _changes().search(text[: match.start("a")])
