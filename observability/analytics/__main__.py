@@ -16,6 +16,7 @@ import contextlib
 import ctypes
 import datetime as dt
 import itertools
+import json
 import os
 import select
 import signal
@@ -73,6 +74,12 @@ def _options() -> argparse.Namespace:
 def main() -> int:
     """Draw them, or bring the digest up to date."""
     out, options = own_output(), _options()
+    how = 0 if options.update else 3  # words before the files, which are found from another folder as well
+    options.words[how:] = [str(Path(word).absolute()) for word in options.words[how:]]
+    if options.digest is not None:  # DuckDB takes no name that is not UTF-8; from within it needs none
+        options.digest.mkdir(parents=True, exist_ok=True)
+        os.chdir(options.digest)
+        options.digest = Path()
     if options.update:
         os.nice(NICEST)
         Digest(options.digest).update([Path(word) for word in options.words])
@@ -111,7 +118,7 @@ def _answer_each(painters: ProcessPoolExecutor, out: BinaryIO, digest: Path | No
             return
         drawn: dict[str, str] | None = None
         with contextlib.suppress(TooMuch):
-            drawn = _drawn(painters, cast("list[str]", orjson.loads(asked)), digest)
+            drawn = _drawn(painters, cast("list[str]", json.loads(asked)), digest)
         out.write(orjson.dumps(drawn, option=orjson.OPT_APPEND_NEWLINE))
         out.flush()
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import json
 from asyncio.subprocess import PIPE, Process
 from collections.abc import Sequence
 from pathlib import Path
@@ -73,7 +74,8 @@ class Drawing:
         if process.stdin is None or process.stdout is None:
             raise NotDrawn("The process that draws has no pipes.")
         with contextlib.suppress(ConnectionError):
-            process.stdin.write(orjson.dumps(list(words), option=orjson.OPT_APPEND_NEWLINE))
+            # Not by orjson: a file's name may be no UTF-8.
+            process.stdin.write(json.dumps(list(words)).encode() + b"\n")
             await process.stdin.drain()
             if said := await process.stdout.readline():
                 return said
