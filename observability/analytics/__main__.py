@@ -80,7 +80,7 @@ def main() -> int:
         options.digest.mkdir(parents=True, exist_ok=True)
         os.chdir(options.digest)
         options.digest = Path()
-    if options.update:
+    if options.update and options.digest is not None:
         os.nice(NICEST)
         Digest(options.digest).update([Path(word) for word in options.words])
         return 0
