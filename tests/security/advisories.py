@@ -21,8 +21,8 @@ from packaging.version import InvalidVersion, Version
 FOUND = re.compile(r"Found \d+ known vulnerabilit")
 UNASKED = (
     "Nothing is known about vulnerabilities: pip-audit could not ask about every package (see above). Where"
-    " there is no network, or an index that does not tell of them, fetch the advisories elsewhere"
-    " (https://osv-vulnerabilities.storage.googleapis.com/PyPI/all.zip, its records as one JSON list) and say"
+    " there is no network, or an index that does not tell of them, fetch the advisories elsewhere (osv.dev"
+    " gives them out for a whole ecosystem; make one JSON list of the records) and say"
     " make audit ADVISORIES=osv.json."
 )
 LOCKS = Path(__file__).parents[2] / "compose/locks"
