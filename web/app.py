@@ -42,6 +42,7 @@ from web.asgi.short_way import ShortWay
 from web.pages import errors, flower
 from web.process.batcher import Batcher
 from web.process.digesting import Digesting
+from web.process.drawing import Drawing
 from web.process.queue_router import QueueRouter
 from web.process.watcher import Watcher
 from web.request import keeper
@@ -146,6 +147,7 @@ def _state(settings: Settings, threads: Executor) -> AppState:
         route=QueueRouter(ledger, default=model_queue(model.name, model.version)),
         keyring=Keyring(ledger.keys),
         digesting=Digesting(settings.log_path, settings.data.absolute() / "analytics"),
+        drawing=Drawing(settings.data.absolute() / "analytics"),
         gate=RateLimiter(settings.rate_limit),
         logins=RateLimiter(settings.login_limit, "Keys may be tried"),
         signer=signer,
@@ -197,6 +199,7 @@ def _lifespan(
             for chore in chores:
                 chore.cancel()
             await asyncio.gather(*chores, return_exceptions=True)
+            await state.drawing.close()
             await asyncio.to_thread(state.ledger.close)
 
     return lifespan

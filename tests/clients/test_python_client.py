@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import hashlib
 import json
 import socket
@@ -376,3 +377,37 @@ class AsyncHeld(httpx.AsyncHTTPTransport):
         if request.url.path.endswith("/events"):
             raise httpx.ReadTimeout("held back", request=request)
         return await super().handle_async_request(request)
+
+
+@pytest.fixture
+def proxy() -> Iterator[tuple[int, list[bytes]]]:
+    """A proxy that hangs up, and what it was asked for."""
+    asked: list[bytes] = []
+
+    def serve() -> None:
+        with contextlib.suppress(OSError):
+            while True:
+                one, _ = listening.accept()
+                asked.append(one.recv(100))
+                one.close()
+
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        threading.Thread(target=serve, daemon=True).start()
+        yield listening.getsockname()[1], asked
+
+
+@pytest.mark.parametrize("name", ["http_proxy", "HTTP_PROXY", "https_proxy", "ALL_PROXY"])
+@pytest.mark.parametrize("host", ["127.0.0.1", "localhost", "LOCALHOST"])
+def test_this_machine_is_reached_straight_whatever_a_proxy_variable_says(
+    client, name: str, host: str, server: Served, proxy: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("no_proxy", raising=False)
+    monkeypatch.delenv("NO_PROXY", raising=False)
+    port, asked = proxy
+    monkeypatch.setenv(name, f"http://127.0.0.1:{port}")
+    list(client(server.url.replace("127.0.0.1", host)).jobs())
+    assert asked == []
+    scheme = "https" if name == "https_proxy" else "http"
+    with pytest.raises(tutti_client.Unreachable):
+        list(client(f"{scheme}://music.example", retries=0).jobs())
+    assert asked  # elsewhere the variable counts

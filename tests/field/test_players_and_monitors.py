@@ -98,8 +98,12 @@ def test_a_song_is_converted_once_and_kept_with_its_hash(built: House, extension
     other = client.get(path, headers={"Range": "bytes=10-19", "If-Range": '"other"'})
     assert (other.status_code, other.content) == (200, whole.content)
     assert client.get(path, headers={"If-None-Match": f'"{digest}"'}).status_code == 304
-    for wrong in ("bytes=999999999-", "bytes=9-1", "bytes=" + "9" * 5_000 + "-", "apples"):
+    for wrong in ("bytes=999999999-", "bytes=9-1", "bytes=" + "9" * 5_000 + "-", "bytes=apples"):
         assert client.get(path, headers={"Range": wrong}).status_code == 416
+    for ignored in ("apples", "lines=1-2", "seconds=0-1", ""):
+        answer = client.get(path, headers={"Range": ignored})
+        assert (answer.status_code, answer.content) == (200, whole.content), ignored
+    assert client.get(path, headers={"Range": "Bytes=0-1"}).content == whole.content[:2]
     assert (kept.stat().st_ino, kept.stat().st_mtime_ns) == (made.st_ino, made.st_mtime_ns)
     assert leftovers(built) == []
 

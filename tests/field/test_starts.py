@@ -73,6 +73,16 @@ def test_a_port_in_use_is_one(part: str, tmp_path: Path) -> None:
     assert f"Port {port} of 127.0.0.1 is in use" in done.stdout + done.stderr
 
 
+@pytest.mark.parametrize("part", ["up", "doctor"])
+@pytest.mark.parametrize(("taken", "host"), [("::1", "::1"), ("::", "::")])
+def test_a_port_in_use_on_ipv6_alone_is_one(part: str, taken: str, host: str, tmp_path: Path) -> None:
+    with socket.create_server((taken, 0), family=socket.AF_INET6) as other:
+        port = other.getsockname()[1]
+        done = tutti(part, cwd=tmp_path, data="var", host=host, port=str(port), keys="off")
+    assert done.returncode == 1
+    assert f"Port {port} of {host} is in use" in done.stdout + done.stderr
+
+
 @pytest.mark.skipif(os.getuid() != 0, reason="needs root, to give a right of root's up")
 @pytest.mark.parametrize("part", ["up", "web", "doctor"])
 def test_a_port_for_root_is_told_from_one_in_use(part: str, tmp_path: Path) -> None:

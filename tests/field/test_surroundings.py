@@ -137,6 +137,22 @@ def test_the_worst_shell_that_a_service_was_ever_started_from(tmp_path: Path) ->
         house.PLAIN["HOME"] = home
 
 
+def test_a_data_folder_whose_name_is_no_text(tmp_path: Path) -> None:
+    """Bytes that are no UTF-8, as an old disk has them: a song is made, kept there, and read again."""
+    here, odd = furnish(tmp_path / "here"), os.fsdecode(b"Mus\xedque \xff")
+    with house.up(here, odd) as running:
+        assert httpx.get(str(song(running.url)["url"])).content[:4] == b"RIFF"
+        assert list((here / odd).rglob("*.wav"))
+        assert httpx.get(f"{running.url}/analytics/load-songs.svg?hours=1", timeout=120).status_code == 200
+        digest = here / odd / "analytics"
+        files = [str(path) for path in (here / odd / "log").glob("*.jsonl")]
+        told = environment.python("observability.analytics", "--update", "--digest", str(digest), *files)
+        subprocess.run(told, env=environment.built(), check=True, timeout=120)
+        assert list(digest.glob("*.parquet"))
+        done = tutti("status", cwd=here, data=odd, port=str(running.port))
+        assert done.returncode == 0, (done.stdout, done.stderr)
+
+
 @pytest.mark.parametrize("lost", ["full", "closed", "gone"])
 def test_a_console_that_takes_nothing_ends_no_server(lost: str, tmp_path: Path) -> None:
     port = free_port()

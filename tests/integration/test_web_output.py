@@ -70,14 +70,26 @@ def test_ranges_are_served(asked, status, start, end, tmp_path):
     in_app(tmp_path, scenario)
 
 
-@pytest.mark.parametrize(
-    "asked", ["bytes=10240-", "bytes=9-1", "bytes=a-b", "lines=1-2", "bytes=-", "bytes=-0"]
-)
+@pytest.mark.parametrize("asked", ["bytes=10240-", "bytes=9-1", "bytes=a-b", "bytes=-", "bytes=-0"])
 def test_a_range_that_is_not_there_is_a_problem(asked, tmp_path):
     async def scenario(web: Web) -> None:
         answer = await web.client.get(f"/output/{put(web)}", headers={"range": asked})
         assert (answer.status_code, answer.json()["type"]) == (416, "/problems/range")
         assert answer.headers["content-range"] == "bytes */10240"
+
+    in_app(tmp_path, scenario)
+
+
+@pytest.mark.parametrize("asked", ["lines=1-2", "seconds=0-1", "apples", "", "bytes", "bytes 0-1"])
+@pytest.mark.parametrize("more", [{}, {"if-range": "ETAG"}], ids=["alone", "if-range"])
+def test_a_range_in_a_unit_that_nobody_knows_is_ignored(asked, more, tmp_path):
+    async def scenario(web: Web) -> None:
+        path = f"/output/{put(web)}"
+        tag = (await web.client.get(path)).headers["etag"]
+        headers = {"range": asked} | dict.fromkeys(more, tag)
+        answer = await web.client.get(path, headers=headers)
+        assert (answer.status_code, answer.content) == (200, CONTENT)
+        assert "content-range" not in answer.headers
 
     in_app(tmp_path, scenario)
 

@@ -18,6 +18,13 @@ from typing import Any
 
 from packaging.version import InvalidVersion, Version
 
+FOUND = re.compile(r"Found \d+ known vulnerabilit")
+UNASKED = (
+    "Nothing is known about vulnerabilities: pip-audit could not ask about every package (see above). Where"
+    " there is no network, or an index that does not tell of them, fetch the advisories elsewhere (osv.dev"
+    " gives them out for a whole ecosystem; make one JSON list of the records) and say"
+    " make audit ADVISORIES=osv.json."
+)
 LOCKS = Path(__file__).parents[2] / "compose/locks"
 
 
@@ -110,7 +117,11 @@ def audit(lock: Path, advisories: Path | None) -> int:
         "--strict",
     ]  # what nobody can tell of is no good news
     if advisories is None:
-        return subprocess.run(command, check=False).returncode
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
+        print(done.stdout, done.stderr, sep="", end="", flush=True)
+        if done.returncode and not FOUND.search(done.stdout + done.stderr):
+            print(UNASKED, flush=True)
+        return done.returncode
     with Advisories(advisories) as server:
         threading.Thread(target=server.serve_forever, daemon=True).start()
         told = [*command, "--vulnerability-service", "osv", "--osv-url", server.url]

@@ -24,7 +24,8 @@ from web.request.problems import FORBIDDEN, LINK_EXPIRED, NOT_FOUND, RANGE, UNAV
 from web.request.state import FILES, app_state
 
 NAME = re.compile(rf"(?P<id>{JOB_ID_PATTERN})(?:-[2-8])?\.(?P<extension>{'|'.join(MEDIA_TYPES)})")
-RANGES = re.compile(r"bytes=\d{0,18}-\d{0,18}(?:\s*,\s*\d{0,18}-\d{0,18}){0,15}", re.ASCII)
+BYTES = b"bytes="
+RANGES = re.compile(r"\d{0,18}-\d{0,18}(?:\s*,\s*\d{0,18}-\d{0,18}){0,15}", re.ASCII)
 IMMUTABLE = "max-age=31536000, immutable"
 PATIENCE = 10.0  # seconds for a NAS that hangs
 
@@ -104,12 +105,13 @@ async def send(
 
 
 class SongFile(FileResponse):
-    """A file; to HEAD its headers alone, without reading it."""
+    """A file; to HEAD its headers alone, unread; whole where a range is asked in a unit that nobody knows."""
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
         method = "HEAD" if state_of(scope)["context"].only_head else scope["method"]
-        await super().__call__({**scope, "method": method}, receive, send)
+        headers = [(name, value) for name, value in scope["headers"] if name != b"range" or _in_bytes(value)]
+        await super().__call__({**scope, "method": method, "headers": headers}, receive, send)
 
 
 def lasting(request: Request) -> str:
@@ -184,16 +186,24 @@ def etag(status: os.stat_result) -> str:
 def _check_range(request: Request, size: int) -> None:
     """Refuse ranges that the file cannot satisfy, as a problem document (Starlette answers plain text).
 
+    A range in a unit other than bytes is ignored (RFC 9110, 14.2), as nginx does it.
+
     Raises:
         Problem: 416.
     """
     ranges = request.headers.get("range")
-    if ranges is None or "if-range" in request.headers:
+    if ranges is None or "if-range" in request.headers or not _in_bytes(ranges.encode("latin-1")):
         return
-    parts = [part.strip().partition("-") for part in ranges.removeprefix("bytes=").split(",")]
-    if not RANGES.fullmatch(ranges) or not any(_within(start, end, size) for start, _, end in parts):
+    parts = [part.strip().partition("-") for part in ranges[len(BYTES) :].split(",")]
+    if not RANGES.fullmatch(ranges[len(BYTES) :]) or not any(
+        _within(start, end, size) for start, _, end in parts
+    ):
         detail = f"The file has {size:,} bytes; ask for some of them, such as bytes=0-1023."
         raise Problem(RANGE, detail, headers={"content-range": f"bytes */{size}"})
+
+
+def _in_bytes(ranges: bytes) -> bool:
+    return ranges[: len(BYTES)].lower() == BYTES
 
 
 def _within(start: str, end: str, size: int) -> bool:

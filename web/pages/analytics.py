@@ -7,21 +7,18 @@ import time
 from dataclasses import dataclass, field
 from pathlib import Path
 
-import orjson
 from starlette.requests import Request
 from starlette.responses import Response
 
-from tasks.settings import environment
 from web.pages.render import page
 from web.process.digesting import Digesting
+from web.process.drawing import Drawing, NotDrawn
 from web.request.fields import whole_number
 from web.request.keeper import require_keeper
 from web.request.problems import NOT_FOUND, UNAVAILABLE, Problem
 from web.request.state import app_state
 
 FRESH_SECONDS = 60.0
-DRAW_SECONDS = 120.0
-TOO_MUCH = 75  # exit code of the process that draws: too much to read for somebody who waits
 WIDTHS = (640, 320)  # of a panel's picture, in pixels, for wide and narrow screens
 HOURS = {1: "hour", 24: "day", 168: "week", 720: "month"}
 
@@ -30,6 +27,7 @@ HOURS = {1: "hour", 24: "day", 168: "week", 720: "month"}
 class Drawings:
     """The panels of one span of time, width and light, drawn at most once a minute, whoever asks."""
 
+    drawing: Drawing
     digesting: Digesting
     hours: int
     width: int
@@ -48,27 +46,14 @@ class Drawings:
 
     async def _draw(self) -> dict[str, str]:
         how = [str(self.hours), str(self.width), self.light]
-        digest = ["--digest", str(self.digesting.digest)]
-        command = environment.python("observability.analytics", *digest, *how, *self.digesting.files())
-        process = await asyncio.create_subprocess_exec(
-            *command, env=environment.built(), stdout=asyncio.subprocess.PIPE
-        )
         try:
-            async with asyncio.timeout(DRAW_SECONDS):
-                said, _ = await process.communicate()
-        except TimeoutError:
-            process.kill()
-            await process.wait()
-            raise Problem(
-                UNAVAILABLE, "The log files took too long to read. Ask for a shorter time."
-            ) from None
-        if process.returncode == TOO_MUCH:
+            drawn = await self.drawing.draw([*how, *self.digesting.files()])
+        except NotDrawn as why:
+            raise Problem(UNAVAILABLE, str(why)) from None
+        if drawn is None:
             self.digesting.begin()
             detail = "So many log lines are read for the first time; this goes on. Ask again in a minute."
             raise Problem(UNAVAILABLE, detail, headers={"retry-after": "30"})
-        if process.returncode:
-            raise Problem(UNAVAILABLE, "The log files could not be read; the web app's log says why.")
-        drawn: dict[str, str] = orjson.loads(said)
         return drawn
 
 
@@ -95,7 +80,9 @@ async def panel(request: Request) -> Response:
     light = "night" if request.query_params.get("light") == "night" else "day"
     hours, width = _hours(request), _width(request)
     key = (state.settings.log_path, hours, width, light)
-    drawn = await _drawings.setdefault(key, Drawings(state.digesting, hours, width, light)).get()
+    drawn = await _drawings.setdefault(
+        key, Drawings(state.drawing, state.digesting, hours, width, light)
+    ).get()
     svg = drawn.get(request.path_params["panel"])
     if svg is None:
         raise Problem(NOT_FOUND, "There is no panel of this name.")

@@ -44,7 +44,7 @@ class Digesting:
 
     def files(self) -> list[str]:
         """The line files, rotated ones too."""
-        return [str(path) for path in sorted(self.logs.glob("*.jsonl"))]
+        return [str(path.absolute()) for path in sorted(self.logs.glob("*.jsonl"))]
 
     def _behind(self) -> int:
         """Bytes of lines that are in no segment."""

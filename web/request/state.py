@@ -18,6 +18,7 @@ from tasks.settings import Settings
 from web.process.batcher import Batcher
 from web.process.conversions import Conversions
 from web.process.digesting import Digesting
+from web.process.drawing import Drawing
 from web.process.ended import EndedAnswers
 from web.process.queue_router import QueueRouter
 from web.process.watcher import Watcher
@@ -57,6 +58,7 @@ class AppState:
     watcher: Watcher
     route: QueueRouter
     digesting: Digesting
+    drawing: Drawing
     keyring: Keyring
     gate: RateLimiter
     logins: RateLimiter

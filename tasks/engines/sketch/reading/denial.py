@@ -7,11 +7,13 @@ from __future__ import annotations
 
 import re
 from functools import cache
+from itertools import pairwise
 
 from tasks.engines.sketch.reading import clauses
 from tasks.engines.sketch.reading.clauses import Span, words
 from tasks.engines.sketch.reading.mention import Mention, Mentions
 from tasks.engines.sketch.reading.phrases import any_of, with_slots
+from tasks.engines.sketch.reading.tempi import about
 
 LESS = re.compile(r"-?less\b|[\s-]free\b")  # "drumless", "drum-free"
 LEFT_OPEN = frozenset({"instrument", "refused", "genre"})  # by a hedge: "less drums" are some
@@ -41,6 +43,15 @@ def _afterwards() -> tuple[re.Pattern[str], re.Pattern[str]]:
     return re.compile(plain), re.compile(f"{plain}|{between}{any_of(words('after_tempo'))}")
 
 
+@cache
+def _turns() -> tuple[re.Pattern[str], re.Pattern[str]]:
+    """What stands between two tempi of which the second is meant; what stands before a bound."""
+    little = any_of((*words("skip"), *about(), *words("between")))
+    turn = any_of(words("turns"), beside_digits=True)
+    gap = rf"[\s,;:.!?()，。；]*(?:{little}[\s,]*)*(?:{turn}[\s,:]*)+(?:{little}\s*)*(?:\w+\s+)?[\s,]*"
+    return re.compile(gap), re.compile(rf"{any_of(words('bounds'))}\s*(?:{little}\s*)*$")
+
+
 class Denials:
     """What a text refuses, asked about one mention at a time."""
 
@@ -64,6 +75,7 @@ class Denials:
         self._correct()
         self._after = self._refused_afterwards()
         self._retract()
+        self._turn()
 
     def _begin(self, match: re.Match[str]) -> int:
         """Where a refusal begins: "not very fast" takes the "very" of "very fast" as its own."""
@@ -128,6 +140,18 @@ class Denials:
                     self._after.update(before)
                 elif match.start() - before[-1].end <= RETRACTED_FROM and kind == "instrument":
                     self._after.add(before[-1])
+
+    def _turn(self) -> None:
+        """Of two tempi the later where one becomes it: "from 140 bpm down to 90 bpm", "140 bpm → 90 bpm"."""
+        gap, bound = _turns()
+        said = [fact for fact in self._facts if fact.kind == "bpm"]
+        for first, then in pairwise(said):
+            if gap.fullmatch(self._text, first.end, then.start) and not self._is_refused(then):
+                self._after.add(first)
+        standing = [fact for fact in said if not self._is_refused(fact)]
+        bounds = [fact for fact in standing if bound.search(self._text[max(0, fact.start - 40) : fact.start])]
+        if len(bounds) < len(standing):
+            self._after.update(bounds)
 
     def _is_harmless(self, start: int, end: int) -> bool:
         return any(start <= a < end < b for a, b in self._harmless)

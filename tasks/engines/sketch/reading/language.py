@@ -84,6 +84,8 @@ class Denial(_Table):
     list: Words = ()
     correction: tuple[Annotated[Word, AfterValidator(_slots)], ...] = ()
     retraction: Words = ()
+    turns: Words = ()
+    bounds: Words = ()
 
 
 class Number(_Table):
@@ -94,6 +96,7 @@ class Number(_Table):
     about: Words = ()
     to: Words = ()
     change: Words = ()
+    bare: Words = ()
     eighth: Words = ()
     quarter: Words = ()
     half: Words = ()

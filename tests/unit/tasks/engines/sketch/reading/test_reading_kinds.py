@@ -177,6 +177,48 @@ def test_a_correction_is_read_as_what_it_corrects_to(form: str, fact: str) -> No
     assert getattr(wish(form.format(refused, meant)), fact) == expected
 
 
+@pytest.mark.parametrize(
+    "form",
+    [
+        "from {0} bpm down to {1} bpm", "from {0} bpm to {1} bpm", "starting from {0} bpm, down to {1} bpm",
+        "{0} bpm down to {1} bpm", "to {1} bpm from {0} bpm", "slow it down to {1} bpm from {0} bpm",
+        "not {0} bpm; rather {1} bpm", "not {0}, rather {1} bpm", "{1}, not {0} bpm", "{1} bpm, not {0}",
+        "{0} bpm is too much, go for {1} bpm", "{0} bpm -> {1} bpm", "{0} bpm → {1} bpm", "{0} → {1} bpm",
+        "{0} bpm slowed down to {1} bpm", "{0} bpm reduced to {1} bpm", "reduce {0} bpm to {1} bpm",
+        "change the tempo from {0} to {1} bpm", "was {0} bpm, make it {1} bpm", "{0} bpm no more, {1} bpm",
+        "{0} bpm, better {1} bpm", "{0} bpm, or better yet {1} bpm", "{0} bpm, rather {1} bpm",
+        "{0} bpm, well, make it {1} bpm", "tempo: not {0}, rather {1}", "tempo not {0}, but {1}",
+        "tempo drops from {0} to {1}", "bpm from {0} down to {1}", "tempo from {0} down to {1}",
+        "slower than {0} bpm, {1} bpm", "under {0} bpm, around {1} bpm", "I said {0} bpm but I want {1} bpm",
+        "ease from {0} bpm down to {1} bpm", "from a fast {0} bpm down to a calm {1} bpm",
+        "from about {0} bpm down to about {1} bpm", "{0} bpm gives way to {1} bpm", "from {0}bpm to {1}bpm",
+        "{0} beats per minute down to {1} beats per minute", "由{0}拍降至{1}拍", "从{0}bpm降到{1}bpm",
+        "速度从{0}降到{1}", "速度不是{0}，是{1}", "速度由{0}变为{1}", "{0}拍→{1}拍", "与其{0}拍，不如{1}拍",
+    ],
+)  # fmt: skip
+@pytest.mark.parametrize(("was", "meant"), [(140, 90), (90, 140), (172, 76), (61, 63)])
+def test_a_tempo_that_becomes_another_is_the_other(form: str, was: int, meant: int) -> None:
+    said = form.format(was, meant)
+    for around in ("{}", "calm piano, {}", "{}, calm piano", "jazz with drums, {}; soft"):
+        prompt = around.format(said)
+        assert wish(prompt).bpm == meant, prompt
+        if not around.startswith("{}"):
+            assert wish(prompt).wanted, prompt
+
+
+@pytest.mark.parametrize(
+    ("prompt", "bpm"),
+    [
+        ("120 bpm, no drums, 808 bass", 120), ("120 bpm, not 80s rock", 120), ("120 bpm, then 50 seconds calm", 120),
+        ("120 bpm piano, make it sad", 120), ("under 140 bpm", 140), ("tempo 120, not 60 violins", 120),
+        ("80, 90 or 100 guitars, 120 bpm", 120), ("symphony of 40 voices, not 140 bpm, calm", None),
+        ("120 bpm for the verse", 120), ("no 140 bpm", None), ("120 bpm, 3/4, to dance to", 120),
+    ],
+)  # fmt: skip
+def test_numbers_that_are_no_tempo_stay_none(prompt: str, bpm: float | None) -> None:
+    assert wish(prompt).bpm == bpm
+
+
 MOODS = (
     "not {0} but {1}",
     "{1}, not {0}",
