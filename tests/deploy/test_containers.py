@@ -25,7 +25,8 @@ def test_an_image_is_slim_and_nobodys(engine: Engine, images: None, name: str) -
 
 
 def test_the_web_image_has_no_more_than_it_needs(engine: Engine, images: None) -> None:
-    script = "import importlib.util as u; print([m for m in ('torch','scipy','duckdb','psycopg') if u.find_spec(m)])"
+    names = ("torch", "scipy", "duckdb", "vl_convert", "psycopg")
+    script = f"import importlib.util as u; print([m for m in {names} if u.find_spec(m)])"
     image = f"localhost/tutti-web:{VERSION}"
     assert engine("run", "--rm", "--entrypoint", "python", image, "-c", script) == "['psycopg']"
 
