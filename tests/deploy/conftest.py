@@ -30,7 +30,7 @@ if os.environ.get("TEST_DEPLOY") != "on":
 def shell(script: str, **options) -> subprocess.CompletedProcess[str]:
     """Run what is written for people, with the engine chosen as compose/containers/engine.sh does."""
     command = ["sh", "-c", f"cd {ROOT} && . compose/containers/engine.sh && {script}"]
-    return subprocess.run(command, capture_output=True, text=True, timeout=1200, **options)
+    return subprocess.run(command, check=False, capture_output=True, text=True, timeout=1200, **options)
 
 
 class Engine:
@@ -46,7 +46,12 @@ class Engine:
 
     def ask(self, *words: str, check: bool = True, seconds: float = 300) -> subprocess.CompletedProcess[str]:
         done = subprocess.run(
-            ["podman", *words], env=self.environment, capture_output=True, text=True, timeout=seconds
+            ["podman", *words],
+            env=self.environment,
+            capture_output=True,
+            text=True,
+            timeout=seconds,
+            check=False,
         )
         assert done.returncode == 0 or not check, (words, done.stdout, done.stderr)
         return done
@@ -108,7 +113,13 @@ class Stack:
     def compose(self, *words: str, **more: str) -> subprocess.CompletedProcess[str]:
         command = [COMPOSE, "-p", self.project, "--profile", "full", *words]
         done = subprocess.run(
-            command, cwd=ROOT, env=self.environment | more, capture_output=True, text=True, timeout=600
+            command,
+            cwd=ROOT,
+            env=self.environment | more,
+            capture_output=True,
+            text=True,
+            timeout=600,
+            check=False,
         )
         assert done.returncode == 0, (words, done.stdout[-2000:], done.stderr[-3000:])
         return done
@@ -166,6 +177,6 @@ def stack(engine: Engine, images: None) -> Iterator[Stack]:
     finally:
         subprocess.run(
             [COMPOSE, "-p", made.project, "--profile", "full", "down", "-v", "-t", "5"],
-            cwd=ROOT, env=made.environment, capture_output=True, timeout=300,
+            cwd=ROOT, env=made.environment, capture_output=True, timeout=300, check=False,
         )  # fmt: skip
         shutil.rmtree(folder, ignore_errors=True)
