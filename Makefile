@@ -1,11 +1,11 @@
 # `make help` lists what there is to do.
 .DEFAULT_GOAL := help
-.PHONY: help run test unit pythons check format bench faults cluster audit fuzz release lock clean
+.PHONY: help run test unit pythons check format bench images test-deploy faults cluster audit fuzz release lock clean
 BIN := .venv/bin
 WORKERS ?= 2
 
 help:  ## show this list
-	@grep -E '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 10
+	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 13
 
 run:  ## install what is missing, then start Tutti here (Ctrl-C stops it)
 	@compose/install.sh run
@@ -38,6 +38,14 @@ format:  ## put the code into its form
 bench:  ## every figure that the README states
 	@compose/install.sh test
 	$(BIN)/python -m bench
+
+images:  ## build the container images with podman or docker (make images ARGS="worker-cuda")
+	@compose/containers/build.sh $(ARGS)
+
+test-deploy:  ## build the images, run compose.yaml, kill and upgrade its parts (no part of `make test`)
+	@compose/install.sh test
+	@compose/install.sh deploy
+	TEST_DEPLOY=on $(BIN)/python -m pytest tests/deploy $(ARGS)
 
 faults:  ## the fault runs: real kills, at least 20 times each
 	@compose/install.sh test

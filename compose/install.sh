@@ -4,6 +4,7 @@
 #
 #   compose/install.sh run       what Tutti needs; with the extra `acestep` where an NVIDIA GPU is seen
 #   compose/install.sh test      what the tests need too, Debian packages included
+#   compose/install.sh deploy    what the tests of containers need: podman and podman-compose
 set -eu
 cd "$(dirname "$0")/.."
 locks=compose/locks
@@ -114,7 +115,21 @@ test)
     python=$(find_python)
     install_lock test
     ;;
+deploy)
+    # What `make test-deploy` needs beside that: a container engine, and who reads compose.yaml to it.
+    command -v podman >/dev/null || {
+        say "Installing podman ..."
+        apt_install podman buildah runc catatonit netavark aardvark-dns iptables debootstrap ||
+            say "Could not install podman (no apt-get, or not allowed): the tests of containers will be skipped."
+    }
+    [ "$(cat .tools/deploy/.lock 2>/dev/null)" = "$(cksum <$locks/deploy.txt)" ] && exit
+    python=$(find_python)
+    get_uv
+    $uv venv -q --clear --python "$python" .tools/deploy
+    $uv pip sync -q --require-hashes --python .tools/deploy/bin/python $locks/deploy.txt
+    cksum <$locks/deploy.txt >.tools/deploy/.lock
+    ;;
 *)
-    die "usage: compose/install.sh run|test"
+    die "usage: compose/install.sh run|test|deploy"
     ;;
 esac

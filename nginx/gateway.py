@@ -132,6 +132,8 @@ class Gateway:
 
     def _rotate(self) -> None:
         """Rename log files that have grown; nginx writes on into new ones."""
+        if self._settings.log_to != "files":
+            return
         renamed = [
             rotate(self._settings.log_path / name, RotationLimits(), on_loss=warn_of_loss) for name in LOGS
         ]
@@ -158,6 +160,14 @@ def _receive() -> queue.SimpleQueue[signal.Signals]:
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGQUIT, signal.SIGUSR1, signal.SIGHUP):
         signal.signal(number, lambda received, _frame: signals.put(signal.Signals(received)))
     return signals
+
+
+def begin(settings: Settings) -> None:
+    """Claim the folders, and log where nginx does."""
+    claim(settings)
+    configure(
+        "tutti-gateway", settings.log_file("nginx.jsonl"), settings.log_level, settings.node, bounds=None
+    )
 
 
 def run(
@@ -195,11 +205,8 @@ def run(
         raise GatewayError(
             "nginx 1.19.5 or newer is not installed; install it (apt-get install nginx) or run `tutti web`"
         )
-    claim(settings)
+    begin(settings)
     signals = _receive()
-    configure(
-        "tutti-gateway", settings.log_path / "nginx.jsonl", settings.log_level, settings.node, bounds=None
-    )
     gateway = Gateway(
         settings, Nginx(settings, program), backends or (lambda: own_node(settings)), secret, token
     )

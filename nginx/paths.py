@@ -15,12 +15,16 @@ class Paths:
 
     Attributes:
         logs: Folder of the lines.
+        lines: Where nginx writes them: a file of that folder, or the pipe to standard output.
+        errors: Where its error log goes, as a file or "stderr".
         songs: Folder of the finished audio.
         certificate: PEM chain, or None.
         key: Its private key, or None.
     """
 
     logs: Path
+    lines: Path
+    errors: Path | str
     songs: Path
     certificate: Path | None
     key: Path | None
@@ -29,8 +33,11 @@ class Paths:
 def paths(settings: Settings) -> Paths:
     """Name them; `link` makes those names that are ours."""
     certificate, key = settings.tls_certificate, settings.tls_key
+    logs, to_files = _plain(settings, "logs", settings.log_path), settings.log_to == "files"
     return Paths(
-        logs=_plain(settings, "logs", settings.log_path),
+        logs=logs,
+        lines=logs / "nginx.jsonl" if to_files else settings.run_path / "nginx" / "lines",
+        errors=logs / "nginx-error.log" if to_files else "stderr",
         songs=_plain(settings, "songs", settings.storage_path),
         certificate=_plain(settings, "certificate.pem", certificate.absolute()) if certificate else None,
         key=_plain(settings, "key.pem", key.absolute()) if key else None,

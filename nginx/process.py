@@ -14,7 +14,7 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-from nginx import account, keycache
+from nginx import account, keycache, passing_on
 from nginx.account import Account
 from nginx.paths import link, paths
 from nginx.render import HostFacts
@@ -89,11 +89,14 @@ class Nginx:
         self.program = program
         self.prefix = settings.run_path / "nginx"
         self.config = self.prefix / "nginx.conf"
-        self.error_log = paths(settings).logs / "nginx-error.log"
+        found = paths(settings)
+        self.error_log = found.errors
         self._child: subprocess.Popen[bytes] | None = None
         own = () if settings.storage else (settings.storage_path,)  # a NAS has to be there already
         for folder in (self.prefix, settings.log_path, *own):
             folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        if settings.log_to == "stdout":
+            passing_on.begin(found.lines)
         link(settings)
         try:
             self.user = account.choose(settings)

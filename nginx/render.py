@@ -191,6 +191,8 @@ def render(
             limit=rate_limit(settings.rate_limit),
             login_limit=rate_limit(settings.login_limit),
             paths=paths(settings),
+            # into a pipe no more at once than the kernel takes whole
+            log_buffer="32k" if settings.log_to == "files" else "4k",
             listen=listen(settings.host, settings.port),
             # The kernel hands a connection over once its request is there. Else a worker that a reload tells
             # to end may have accepted it, heard nothing yet, and close it as idle.

@@ -19,7 +19,6 @@ import logging
 import os
 import secrets
 import socket
-import sys
 from collections.abc import Iterator, MutableMapping
 from contextvars import ContextVar
 from pathlib import Path
@@ -49,6 +48,7 @@ class _Output:
     def __init__(self) -> None:
         self.threshold = LEVELS["warning"]
         self.file: LineFile | None = None
+        self.descriptor = 2  # where there is no file: standard error, until a process is configured
         self.fixed: Fields = {}
         self.dataset = "tutti"
         self.prefix = ""
@@ -60,11 +60,13 @@ class _Output:
             console.write_error(self.fixed["service"]["name"], action, fields)
 
     def msg(self, line: bytes) -> None:
-        if self.file is None:
-            sys.stderr.buffer.write(line)
-            sys.stderr.flush()
-        else:
+        if self.file is not None:
             self.file.write(line)
+            return
+        try:  # one call a line: a worker and its engine's process write to the same place
+            os.write(self.descriptor, line)
+        except OSError:  # whoever read it has gone
+            metrics.log_dropped.inc()
 
     debug = info = warning = error = critical = msg
 
@@ -118,7 +120,7 @@ def configure(
 
     Args:
         service: `service.name`, such as "tutti-web"; `event.dataset` is made of it ("tutti.web").
-        path: The line file, which many processes may share; None for standard error.
+        path: The line file, which many processes may share; None for standard output.
         level: The least level written: debug, info, warning, error.
         host: `host.name`; the machine's by default.
         bounds: When this process rotates the file; None leaves that to others.
@@ -127,6 +129,7 @@ def configure(
         _output.file.close()
     _output.threshold = LEVELS[level]
     _output.file = LineFile(path, bounds, warn_of_loss) if path else None
+    _output.descriptor = 1
     _output.prefix = f"{os.getpid():x}-{secrets.token_hex(6)}-"
     _output.dataset = service.replace("-", ".", 1)
     _output.fixed = {

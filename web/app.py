@@ -14,6 +14,7 @@ from fastapi import FastAPI
 from starlette.middleware.cors import CORSMiddleware
 
 from observability.logging import get_logger
+from tasks.jobs import JobError
 from tasks.ledger import Ledger
 from tasks.queue.names import model_queue
 from tasks.security.keys import Keyring
@@ -165,12 +166,16 @@ def _proxies(settings: Settings) -> Proxies:
 
 
 def _storage(settings: Settings) -> Storage:
-    """The storage; a folder of our own is made here, a NAS has to be there."""
+    """The storage, prepared by whoever comes first; a NAS that is away is looked at again (`/readyz`)."""
     from tasks.storage.songs import Storage
 
-    storage = Storage(settings.storage_path, timeout=health.PATIENCE)
-    if settings.storage is None:
+    storage = Storage(settings.storage_path, timeout=health.PATIENCE, seen=settings.storage_seen)
+    try:
         storage.prepare()
+    except JobError as error:
+        if settings.storage is None:
+            raise
+        log.warning("web.storage", message=error.detail, error={"class": error.error_class})
     return storage
 
 

@@ -15,6 +15,7 @@ import uvicorn
 from fastapi import FastAPI
 
 from observability.logging import configure, get_logger
+from tasks.cluster import open_ledger
 from tasks.security.folders import claim
 from tasks.settings import LOCAL, Settings, listening
 from tasks.settings.listening import CannotListen
@@ -41,9 +42,10 @@ def run(settings: Settings, *, uds: Path | None = None) -> int:
         The exit code.
     """
     claim(settings)
-    configure(service="tutti-web", path=settings.log_path / "web.jsonl", level=settings.log_level)
+    configure(service="tutti-web", path=settings.log_file("web.jsonl"), level=settings.log_level)
     if uds is None:
         _warn_if_alone(settings)
+    open_ledger(settings).close()  # waits until it is there; the application opens its own
     try:
         sockets = _listen(settings, uds)
     except CannotListen as error:

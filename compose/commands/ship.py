@@ -27,7 +27,7 @@ def ship(
         typer.echo("Set TUTTI_ELASTICSEARCH_URL to the server that takes the lines.", err=True)
         raise typer.Exit(2)
     claim(chosen)
-    logging.configure("tutti-ship", chosen.log_path / "ship.jsonl", chosen.log_level, chosen.node)
+    logging.configure("tutti-ship", chosen.log_file("ship.jsonl"), chosen.log_level, chosen.node)
     os.nice(NICE)
     key = chosen.elasticsearch_api_key
     code = run(

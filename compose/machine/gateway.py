@@ -10,7 +10,7 @@ from compose.machine.names import Names
 from nginx import gateway
 from nginx.node import Backends, CanaryShare, Upstream, parse_nodes
 from observability.logging import get_logger
-from tasks.cluster import Reporter
+from tasks.cluster import Reporter, open_ledger
 from tasks.ledger import Ledger
 from tasks.ledger import WebNode as Registered
 from tasks.security.links import gateway_token, key_of
@@ -26,7 +26,8 @@ log = get_logger()
 
 def run(settings: Settings, *, watch: bool = True) -> int:
     """Run nginx until SIGTERM, in step with the nodes that live and with the canary (`watch`)."""
-    ledger = Ledger.of(settings)
+    gateway.begin(settings)
+    ledger = open_ledger(settings)
     reporter = Reporter(ledger, "gateway", settings.node)
     try:
         return gateway.run(

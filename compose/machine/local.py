@@ -15,6 +15,7 @@ from compose.machine import parts
 from compose.machine.supervise import Say, StartFailed, Supervisor
 from compose.machine.terminal import plain, print_line
 from tasks.engines import UnknownEngine, model_of, resolve
+from tasks.ledger import LedgerUnavailable, whole
 from tasks.security.folders import FolderRefused, claim
 from tasks.settings import Settings, listening
 
@@ -72,9 +73,10 @@ def up(settings: Settings) -> int:
         claim(settings)
         with sole_owner(settings):
             look_ahead(settings)
+            whole.bring_up_to_date(settings.ledger)
             prepare(settings)
             return asyncio.run(_run(settings))
-    except (AlreadyRunning, CannotStart, FolderRefused, UnknownEngine, OSError) as error:
+    except (AlreadyRunning, CannotStart, FolderRefused, UnknownEngine, LedgerUnavailable, OSError) as error:
         print(error, file=sys.stderr)  # noqa: T201
         return 1
 

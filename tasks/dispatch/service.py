@@ -10,7 +10,7 @@ from typing import Final
 
 from observability import metrics, trust
 from observability.logging import configure, get_logger
-from tasks.cluster import Reporter
+from tasks.cluster import Reporter, open_ledger
 from tasks.dispatch import canary
 from tasks.dispatch.callbacks import CallbackSender
 from tasks.dispatch.delivery import post
@@ -73,12 +73,12 @@ def run(settings: Settings) -> int:
         The exit code.
     """
     claim(settings)
-    configure(service="tutti-dispatch", path=settings.log_path / "worker.jsonl", level=settings.log_level)
+    configure(service="tutti-dispatch", path=settings.log_file("worker.jsonl"), level=settings.log_level)
+    ledger = open_ledger(settings)
     threads = Threads()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: threads.ended.set())
     stop_serving = _serve_metrics(settings)
-    ledger = Ledger.of(settings)
     publisher = Publisher(make_app(settings, PATIENCE), settings.broker)
     dispatcher = Dispatcher(ledger, publisher)
     metrics.dispatcher_leads.set_function(lambda: dispatcher.leads)

@@ -2,12 +2,14 @@
 
 from tasks.ledger.callbacks import Owed
 from tasks.ledger.ledger import Ledger
+from tasks.ledger.sql.database import CONNECTIONS
 from tasks.ledger.values.errors import (
     IdempotencyConflict,
     LedgerError,
     LedgerFull,
     LedgerUnavailable,
     LedgerUncertain,
+    LedgerUnmigrated,
     QuotaExceeded,
     UnknownJob,
     UnknownKey,
@@ -39,6 +41,7 @@ from tasks.ledger.views.recent import EndedJob
 from tasks.security.keys import Quota
 
 __all__ = [
+    "CONNECTIONS",
     "Accepted",
     "Canary",
     "Choice",
@@ -51,6 +54,7 @@ __all__ = [
     "LedgerFull",
     "LedgerUnavailable",
     "LedgerUncertain",
+    "LedgerUnmigrated",
     "NewJob",
     "Owed",
     "Page",

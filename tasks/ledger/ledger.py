@@ -30,15 +30,17 @@ class Ledger:
     """One database and one thread that writes to it; a part for each who uses it. Safe from many threads.
 
     Args:
-        url: Of a SQLite file or a PostgreSQL database; its tables are brought up to date.
+        url: Of a SQLite file or a PostgreSQL database.
         max_queued: Jobs that may wait; more are refused with LedgerFull.
         max_attempts: Runs a job may lose before it fails.
         lease_seconds: A worker silent for so long is taken for dead.
         clock: Unix seconds; default: the database server's time.
         connections: To a database server at most; of one, reading and writing take turns.
+        migrating: Whether its tables are brought up to date; else they have to be.
 
     Raises:
         LedgerUnavailable: The database cannot be reached or written.
+        LedgerUnmigrated: Its tables are older than this Tutti's, and may not be changed here.
     """
 
     def __init__(
@@ -50,8 +52,9 @@ class Ledger:
         lease_seconds: float = 10.0,
         clock: Callable[[], float] | None = None,
         connections: int = CONNECTIONS,
+        migrating: bool = True,
     ) -> None:
-        self._store = store = Store(url, clock, connections)
+        self._store = store = Store(url, clock, connections, migrating=migrating)
         self.submissions = Submissions(store, max_queued)
         self.workers = Workers(store, lease_seconds, max_attempts)
         self.dispatch = Dispatch(store, max_attempts)
@@ -69,13 +72,18 @@ class Ledger:
 
     @classmethod
     def of(cls, settings: Settings, connections: int = CONNECTIONS) -> Self:
-        """Open the ledger that these settings name."""
+        """Open the ledger that these settings name.
+
+        A file is of this machine alone and is migrated here. A server's is shared with other machines, whose
+        Tutti may be older: there `tutti migrate` alone does that.
+        """
         return cls(
             settings.ledger,
             max_queued=settings.max_queued,
             max_attempts=settings.max_attempts,
             lease_seconds=settings.lease_seconds,
             connections=connections,
+            migrating=settings.ledger.get_backend_name() == "sqlite",
         )
 
     def __enter__(self) -> Self:

@@ -10,7 +10,7 @@ from typing import Final
 import sqlalchemy as sa
 
 from tasks.ledger.sql.database import Database
-from tasks.ledger.sql.migrate import HEAD, migrate
+from tasks.ledger.sql.migrate import HEAD, migrate, require, revision_of
 from tasks.ledger.sql.schema import NO_QUEUES
 from tasks.ledger.values.errors import LedgerUnavailable
 from tasks.settings import places
@@ -69,9 +69,26 @@ def read(source: Path, url: str | sa.URL) -> None:
     with (
         contextlib.closing(_opened(places.sqlite_url(source))) as kept,
         kept.read() as reading,
-        contextlib.closing(_opened(url)) as target,
+        contextlib.closing(Database(url)) as target,
     ):
+        if revision_of(target) is None:  # an empty database, which nobody else uses yet
+            migrate(target)
+        require(target)
         _copy_rows(reading, target)
+
+
+def bring_up_to_date(url: str | sa.URL) -> tuple[str | None, str]:
+    """Run the migrations that a ledger has not seen.
+
+    Returns:
+        The revision that its tables had, None where there were none; and the one they have.
+
+    Raises:
+        LedgerUnavailable: It cannot be written.
+    """
+    with contextlib.closing(Database(url)) as database:
+        before = migrate(database)
+        return before, max(before or HEAD, HEAD)
 
 
 def files(url: str | sa.URL) -> list[Path]:
@@ -97,6 +114,9 @@ def jobs_in(url: str | sa.URL) -> int:
     path = _path(url)
     if path is not None and not path.exists():
         return 0
+    with contextlib.closing(Database(url)) as database:
+        if revision_of(database) is None:
+            return 0
     with contextlib.closing(_opened(url)) as database, database.read() as connection:
         return int(connection.scalar(sa.text("SELECT count(*) FROM jobs")) or 0)
 
@@ -107,8 +127,13 @@ def _path(url: str | sa.URL) -> Path | None:
 
 
 def _opened(url: str | sa.URL) -> Database:
+    """A file is brought up to date; a server's tables have to be."""
     database = Database(url)
-    migrate(database)
+    try:
+        (migrate if database.sqlite else require)(database)
+    except BaseException:
+        database.close()
+        raise
     return database
 
 

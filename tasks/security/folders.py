@@ -86,11 +86,19 @@ def _in_use(path: Path) -> None:
 
 def _own_data(path: Path) -> None:
     """DATA may be a link or a mount, and root's; what others may do there is taken away."""
-    path.mkdir(parents=True, exist_ok=True, mode=PRIVATE)
+    try:
+        path.mkdir(parents=True, exist_ok=True, mode=PRIVATE)
+    except OSError as error:
+        raise FolderRefused(f"TUTTI_DATA ({path}) cannot be made: {error.strerror}") from error
     found = path.stat()
     if found.st_uid not in {0, os.geteuid()}:
         raise FolderRefused(
             f"TUTTI_DATA ({path}) belongs to another account; run as that one, or give the folder to this one"
+        )
+    if not os.access(path, os.W_OK | os.X_OK):
+        raise FolderRefused(
+            f"TUTTI_DATA ({path}) cannot be written by user {os.geteuid()}, group {os.getegid()}; give it to "
+            f"that user or group (chown, chmod g+rwx; in Kubernetes fsGroup)"
         )
     if not found.st_mode & OTHERS:
         return

@@ -244,6 +244,11 @@ class Fields(BaseSettings):
         description="Further variables that Tutti's processes get, such as 'MY_ENGINE_*'; itself one.",
     )
     log_level: Literal["debug", "info", "warning", "error"] = "info"
+    log_to: Literal["files", "stdout"] = Field(
+        "files",
+        description="files: JSON lines below DATA/log, which `tutti ship` and /analytics read; stdout: the "
+        "same lines on standard output, where container engines and the journal take them.",
+    )
     ca_bundle: Path | None = Field(
         None,
         description="PEM file of authorities that are believed besides the machine's: for callbacks, "

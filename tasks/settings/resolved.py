@@ -51,6 +51,10 @@ class Settings(Fields):
         """The folder of the JSON lines: web.jsonl, worker.jsonl, nginx.jsonl."""
         return (self.data / "log").absolute()
 
+    def log_file(self, name: str) -> Path | None:
+        """The file of that name that a process logs to; None for standard output."""
+        return self.log_path / name if self.log_to == "files" else None
+
     @property
     def run_path(self) -> Path:
         """The folder of sockets and locks; a temporary one where its name would be too long or too odd."""

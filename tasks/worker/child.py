@@ -41,7 +41,7 @@ def main(descriptor: int, parent: int) -> int:
     try:
         setup: Setup = wire.receive()
         chosen = setup.settings
-        configure("tutti-worker", chosen.log_path / "worker.jsonl", chosen.log_level, bounds=None)
+        configure("tutti-worker", chosen.log_file("worker.jsonl"), chosen.log_level, bounds=None)
         engine = _load(wire, chosen)
         return BROKEN if engine is None else _serve(wire, engine, chosen)
     except (EOFError, BrokenPipeError, ConnectionResetError):

@@ -18,7 +18,8 @@ from celery.worker.control import control_command
 
 from observability import metrics
 from observability.logging import configure, get_logger
-from tasks.ledger import Ledger, LedgerUnavailable
+from tasks.cluster import open_ledger
+from tasks.ledger import LedgerUnavailable
 from tasks.queue.application import make_app
 from tasks.queue.control import CANCEL
 from tasks.queue.names import TASK, declare, is_rabbitmq
@@ -37,10 +38,10 @@ ALREADY: Final = 75  # EX_TEMPFAIL
 def serve(chosen: Settings) -> int:
     """Run the worker in this thread until it is told to stop."""
     claim(chosen)
-    configure("tutti-worker", chosen.log_path / "worker.jsonl", chosen.log_level)
+    configure("tutti-worker", chosen.log_file("worker.jsonl"), chosen.log_level)
     logging.getLogger("celery").setLevel(logging.WARNING)  # our own lines say what became of each job
     with contextlib.ExitStack() as stack:
-        ledger = Ledger.of(chosen, connections=1)
+        ledger = open_ledger(chosen, connections=1)
         stack.callback(ledger.close)
         host = Host(chosen, ledger)
         if not stack.enter_context(_only_one(chosen, host.name)):

@@ -46,6 +46,17 @@ async def reason_not_ready(state: AppState) -> str | None:
     return state.pulse.reason
 
 
+def _look_at_storage(state: AppState) -> None:
+    """Raise unless a song could be stored; a NAS that has come meanwhile, and was none yet, is prepared."""
+    try:
+        state.storage.check()
+    except JobError:
+        if state.settings.storage is None:
+            raise
+        state.storage.prepare()
+        state.storage.check()
+
+
 async def _reason(state: AppState) -> str | None:
     try:
         async with asyncio.timeout(PATIENCE):
@@ -60,7 +71,7 @@ async def _reason(state: AppState) -> str | None:
     if await asyncio.to_thread(memory.used_percent) >= MEMORY_FULL:
         return "The memory of this machine, or of its container, is nearly used up."
     try:
-        await anyio.to_thread.run_sync(state.storage.check, limiter=FILES)
+        await anyio.to_thread.run_sync(_look_at_storage, state, limiter=FILES)
     except JobError as error:
         return f"{error.detail[0].upper()}{error.detail[1:]}."
     return None

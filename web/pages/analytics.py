@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import importlib.util
 import time
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -20,6 +21,7 @@ from web.request.state import app_state
 
 FRESH_SECONDS = 60.0
 WIDTHS = (640, 320)  # of a panel's picture, in pixels, for wide and narrow screens
+DRAWN_WITH = ("duckdb", "vl_convert")  # which the web image leaves out
 HOURS = {1: "hour", 24: "day", 168: "week", 720: "month"}
 
 
@@ -65,6 +67,7 @@ async def show(request: Request) -> Response:
     from observability.panels import DASHBOARDS
 
     await require_keeper(request)
+    _require_pictures(app_state(request).settings.log_to)
     hours, narrow = _hours(request), WIDTHS[1]
     return page(request, "analytics.html", dashboards=DASHBOARDS, hours=hours, spans=HOURS, narrow=narrow)
 
@@ -75,6 +78,7 @@ async def panel(request: Request) -> Response:
 
     state = app_state(request)
     await require_keeper(request)
+    _require_pictures(state.settings.log_to)
     if request.path_params["panel"] not in {known.id for known in PANELS}:
         raise Problem(NOT_FOUND, "There is no panel of this name.")
     light = "night" if request.query_params.get("light") == "night" else "day"
@@ -88,6 +92,18 @@ async def panel(request: Request) -> Response:
         raise Problem(NOT_FOUND, "There is no panel of this name.")
     headers = {"cache-control": f"private, max-age={FRESH_SECONDS:.0f}"}
     return Response(svg, media_type="image/svg+xml", headers=headers)
+
+
+def _require_pictures(log_to: str) -> None:
+    """Say it where no pictures can be drawn here: nothing to read, or nothing to draw with."""
+    if log_to != "files":
+        raise Problem(
+            NOT_FOUND, "Tutti logs to standard output here (TUTTI_LOG_TO), so there are no files to read."
+        )
+    if any(importlib.util.find_spec(name) is None for name in DRAWN_WITH):
+        raise Problem(
+            NOT_FOUND, "This installation leaves out what draws these pages; see Kibana or Grafana."
+        )
 
 
 def _hours(request: Request) -> int:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import importlib.util
 from pathlib import Path
 from typing import Final
 
@@ -38,7 +39,9 @@ class Digesting:
                     self.begin()
 
     def begin(self) -> None:
-        """Begin an update, unless one runs."""
+        """Begin an update, unless one runs, or nothing here can read lines."""
+        if importlib.util.find_spec("duckdb") is None:
+            return
         if self._running is None or self._running.done():
             self._running = asyncio.create_task(self._update())
 

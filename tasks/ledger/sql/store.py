@@ -12,7 +12,7 @@ import sqlalchemy as sa
 from tasks.ledger.sql.bell import Bell
 from tasks.ledger.sql.clock import DatabaseClock
 from tasks.ledger.sql.database import CONNECTIONS, Database
-from tasks.ledger.sql.migrate import migrate
+from tasks.ledger.sql.migrate import migrate, require
 from tasks.ledger.sql.transaction import Change, T, Transaction
 from tasks.ledger.sql.writer import Writer
 
@@ -26,6 +26,8 @@ class Store:
         url: Of a SQLite file or a PostgreSQL database.
         clock: Unix seconds; default: the database server's time.
         connections: To a server at most.
+        migrating: Whether to bring its tables up to date; else those of today, or of a newer Tutti, have to
+            be there.
 
     Attributes:
         shard: Names the rows of sums that this store alone writes, so that it waits for nobody else's; the
@@ -40,10 +42,16 @@ class Store:
         url: str | sa.URL,
         clock: Callable[[], float] | None = None,
         connections: int = CONNECTIONS,
+        *,
+        migrating: bool = True,
     ) -> None:
         self.database = Database(url, connections)
         self.now = clock or DatabaseClock(self.database)
-        migrate(self.database)
+        try:
+            (migrate if migrating else require)(self.database)
+        except BaseException:
+            self.database.close()
+            raise
         self.shard = 0 if self.database.sqlite else secrets.randbelow(SHARDS)
         self.bell = Bell(self.database)
         self.writer = Writer(self.database, self.now, self.shard, self.bell.ring)

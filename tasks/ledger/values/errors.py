@@ -23,6 +23,10 @@ class LedgerUncertain(LedgerUnavailable):
     """The ledger's database was lost while it committed: what was asked may be written or not."""
 
 
+class LedgerUnmigrated(LedgerUnavailable):
+    """The ledger's tables are older than this Tutti's; `tutti migrate` brings them up to date."""
+
+
 class QuotaExceeded(LedgerError):
     """The owner has used up what its key allows."""
 

@@ -176,3 +176,15 @@ def test_processes_share_a_file_through_rotations_without_losing_a_line(tmp_path
 
     seen = [line["tutti"]["job"]["id"] for file in tmp_path.glob("web*.jsonl") for line in lines(file)]
     assert len(seen) == len(set(seen)) == 9000
+
+
+def test_without_a_file_lines_go_to_standard_output_and_errors_are_told_once(capfd):
+    configure("tutti-web", None)
+    try:
+        get_logger().info("one")
+        get_logger().error("two", message="why")
+        out, err = capfd.readouterr()
+    finally:
+        configure("tutti-test", None, level="error")
+    assert [orjson.loads(line)["event"]["action"] for line in out.splitlines()] == ["one", "two"]
+    assert err == ""
