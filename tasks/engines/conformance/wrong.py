@@ -51,7 +51,7 @@ def wrong(bench: Bench) -> Iterator[tuple[str, dict[str, Any]]]:
         yield "duration", {"duration": min(can.longest + 1, SECONDS_MAX)}
     for name, value in VALUES.items():
         if name not in can.fields and name not in COMMON:
-            yield name, {name: value}
+            yield name, {name: value} | ({"steps": None} if name == "timesteps" else {})  # one or the other
     for name, (least, most) in can.ranges.items():
         for beyond in (least - 1, most + 1):
             if _possible(bench, name, beyond):

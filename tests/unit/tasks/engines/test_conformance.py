@@ -26,7 +26,7 @@ from tests.unit.tasks.engines.acestep.tiny_checkpoint import save
 RATE, STEPS = 8_000, 4
 CAN = Capabilities(
     tasks=frozenset({"text2music"}),
-    fields=frozenset({"bpm"}),
+    fields=frozenset({"bpm", "steps"}),
     ranges={"bpm": (60, 200)},
     sample_rate=RATE,
     longest=30.0,
