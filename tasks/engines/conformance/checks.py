@@ -15,7 +15,7 @@ from typing import Final
 import numpy as np
 
 from tasks.engines.capabilities import COMMON
-from tasks.engines.conformance.bench import STEPS_MOST, Bench, Fault, apart, loudness, run
+from tasks.engines.conformance.bench import PROMPTS, STEPS_MOST, Bench, Fault, apart, loudness, run
 from tasks.engines.conformance.watch import held, watching
 from tasks.engines.conformance.wrong import wrong
 from tasks.engines.engine import Audio, Engine, Song, State
@@ -24,7 +24,9 @@ from tasks.jobs import SECONDS_MIN, ErrorClass, JobError, JobRequest
 LATEST: Final = 10.0  # seconds until a dropped song's thread has to be gone
 COARSEST: Final = 0.51  # share of a song that one step may take: a cancel waits for the step it meets
 SPARE: Final = 1 << 20  # bytes that may stay: tables that are made once
-KEPT_AT_ONCE: Final = 2  # songs made while memory is watched
+KEPT_AT_ONCE: Final = len(
+    PROMPTS
+)  # a round of songs, so that the next has the same music: made while memory is watched
 SHORTER: Final = 0.2  # seconds by which a song may miss its length
 
 
