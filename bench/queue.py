@@ -39,19 +39,19 @@ def main() -> None:
     print(f"ratio                        {rate / peer:8.2f}            (asked: 0.5, 2 ms)")
 
 
-def _bare(made: Cell) -> tuple[float, float]:
-    worker = made.start("bench.noop_worker", "bare", str(JOBS))
+def _bare(made: Cell, jobs: int = JOBS) -> tuple[float, float]:
+    worker = made.start("bench.noop_worker", "bare", str(jobs))
     _expect(worker, "ready")
     broker = made.environment["TUTTI_BROKER_URL"]
     publisher = Publisher(make_app(Settings(broker_url=broker)), broker)
-    jobs = [Release(job_id=new_job_id("a"), queue=QUEUE) for _ in range(JOBS)]
+    releases = [Release(job_id=new_job_id("a"), queue=QUEUE) for _ in range(jobs)]
     cpu, began = made.cpu_seconds(), time.perf_counter()
-    publisher.publish(jobs)
+    publisher.publish(releases)
     _expect(worker, "done")
     seconds = time.perf_counter() - began
     spent = made.cpu_seconds() - cpu
     publisher.close()
-    return JOBS / seconds, spent / JOBS
+    return jobs / seconds, spent / jobs
 
 
 def _ours(made: Cell) -> tuple[float, float]:

@@ -1,9 +1,8 @@
-"""What the short way and the corked protocol save: CPU of the web process for each answer.
+"""What the short way saves: CPU of the web process for each answer, beside FastAPI alone.
 
-The same application answers three ways (FastAPI alone, the short way by a table of Starlette's routes, the
-short way as it is) over uvicorn's own protocol and over ours. wrk asks for the status of one waiting job over
-32 connections. CPU seconds of the web process over its answers are told, because they hardly depend on what
-else the machine does; ways alternate, and the median of each is told beside the first.
+wrk asks for the status of one waiting job over 32 connections. CPU seconds of the web process over its
+answers are told, because they hardly depend on what else the machine does; the two alternate, and the median
+of each is told beside the first.
 """
 
 from __future__ import annotations
@@ -19,46 +18,34 @@ from pathlib import Path
 import httpx
 import psutil
 import uvicorn
-from starlette.routing import Match, Route
-from starlette.types import Scope
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from tasks.settings import Settings
 from tests.servers.tutti import free_port
-from web.api import jobs
 from web.app import create_app
 from web.asgi import short_way
-from web.asgi.cork import CorkedProtocol
 
 SECONDS = 4
 CONNECTIONS = 32
 ROUNDS = 3
-WAYS = ("FastAPI alone", "table of routes", "short way")
-PROTOCOLS = {"uvicorn's protocol": HttpToolsProtocol, "corked": CorkedProtocol}
-TABLE = [
-    Route("/v1/jobs", jobs.create, methods=["POST"]),
-    Route("/v1/jobs/{job_id}", jobs.show, methods=["GET"]),
-    Route("/v1/jobs/{job_id}/events", jobs.follow, methods=["GET"]),
-]
+WAYS = ("FastAPI alone", "short way")
 
 
 def main() -> None:
-    spent: dict[tuple[str, str], list[float]] = {}
+    spent: dict[str, list[float]] = {way: [] for way in WAYS}
     for _ in range(ROUNDS):
-        for protocol in PROTOCOLS:
-            for way in WAYS:
-                spent.setdefault((way, protocol), []).append(_measure(way, protocol))
-    least = statistics.median(spent[WAYS[0], next(iter(PROTOCOLS))])
+        for way in WAYS:
+            spent[way].append(_measure(way))
+    least = statistics.median(spent[WAYS[0]])
     print(f"status of a waiting job, {CONNECTIONS} connections, {SECONDS} s, median of {ROUNDS}")
-    for (way, protocol), times in spent.items():
+    for way, times in spent.items():
         median = statistics.median(times)
-        print(f"{way:16} {protocol:20} {median * 1e6:6.0f} us CPU an answer   {median / least:5.2f}")
+        print(f"{way:16} {median * 1e6:6.0f} us CPU an answer   {median / least:5.2f}")
 
 
-def _measure(way: str, protocol: str) -> float:
+def _measure(way: str) -> float:
     port = free_port()
     with tempfile.TemporaryDirectory() as folder:
-        command = [sys.executable, "-m", "bench.short_way", folder, str(port), way, protocol]
+        command = [sys.executable, "-m", "bench.short_way", folder, str(port), way]
         with subprocess.Popen(command) as web:
             try:
                 url = f"http://127.0.0.1:{port}/v1/jobs"
@@ -97,27 +84,16 @@ def _job(url: str) -> str:
             time.sleep(0.1)
 
 
-def _handler_of_table(scope: Scope):
-    for route in TABLE:
-        match, child = route.matches(scope)
-        if match is Match.FULL:
-            scope.update(child)
-            names = child["path_params"]
-            return lambda request: route.endpoint(request, **names)
-    return None
-
-
-def _serve(folder: str, port: str, way: str, protocol: str) -> None:
+def _serve(folder: str, port: str, way: str) -> None:
     settings = Settings(data=Path(folder), port=int(port), rate_limit="off")
     settings.log_path.mkdir(parents=True)
     if way != "short way":
-        chosen = _handler_of_table if way == "table of routes" else lambda _: None
-        short_way._handler = chosen
+        short_way._route = lambda _: None
     from observability.logging import configure
 
     configure("tutti-web", settings.log_path / "web.jsonl")
     uvicorn.run(
-        create_app(settings), port=int(port), loop="uvloop", http=PROTOCOLS[protocol], log_config=None,
+        create_app(settings), port=int(port), loop="uvloop", http="httptools", log_config=None,
         access_log=False, server_header=False,
     )  # fmt: skip
 

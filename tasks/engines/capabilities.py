@@ -112,8 +112,8 @@ class Capabilities:
 
 def _given(request: JobRequest) -> list[str]:
     """Fields that were asked for: those whose value is not what they have when left out."""
-    fields = type(request).model_fields
-    return [name for name in fields if getattr(request, name) != fields[name].default]
+    fields, stated = type(request).model_fields, request.model_fields_set
+    return [name for name in fields if name in stated and getattr(request, name) != fields[name].default]
 
 
 def _unheard(request: JobRequest) -> Iterator[Refusal]:

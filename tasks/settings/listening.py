@@ -61,6 +61,7 @@ def is_address(host: str) -> bool:
     return True
 
 
+@lru_cache(4096)
 def is_loopback(host: str) -> bool:
     """Whether only this machine can reach a server that listens on `host`."""
     try:

@@ -117,10 +117,9 @@ def _check_engine(wanted: JobRequest, can: Capabilities | None) -> None:
 
 async def _check(state: AppState, wanted: JobRequest, owner: Owner) -> None:
     """What the request cannot see by itself."""
-    uploads, owners = Uploads(state.settings.upload_path), None if owner.admin else owner.names
     for name in ("source_audio", "reference_audio"):
         upload = getattr(wanted, name)
-        if upload and not await anyio.to_thread.run_sync(uploads.use, upload, owners):
+        if upload and not await _may_use(state, upload, owner):
             raise _field(name, "is not here; upload it first: POST /v1/uploads")
     if wanted.callback_url is not None:
         from tasks.security.addresses import CallbackRefused, allowing, check_url
@@ -130,6 +129,11 @@ async def _check(state: AppState, wanted: JobRequest, owner: Owner) -> None:
             await asyncio.to_thread(check_url, wanted.callback_url, allowed=allowed, at=at)
         except CallbackRefused as error:
             raise _field("callback_url", str(error).removeprefix("callback_url: ")) from error
+
+
+async def _may_use(state: AppState, upload: str, owner: Owner) -> bool:
+    uploads, owners = Uploads(state.settings.upload_path), None if owner.admin else owner.names
+    return await anyio.to_thread.run_sync(uploads.use, upload, owners)
 
 
 def _field(name: str, words: str) -> Problem:

@@ -17,9 +17,11 @@ from dataclasses import dataclass, field
 from enum import Enum
 from typing import Any
 
-from web.asgi.cork import CorkedProtocol
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+
 from web.request import neighbour
 from web.request.client import Networks, bucket, within
+from web.request.context import RequestContext
 
 HEAD_MAX = 64 * 1024  # bytes of a request's line and headers
 SEND_SECONDS = 60.0  # for which a client may leave its answer lying; nginx has the same
@@ -90,12 +92,12 @@ def _say_soon(transport: asyncio.BaseTransport) -> None:
             link.setsockopt(socket.IPPROTO_TCP, socket.TCP_NOTSENT_LOWAT, UNSENT)
 
 
-def guarded(door: Door) -> type[CorkedProtocol]:
+def guarded(door: Door) -> type[_Guarded]:
     """Uvicorn's protocol with these limits."""
     return type("GuardedProtocol", (_Guarded,), {"door": door})
 
 
-class _Guarded(CorkedProtocol):
+class _Guarded(HttpToolsProtocol):
     """One connection. A phase is what it waits for: each has its own patience, and then it ends."""
 
     door: Door
@@ -106,7 +108,6 @@ class _Guarded(CorkedProtocol):
     _sending: asyncio.TimerHandle | None = None
     _stalled = 0.0  # seconds for which the client of this answer has let us wait
     _since = 0.0  # when it began to
-    _before = 0  # bytes that went out before this answer
     _reading_head = True
     _body_open = False
     _number = ""
@@ -142,7 +143,7 @@ class _Guarded(CorkedProtocol):
     def on_headers_complete(self) -> None:
         """A head is whole: the request begins, if there is room for it."""
         self._reading_head, self._head, self._body_open = False, 0, True
-        self._stalled, self._before = 0.0, self._taken()
+        self._stalled = 0.0
         self._stop_waiting()
         if self._welcome is Welcome.LET_IN:
             self.scope["state"][neighbour.CONNECTION] = self._number
@@ -165,6 +166,7 @@ class _Guarded(CorkedProtocol):
     def on_response_complete(self) -> None:
         """An answer is out; whatever is left of its request's body has to come soon."""
         super().on_response_complete()
+        self._abort_at_last()
         if self._body_open and not self.transport.is_closing():
             self._wait(self.door.patience, None)
 
@@ -172,7 +174,7 @@ class _Guarded(CorkedProtocol):
         """The client does not read: wait for it, for a while, and for less if it has been slow all along."""
         super().pause_writing()
         self._since = self.loop.time()
-        earned = SEND_SECONDS + (self._taken() - self._before) / SEND_FLOOR
+        earned = SEND_SECONDS + self._taken() / SEND_FLOOR
         patience = max(0.0, min(SEND_SECONDS, earned - self._stalled))
         self._sending = self.loop.call_later(patience, self.transport.abort)
 
@@ -183,9 +185,20 @@ class _Guarded(CorkedProtocol):
         super().resume_writing()
 
     def _taken(self) -> int:
-        """Bytes that have gone out on this connection."""
-        sent: int = self.transport.sent  # type: ignore[attr-defined]  # cork.py's
-        return sent - self.transport.get_write_buffer_size()
+        """Bytes of this answer that the client has taken, as far as the kernel says."""
+        context: RequestContext | None = self.scope["state"].get("context")
+        given = context.bytes_sent if context else 0
+        return max(0, given - self.transport.get_write_buffer_size())
+
+    def shutdown(self) -> None:
+        """The server ends: so does this connection, after the answer that is on its way."""
+        super().shutdown()
+        self._abort_at_last()
+
+    def _abort_at_last(self) -> None:
+        """A connection that is to end waits for its client to take the rest, but not for ever."""
+        if self.transport.is_closing() and self.transport.get_write_buffer_size():
+            self.loop.call_later(SEND_SECONDS, self.transport.abort)
 
     def _wait(self, seconds: float, refusal: tuple[int, bytes] | None) -> None:
         self._stop_waiting()
@@ -215,3 +228,4 @@ class _Guarded(CorkedProtocol):
                 % (status, phrase, again)
             )
         self.transport.close()
+        self._abort_at_last()

@@ -47,8 +47,9 @@ class QueueRouter:
 
     def preferred(self, node: str | None) -> str | None:
         """The queue of the node that served this session before, if it lives."""
-        alive = {worker.node for worker in self.workers if worker.alive}
-        return node_queue(node) if node is not None and node in alive else None
+        if node is None or all(worker.node != node for worker in self.workers if worker.alive):
+            return None
+        return node_queue(node)
 
     async def refresh(self) -> None:
         """Ask the ledger once."""

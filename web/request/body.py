@@ -10,6 +10,7 @@ import asyncio
 import codecs
 import zlib
 from collections.abc import AsyncIterator, Iterator
+from functools import lru_cache
 from typing import Final
 from urllib.parse import parse_qsl
 
@@ -189,15 +190,18 @@ def as_utf8(request: Request, raw: bytes, kind: Kind) -> bytes:
     Raises:
         Problem: 400 where it is not what it says, 415 for a charset that is not known.
     """
-    charset = next((name for mark, name in MARKS if raw.startswith(mark)), None) or _charset(request)
+    charset = next((name for mark, name in MARKS if raw.startswith(mark)), None) or _charset(
+        fields(request.scope).get("content-type", "")
+    )
     try:
         return raw.decode(charset).removeprefix("\ufeff").encode()
     except UnicodeError as error:
         raise Problem(kind, f"The body is not {charset.removesuffix('-sig').upper()} text.") from error
 
 
-def _charset(request: Request) -> str:
-    _, options = parse_options_header(fields(request.scope).get("content-type", ""))
+@lru_cache(256)
+def _charset(content_type: str) -> str:
+    _, options = parse_options_header(content_type)
     named = options.get(b"charset", b"utf-8").decode("latin-1").strip("'")
     try:
         found = codecs.lookup(named).name

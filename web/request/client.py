@@ -80,10 +80,12 @@ def within(text: str, known: Networks) -> bool:
 
 def through_gateway(scope: Scope, proxies: Proxies = NONE) -> bool:
     """Whether our own gateway has passed this request on."""
-    shown = fields(scope).get("x-tutti-gateway", "")
     if _peer(scope) is None:
         return True  # only this account can open the socket
-    return bool(proxies.token) and hmac.compare_digest(shown.encode("latin-1"), proxies.token.encode())
+    shown = fields(scope).get("x-tutti-gateway", "")
+    return bool(shown and proxies.token) and hmac.compare_digest(
+        shown.encode("latin-1"), proxies.token.encode()
+    )
 
 
 def _peer(scope: Scope) -> str | None:

@@ -44,7 +44,8 @@ class RequestContext:
         self.only_head = method == "HEAD"
         self._scope, self._send, self._headers = scope, send, headers
         self._began = time.perf_counter_ns()
-        self._status, self._bytes = 0, 0
+        self._status = 0
+        self.bytes_sent = 0  # of the answer's body, to the server
         self._error: Exception | None = None
         given = headers.get("x-request-id", "")
         self.request_id = given if given and REQUEST_ID.match(given) else _new_id()
@@ -64,7 +65,7 @@ class RequestContext:
             self._status = message["status"]
             message["headers"] = self._with_ours(message.get("headers", []))
         elif message["type"] == "http.response.body":
-            self._bytes += len(message.get("body", b""))
+            self.bytes_sent += len(message.get("body", b""))
         await self._send(message)
 
     def _with_ours(self, headers: Any) -> list[tuple[bytes, bytes]]:
@@ -116,7 +117,7 @@ class RequestContext:
             },
             http={
                 "request": {"id": self.request_id, "method": self.method},
-                "response": {"status_code": self._status or 499, "body": {"bytes": self._bytes}},
+                "response": {"status_code": self._status or 499, "body": {"bytes": self.bytes_sent}},
             },
             url={"path": self.path},
             source={"ip": self.address},

@@ -15,11 +15,13 @@ PORT = re.compile(r"(?:^[^:]*|\]):(\d{1,5})$")
 
 def fields(scope: Scope) -> Mapping[str, str]:
     """The headers by their lower-case names; of equal names the first."""
-    state = state_of(scope)
-    known: Mapping[str, str] | None = state.get("fields")
+    state: dict[str, Any] | None = scope.get("state")
+    known: Mapping[str, str] | None = state.get("fields") if state else None
     if known is None:
         raw = reversed(scope["headers"])
-        known = state["fields"] = {name.decode("latin-1"): value.decode("latin-1") for name, value in raw}
+        known = state_of(scope)["fields"] = {
+            name.decode("latin-1"): value.decode("latin-1") for name, value in raw
+        }
     return known
 
 
@@ -38,7 +40,8 @@ def cookies(request: Request) -> Mapping[str, str]:
 
 def cookie(request: Request, base: str) -> str:
     """What the browser shows of a cookie of ours, or nothing."""
-    return cookies(request).get(cookie_name(base, request.scope), "")
+    shown = cookies(request)
+    return shown.get(cookie_name(base, request.scope), "") if shown else ""
 
 
 def cookie_name(base: str, scope: Scope) -> str:
@@ -49,5 +52,7 @@ def cookie_name(base: str, scope: Scope) -> str:
 
 def state_of(scope: Scope) -> dict[str, Any]:
     """What is kept for the time of one request: Starlette's `request.state`, as a plain dictionary."""
-    state: dict[str, Any] = scope.setdefault("state", {})
+    state: dict[str, Any] | None = scope.get("state")
+    if state is None:
+        state = scope["state"] = {}
     return state

@@ -61,7 +61,7 @@ def preferred_node(request: Request) -> str | None:
     named = headers.get("x-preferred-node", "") or node_of(
         headers.get(TOKEN.lower(), ""), app_state(request).signer
     )
-    return named if NODE_NAME.fullmatch(named) else None
+    return named if named and NODE_NAME.fullmatch(named) else None
 
 
 def node_of(shown: str, signer: Signer) -> str:

@@ -11,11 +11,12 @@ from __future__ import annotations
 import ipaddress
 import os
 import sys
-from functools import lru_cache
+from functools import cache, lru_cache
 from pathlib import Path
 
 from starlette.types import Scope
 
+from tasks.settings.listening import is_loopback
 from web.request import client
 from web.request.client import Proxies
 from web.request.fields import fields, state_of, whole_number
@@ -25,6 +26,7 @@ TABLES = (Path("/proc/net/tcp"), Path("/proc/net/tcp6"))
 HEADER = "x-tutti-connection"
 CONNECTION = "connection"  # the same number in the request's state, where nothing stands in front
 NOBODY_KNOWN = -1
+OURS = os.geteuid()
 CONNECTIONS = 4096  # remembered
 
 
@@ -41,12 +43,12 @@ def stranger(scope: Scope, proxies: Proxies) -> int | None:
 
 
 def _stranger(scope: Scope, proxies: Proxies) -> int | None:
-    address = ipaddress.ip_address(client.address(scope, proxies))
-    ends = _ends(scope, proxies) if address.is_loopback else None
-    if ends is None or not TABLES[0].exists():
+    address = client.address(scope, proxies)
+    ends = _ends(scope, proxies) if is_loopback(address) else None
+    if ends is None or not _tables():
         return None
-    account = _account(str(address), *ends)
-    return None if account in {0, os.geteuid()} else account
+    account = _account(address, *ends)
+    return None if account in {0, OURS} else account
 
 
 def _ends(scope: Scope, proxies: Proxies) -> tuple[int, int, str] | None:
@@ -61,12 +63,18 @@ def _ends(scope: Scope, proxies: Proxies) -> tuple[int, int, str] | None:
     return (ports[0] or 0, ports[1] or 0, words[2])
 
 
+@cache
+def _tables() -> tuple[Path, ...]:
+    """The kernel's lists of connections: Linux has them, the second one only where it knows IPv6."""
+    return tuple(table for table in TABLES if table.exists())
+
+
 @lru_cache(CONNECTIONS)
 def _account(address: str, port: int, to: int, _connection: str) -> int:
     """Whose the connection is. Its number is part of the question: a port may be another's a moment later."""
     ours = {f"{one}:{port:04X}" for one in _as_the_kernel_writes(address)}
-    for table in TABLES:
-        for line in table.read_text().splitlines() if table.exists() else ():
+    for table in _tables():
+        for line in table.read_text().splitlines():
             words = line.split()
             mine = words[1] in ours and words[2].endswith(f":{to:04X}")
             if mine and words[9] != "0":  # a closed one has no inode, and root for its account

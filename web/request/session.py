@@ -73,13 +73,12 @@ def refuse_foreign_site(request: Request) -> None:
         Problem: 403.
     """
     headers = fields(request.scope)
-    if headers.get("origin") in app_state(request).settings.cors_allowed:
+    site, origin = headers.get("sec-fetch-site"), headers.get("origin")
+    if origin is not None and origin in app_state(request).settings.cors_allowed:
         return
-    site = headers.get("sec-fetch-site")
     if site is not None:
         foreign = site not in {"same-origin", "none"}
     else:
-        origin = headers.get("origin")
         foreign = origin is not None and not app_state(request).public.is_ours(origin, request)
     if foreign:
         raise Problem(FORBIDDEN, "This was sent by another site's page. Open the form here and try again.")

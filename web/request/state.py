@@ -22,6 +22,7 @@ from web.process.ended import EndedAnswers
 from web.process.queue_router import QueueRouter
 from web.process.watcher import Watcher
 from web.request.client import Networks, Proxies
+from web.request.fields import state_of
 from web.request.limits import RateLimiter
 from web.request.public import Public
 
@@ -75,5 +76,8 @@ class AppState:
 
 def app_state(request: Request) -> AppState:
     """The state of the application that answers this request."""
-    state: AppState = request.app.state.tutti
+    known = state_of(request.scope)
+    state: AppState | None = known.get("app")
+    if state is None:
+        state = known["app"] = request.app.state.tutti
     return state
