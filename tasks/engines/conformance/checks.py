@@ -24,9 +24,7 @@ from tasks.jobs import SECONDS_MIN, ErrorClass, JobError, JobRequest
 LATEST: Final = 10.0  # seconds until a dropped song's thread has to be gone
 COARSEST: Final = 0.51  # share of a song that one step may take: a cancel waits for the step it meets
 SPARE: Final = 1 << 20  # bytes that may stay: tables that are made once
-KEPT_AT_ONCE: Final = len(
-    PROMPTS
-)  # a round of songs, so that the next has the same music: made while memory is watched
+KEPT_AT_ONCE: Final = len(PROMPTS)  # a round has every prompt once, so that the next is the same music
 SHORTER: Final = 0.2  # seconds by which a song may miss its length
 
 
