@@ -61,7 +61,7 @@ get_uv() {
     cksum <$locks/tool.txt >.tools/uv/.lock
 }
 
-sum() { cat "$locks/$1.txt" pyproject.toml clients/python/pyproject.toml | cksum; }
+sum() { cat "$locks/$1.txt" pyproject.toml clients/python/pyproject.toml engines/*/pyproject.toml 2>/dev/null | cksum; }
 has() { [ "$(cat .venv/.tutti 2>/dev/null)" = "$1 $(sum "$1") $PWD" ]; }
 
 install_lock() {
@@ -74,6 +74,10 @@ install_lock() {
     # shellcheck disable=SC2086
     $uv pip sync $quiet --compile-bytecode --require-hashes --python .venv/bin/python "$locks/$1.txt"
     $uv pip install -q --no-deps --build-constraints $locks/tool.txt --python .venv/bin/python -e . -e clients/python
+    # The other models' engines: the tests run them on tiny checkpoints. Elsewhere people install those they want.
+    [ "$1" != test ] || for engine in engines/*/; do
+        $uv pip install -q --no-deps --build-constraints $locks/tool.txt --python .venv/bin/python -e "$engine"
+    done
     isolate
     printf '%s\n' "$1 $(sum "$1") $PWD" >.venv/.tutti
 }

@@ -26,6 +26,7 @@ for version in 3.11 3.12 3.13 3.14; do
     place=.tools/python-$version
     [ -x "$place/bin/python" ] || $uv venv -q --python "$python" "$place"
     $uv pip sync -q --require-hashes --python "$place/bin/python" compose/locks/test.txt
+    $uv pip install -q --no-deps --build-constraints compose/locks/tool.txt --python "$place/bin/python" engines/*/
     echo "Python $version: $("$place/bin/python" -V)"
     TEST_SERVERS=off "$place/bin/python" -m pytest tests/unit -q -n 2 -m "not server and not gpu" "$@" ||
         failed="$failed $version"

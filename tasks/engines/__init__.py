@@ -1,6 +1,7 @@
 """Which engine makes the music, found by name without loading it.
 
-An engine is an entry point of the group `tutti.engines`, or written out as `module:Class`.
+An engine is an entry point of the group `tutti.engines`, or written out as `module:Class`; what it can be
+asked may stand in one of `tutti.models`, which imports none of its libraries.
 """
 
 from __future__ import annotations
@@ -13,10 +14,11 @@ from typing import Any, Final
 
 from tasks.engines.capabilities import ACE_STEP, SKETCH, Capabilities, of_variant
 from tasks.engines.engine import Engine, SimpleEngine
-from tasks.engines.models import ModelMissing, Variant, find, recognise
+from tasks.engines.models import ModelMissing, find, recognise
 from tasks.settings import Settings
 
 GROUP: Final = "tutti.engines"
+MODELS: Final = "tutti.models"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -63,26 +65,41 @@ def why_sketch(chosen: Settings) -> str | None:
     return None
 
 
-def variant_of(chosen: Settings) -> Variant | None:
-    """Which ACE-Step the settings name, where it is on this machine; no weight is read."""
-    try:
-        found = find(chosen.model)
-    except ModelMissing:
-        return None
-    return recognise(found.name, found.config())
-
-
 def model_of(chosen: Settings) -> Model:
-    """The model's name, version and size of batch; imports only engines that are not `KNOWN`."""
+    """The model's name, version and size of batch, without the engine, so that a web process may ask.
+
+    An engine of another distribution says it by an entry point of `tutti.models`, a function of the settings;
+    without one its class is imported.
+    """
     name = resolve(chosen)
     model = KNOWN.get(name)
     if model is None:
-        engine = _find(name)
-        songs, asked = int(getattr(engine, "places", 1)), getattr(engine, "capabilities", None)
-        model = Model(name=engine.name, version=engine.version, songs=songs, capabilities=asked)
-    elif name == "acestep" and (variant := variant_of(chosen)) is not None:
-        model = replace(model, capabilities=of_variant(variant))
+        model = _described(name, chosen)
+    elif name == "acestep":
+        model = replace(model, capabilities=_checkpoint(chosen))
     return replace(model, songs=chosen.batch) if chosen.batch else model
+
+
+def _described(name: str, chosen: Settings) -> Model:
+    light = entry_points(group=MODELS)
+    if name in light.names:
+        described: Model = light[name].load()(chosen)
+        return described
+    engine = _find(name)
+    songs, asked = int(getattr(engine, "places", 1)), getattr(engine, "capabilities", None)
+    return Model(name=engine.name, version=engine.version, songs=songs, capabilities=asked)
+
+
+def _checkpoint(chosen: Settings) -> Capabilities:
+    """What the ACE-Step of the settings can be asked, if it is on this machine; no weight is read."""
+    try:
+        found = find(chosen.model)
+    except ModelMissing:
+        return ACE_STEP
+    can = of_variant(recognise(found.name, found.config()))
+    reads = (str(chosen.upload_path.absolute()), str(chosen.lora_path.absolute()))
+    writes = (str(chosen.compile_path.absolute()),)
+    return replace(can, sample_rate=found.sample_rate() or can.sample_rate, reads=reads, writes=writes)
 
 
 def load_engine(chosen: Settings) -> Engine:

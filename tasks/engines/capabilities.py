@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Final, NamedTuple
 
 from tasks.engines.models.variant import Variant
-from tasks.jobs import SECONDS_MAX, JobRequest
+from tasks.jobs import SECONDS_MAX, ErrorClass, JobError, JobRequest
 
 COMMON: Final = frozenset(
     {"prompt", "lyrics", "duration", "seed", "seeds", "variations", "format", "priority", "callback_url"}
@@ -58,6 +58,9 @@ class Capabilities:
         longest: Seconds of its longest song.
         sings: Whether lyrics are heard, not only their form.
         sound: Raised whenever the same request and seed sound different from before; fingerprints carry it.
+        network: Whether it asks other hosts for something.
+        reads: Folders and files that it reads while it makes songs, beside its model's at `load`.
+        writes: Folders that it writes into, such as one of compiled code.
     """
 
     tasks: frozenset[str]
@@ -68,6 +71,19 @@ class Capabilities:
     longest: float = SECONDS_MAX
     sings: bool = False
     sound: int = 1
+    network: bool = False
+    reads: tuple[str, ...] = ()
+    writes: tuple[str, ...] = ()
+
+    def check(self, request: JobRequest) -> None:
+        """Refuse what cannot be honoured: what an engine's `admit` calls first.
+
+        Raises:
+            JobError: Each field that is wrong, and what to do.
+        """
+        if wrong := list(self.refusals(request)):
+            words = "; ".join(f"{refusal.field} {refusal.detail}" for refusal in wrong)
+            raise JobError(ErrorClass.INVALID_REQUEST, f"{words}.")
 
     def refusals(self, request: JobRequest) -> Iterator[Refusal]:
         """What of this request cannot be honoured; nothing where all can."""

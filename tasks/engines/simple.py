@@ -10,6 +10,7 @@ import threading
 import weakref
 from collections.abc import Sequence
 
+from tasks.engines.capabilities import Capabilities
 from tasks.engines.engine import Audio, Engine, SimpleEngine, Song, State
 
 
@@ -103,6 +104,7 @@ class Stepwise(Engine):
     def __init__(self, engine: SimpleEngine, *, together: int = 0) -> None:
         self.name, self.version = engine.name, engine.version
         self._engine = engine
+        self._capabilities: Capabilities | None = getattr(engine, "capabilities", None)
         self._together = max(together, 1)
 
     def load(self) -> None:
@@ -110,7 +112,13 @@ class Stepwise(Engine):
         self._engine.load()
 
     def admit(self, song: Song) -> State:
-        """Take a song; nothing runs until its first step."""
+        """Take a song; nothing runs until its first step.
+
+        Raises:
+            JobError: It asks for what the engine does not state in `capabilities`.
+        """
+        if self._capabilities is not None:
+            self._capabilities.check(song.request)
         return SimpleSongState(self._engine, song)
 
     def fits(self, states: Sequence[State], song: Song) -> bool:  # noqa: ARG002 - every song takes as much

@@ -69,6 +69,12 @@ class Checkpoint:
         """What the checkpoint says of itself; empty where only shapes tell."""
         return {} if self.dit.config is None else read_json(self.dit.config)
 
+    def sample_rate(self) -> int | None:
+        """Frames a second of its sound, where the decoder's config says it."""
+        file = self.folder / "vae" / "config.json" if self.vae is None else self.vae.config
+        rate = read_json(file).get("sampling_rate") if file is not None and file.is_file() else None
+        return rate if isinstance(rate, int) else None
+
     def files(self) -> list[Path]:
         """All weight files, each once."""
         parts = [part for part in (self.dit, self.vae, self.text) if part is not None]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from pathlib import Path
 
+from tasks.engines.capabilities import SKETCH
 from tasks.engines.engine import Audio, Progress, Song
 from tasks.engines.sketch.compose import compose, write_out
 from tasks.engines.sketch.midi import to_midi
@@ -32,6 +33,7 @@ class SketchEngine:
 
     name = "sketch"
     version = "2"
+    capabilities = SKETCH
 
     def __init__(self, soundfont: Path | None = None) -> None:
         self._path = soundfont
