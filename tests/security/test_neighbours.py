@@ -255,19 +255,23 @@ def test_songs_of_a_nas_are_readable_by_whom_their_folder_lets_in(tmp_path: Path
 
 def test_the_kernel_tells_accounts_apart_and_a_closed_connection_is_nobodys(other: Neighbour) -> None:
     from web.request.neighbour import NOBODY_KNOWN, _account
+    from web.request.socket_owner import End
+
+    def account(port: int, to: int, connection: str) -> int:
+        return _account(End("127.0.0.1", port), End("127.0.0.1", to), connection)
 
     with socket.create_server(("127.0.0.1", 0)) as server:
         port = server.getsockname()[1]
         with socket.create_connection(("127.0.0.1", port)) as mine:
             own = mine.getsockname()[1]
-            assert _account("127.0.0.1", own, port, "1") == os.geteuid()
-            assert _account("127.0.0.1", own, port + 1, "2") == NOBODY_KNOWN
-        assert _account("127.0.0.1", own, port, "3") == NOBODY_KNOWN
+            assert account(own, port, "1") == os.geteuid()
+            assert account(own, port + 1, "2") == NOBODY_KNOWN
+        assert account(own, port, "3") == NOBODY_KNOWN
         code = "import socket, sys; s = socket.create_connection(('127.0.0.1', int(sys.argv[1]))); s.recv(1)"
         child = subprocess.Popen(["/usr/bin/python3", "-c", code, str(port)], user=other.uid, cwd="/")
         server.accept()[0].close()
         link, (_, theirs) = server.accept()
-        assert _account("127.0.0.1", theirs, port, "4") == other.uid
+        assert account(theirs, port, "4") == other.uid
         link.sendall(b"x")
         link.close()
         child.wait(30)
