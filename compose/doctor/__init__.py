@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator
 
-from compose.doctor import disks, network, servers
+from compose.doctor import disks, network, servers, visitors
 from compose.doctor import machine as machine
 from compose.doctor.finding import Finding
 from tasks.settings import Settings
@@ -12,14 +12,18 @@ CHECKS: tuple[Check, ...] = (
     machine.python,
     machine.settings_file,
     machine.surroundings,
+    machine.working_folder,
     network.port,
     network.opened,
     network.certificate,
     network.front,
+    visitors.front,
+    visitors.everybody,
     disks.sockets,
     disks.songs,
     disks.state,
     machine.engine,
+    machine.uploads,
     servers.broker,
     servers.ledger,
     servers.elasticsearch,

@@ -32,11 +32,6 @@ def sockets(current: Settings) -> Iterator[Finding]:
 def songs(current: Settings) -> Iterator[Finding]:
     """Whether songs can be kept."""
     folder = current.storage_path
-    if "://" in str(current.storage or ""):
-        yield Finding(
-            "bad", f"TUTTI_STORAGE={current.storage} is no folder; mount it, and name the mount point"
-        )
-        return
     probe = folder / f".doctor-{secrets.token_hex(4)}.tmp"
     final = probe.with_suffix(".kept.tmp")
     try:
@@ -62,6 +57,12 @@ def state(current: Settings) -> Iterator[Finding]:
     secret = data / "secret"
     if secret.exists() and secret.stat().st_mode & 0o077:
         yield Finding("bad", f"{secret} can be read by others: chmod 600")
+    if not secret.exists() and current.secret is None and (data / "log/web.jsonl").exists():
+        yield Finding(
+            "bad",
+            f"{secret} is gone, and Tutti has run here: links, sessions and whose songs are whose go by it; "
+            "bring it back (`tutti restore`) before the next start makes another",
+        )
     damaged = [
         path
         for folder in (data, data / "ship", current.run_path)

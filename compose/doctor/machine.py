@@ -6,6 +6,7 @@ import shutil
 import stat
 import sys
 from collections.abc import Iterator
+from pathlib import Path
 
 from compose.doctor.finding import Finding
 from tasks.settings import Settings, environment, sources
@@ -37,6 +38,30 @@ def surroundings(_: Settings) -> Iterator[Finding]:
             "note",
             f"{', '.join(left_out)} do not reach Tutti's processes, which go by TUTTI_ settings alone "
             f"({environment.PASS} lets one through)",
+        )
+
+
+def working_folder(_: Settings) -> Iterator[Finding]:
+    """Files here that have the name of a module: `python` would read them in its place, Tutti does not."""
+    ours = {"tasks", "web", "nginx", "observability", "compose"}
+    here = sorted(
+        path.name
+        for path in Path.cwd().glob("*.py")
+        if path.stem in ours or path.stem in sys.stdlib_module_names
+    )
+    if here:
+        yield Finding(
+            "note", f"{', '.join(here)} in {Path.cwd()}: Tutti does not read what has the name of a module"
+        )
+
+
+def uploads(_: Settings) -> Iterator[Finding]:
+    """Which sounds people may bring."""
+    from tasks.audio.decoder import KINDS
+
+    if not shutil.which("ffmpeg"):
+        yield Finding(
+            "note", f"ffmpeg is not installed: uploads may be {KINDS} only (apt-get install ffmpeg)"
         )
 
 

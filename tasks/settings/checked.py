@@ -6,10 +6,11 @@ import ipaddress
 import re
 import socket
 from collections.abc import Callable
+from pathlib import Path
 from typing import Annotated
 from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, SecretStr, ValidationError
+from pydantic import AfterValidator, BeforeValidator, SecretStr, ValidationError
 
 from tasks.settings import listening, places
 
@@ -54,10 +55,19 @@ OWN_PATHS = frozenset(
     ]
 )
 """First parts of our own addresses; a prefix of such a name could not be told from them."""
+ADDRESS = re.compile(r"^[A-Za-z][A-Za-z0-9+.-]*://")
 HOST_NAME = re.compile(r"^(?=.{1,253}\Z)[A-Za-z0-9_]([A-Za-z0-9_-]*[A-Za-z0-9])?(\.[A-Za-z0-9_-]+)*\Z")
 PORTS = re.compile(r"^(\d{1,5})(?:-(\d{1,5}))?\Z", re.ASCII)
 PORT_MAX = 65_535
 NODE_NAME = re.compile(r"^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$")
+
+
+def _place(value: object) -> object:
+    if isinstance(value, str) and ADDRESS.match(value):
+        raise ValueError(
+            f"has to be a path, and {value.partition('://')[0]}:// begins an address; mount it here"
+        )
+    return value
 
 
 def _node_name(text: str) -> str:
@@ -157,6 +167,7 @@ def _ports(text: str) -> str:
     return text
 
 
+Place = Annotated[Path, BeforeValidator(_place)]
 Networks = Annotated[str, AfterValidator(_networks)]
 HttpUrl = Annotated[str, AfterValidator(places.http_url)]
 Host = Annotated[str, AfterValidator(listening.host)]

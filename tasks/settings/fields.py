@@ -23,6 +23,7 @@ from tasks.settings.checked import (
     Networks,
     NodeName,
     Origins,
+    Place,
     Ports,
     PublicUrl,
     WebAddress,
@@ -71,9 +72,9 @@ class Fields(BaseSettings):
         description="Where gateways reach this web node, such as '10.0.0.5:8001'; default: HOST:PORT, with "
         "this machine's name where HOST is every address (0.0.0.0, ::).",
     )
-    data: Path = Field(Path("var"), description="Folder of everything kept: ledger, songs, logs.")
-    storage: Path | None = Field(None, description="Folder of the songs, the NAS; default: DATA/output.")
-    run: Path | None = Field(
+    data: Place = Field(Path("var"), description="Folder of everything kept: ledger, songs, logs.")
+    storage: Place | None = Field(None, description="Folder of the songs, the NAS; default: DATA/output.")
+    run: Place | None = Field(
         None,
         description="Folder of sockets and locks, on a local disk, such as /run/tutti; default: DATA/run.",
     )
@@ -212,8 +213,8 @@ class Fields(BaseSettings):
         description="Account of nginx's workers where root starts the gateway; default: www-data or nobody "
         "where it can reach DATA, else root.",
     )
-    tls_certificate: Path | None = Field(None, description="PEM chain; with TLS_KEY it turns HTTPS on.")
-    tls_key: Path | None = Field(None, description="PEM private key of TLS_CERTIFICATE.")
+    tls_certificate: Place | None = Field(None, description="PEM chain; with TLS_KEY it turns HTTPS on.")
+    tls_key: Place | None = Field(None, description="PEM private key of TLS_CERTIFICATE.")
     tls_redirect_port: int | None = Field(
         None, ge=1, le=65535, description="Port of plain HTTP that redirects to HTTPS, such as 80."
     )
@@ -228,10 +229,10 @@ class Fields(BaseSettings):
     precision: Literal["auto", "float32", "bfloat16", "fp8"] = Field(
         "auto", description="Numbers acestep computes with; auto: bfloat16 on a GPU, float32 on the CPU."
     )
-    loras: Path | None = Field(None, description="Folder of LoRA adapters by name; default: DATA/lora.")
-    uploads: Path | None = Field(None, description="Folder of uploaded audio; default: DATA/upload.")
+    loras: Place | None = Field(None, description="Folder of LoRA adapters by name; default: DATA/lora.")
+    uploads: Place | None = Field(None, description="Folder of uploaded audio; default: DATA/upload.")
     device: int | None = Field(None, ge=0, description="Index of this worker's GPU; default: the first.")
-    soundfont: Path | None = Field(None, description="Another .sf2 or .sf3 for the sketch engine.")
+    soundfont: Place | None = Field(None, description="Another .sf2 or .sf3 for the sketch engine.")
     batch: int = Field(0, ge=0, description="Songs made at once on a device; 0: what suits the engine.")
     idle_unload: float = Field(
         300.0, ge=0, description="Seconds without work until the model leaves; 0: never."
@@ -249,7 +250,7 @@ class Fields(BaseSettings):
         description="files: JSON lines below DATA/log, which `tutti ship` and /analytics read; stdout: the "
         "same lines on standard output, where container engines and the journal take them.",
     )
-    ca_bundle: Path | None = Field(
+    ca_bundle: Place | None = Field(
         None,
         description="PEM file of authorities that are believed besides the machine's: for callbacks, "
         "Elasticsearch and Kibana.",
