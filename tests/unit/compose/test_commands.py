@@ -32,7 +32,7 @@ def test_a_wrong_setting_is_named_without_a_traceback() -> None:
     assert "Traceback" not in done.stderr
 
 
-@pytest.mark.parametrize("words", ["status", "capacity", "keys list", "canary status", "dispatch"])
+@pytest.mark.parametrize("words", ["status", "capacity", "keys list", "canary status"])
 def test_a_ledger_that_is_away_is_named_without_a_traceback(words: str, tmp_path: Path) -> None:
     nowhere = f"postgresql://tutti@/tutti?host={tmp_path}"
     done = tutti(*words.split(), TUTTI_LEDGER_URL=nowhere, TUTTI_DATA=str(tmp_path))
@@ -40,6 +40,21 @@ def test_a_ledger_that_is_away_is_named_without_a_traceback(words: str, tmp_path
     assert "nothing listens where TUTTI_LEDGER_URL leads" in done.stderr
     assert "TUTTI_LEDGER_URL" in done.stderr
     assert "Traceback" not in done.stderr
+
+
+def test_a_part_waits_for_a_ledger_that_is_away_and_names_it(tmp_path: Path) -> None:
+    nowhere = f"postgresql://tutti@/tutti?host={tmp_path}"
+    environment = {"PATH": os.environ["PATH"], "TUTTI_LEDGER_URL": nowhere, "TUTTI_DATA": str(tmp_path)}
+    command = [sys.executable, "-m", "compose.cli", "dispatch"]
+    with subprocess.Popen(command, env=environment, stderr=subprocess.PIPE, text=True) as part:
+        assert part.stderr is not None
+        told = part.stderr.readline()
+        assert part.poll() is None
+        part.terminate()
+        assert part.wait(60) == 0
+        told += part.stderr.read()
+    assert "waits for the ledger: nothing listens where TUTTI_LEDGER_URL leads" in told
+    assert "Traceback" not in told
 
 
 @pytest.mark.parametrize(("words", "follows"), [([], True), (["--watch"], True), (["--no-watch"], False)])
