@@ -7,11 +7,13 @@ import gc
 from collections.abc import AsyncIterator, Callable
 from concurrent.futures import Executor, ThreadPoolExecutor
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
+from functools import partial
 from importlib.metadata import version
 from typing import TYPE_CHECKING
 
 from fastapi import FastAPI
 from starlette.middleware.cors import CORSMiddleware
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from observability.logging import get_logger
 from tasks.jobs import JobError
@@ -71,7 +73,7 @@ def create_app(settings: Settings, *, address: str | None = None) -> FastAPI:
         settings: All settings.
         address: Where a gateway reaches this process (`unix:/path` or `host:port`); None for no gateway.
     """
-    app = FastAPI(
+    app = Application(
         title="Tutti",
         version=version("tutti"),
         description=DESCRIPTION,
@@ -101,23 +103,38 @@ def create_app(settings: Settings, *, address: str | None = None) -> FastAPI:
     schema.install(app, settings.public_prefix)
     app.add_route("/auth/key_valid", guard.key_valid, methods=["GET"], include_in_schema=False)
     app.add_route("/auth/keeper", keeper.answer, methods=["GET"], include_in_schema=False)
-    app.add_middleware(ShortWay)
+    app.layers = _layers(app, settings)
+    return app
+
+
+class Application(FastAPI):
+    """FastAPI behind our own layers: most requests are answered before its own are gone through."""
+
+    layers: ASGIApp
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one request, or the start and the end."""
+        if scope["type"] == "http":
+            scope["app"] = self
+            await self.layers(scope, receive, send)
+        else:
+            await super().__call__(scope, receive, send)
+
+
+def _layers(app: Application, settings: Settings) -> ASGIApp:
+    """What a request goes through before FastAPI, from the innermost to the outermost."""
+    layers: ASGIApp = ShortWay(partial(FastAPI.__call__, app))
     if settings.keys_required:
-        app.add_middleware(guard.Guard)
+        layers = guard.Guard(layers)
     if settings.cors_allowed:  # outside the guard: a browser asks without a key first
-        app.add_middleware(
-            CORSMiddleware,
+        layers = CORSMiddleware(
+            layers,
             allow_origins=settings.cors_allowed,
             allow_methods=["GET", "HEAD", "POST", "OPTIONS"],
             allow_headers=["authorization", "content-type", "idempotency-key", "last-event-id", "x-api-key"],
             expose_headers=["etag", "idempotency-replayed", "location", "retry-after", "x-trace-id"],
         )
-    app.add_middleware(
-        Edge,
-        hosts=Hosts(settings.host_names),
-        prefix=settings.public_prefix,
-    )
-    return app
+    return Edge(layers, hosts=Hosts(settings.host_names), prefix=settings.public_prefix)
 
 
 def _calm_the_collector() -> None:

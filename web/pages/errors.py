@@ -12,7 +12,7 @@ from starlette.routing import Match
 from web.pages.render import page
 from web.request.context import context_of
 from web.request.http import API_PREFIXES
-from web.request.problems import INVALID, Problem, of_status
+from web.request.problems import INVALID, Problem, internal, of_status
 from web.request.words import say
 
 METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE")
@@ -23,6 +23,7 @@ def install(app: FastAPI) -> None:
     app.add_exception_handler(Problem, _on_problem)
     app.add_exception_handler(HTTPException, _on_status)
     app.add_exception_handler(RequestValidationError, _on_parameters)
+    app.add_exception_handler(Exception, _on_mistake)
 
 
 def answer(request: Request, problem: Problem) -> Response:
@@ -72,6 +73,12 @@ def _allowed(request: Request) -> list[str]:
         return any(route.matches(scope)[0] is Match.FULL for route in routes)
 
     return [method for method in METHODS if works(method)]
+
+
+async def _on_mistake(request: Request, _: Exception) -> Response:
+    """The edge logs it; see `RequestContext.broke`."""
+    context = context_of(request)
+    return internal().response(path=context.path, trace_id=context.trace_id)
 
 
 async def _on_parameters(request: Request, error: Exception) -> Response:

@@ -20,7 +20,7 @@ from observability.tracing import accept_or_new
 from web.request.client import Proxies, address
 from web.request.fields import fields, state_of
 from web.request.http import CONTENT_SECURITY_POLICY, SECURITY_HEADERS
-from web.request.problems import INTERNAL, Problem
+from web.request.problems import internal
 
 log = get_logger()
 
@@ -88,8 +88,7 @@ class RequestContext:
         )
         if self._status:
             return  # the answer had begun; closing the connection is all that is left
-        problem = Problem(INTERNAL, "The server made a mistake. It has been logged under this trace id.")
-        response = problem.response(path=self.path, trace_id=self.trace_id)
+        response = internal().response(path=self.path, trace_id=self.trace_id)
         if self.only_head:
             response.body = b""
         await response(self._scope, _no_body, self.send)

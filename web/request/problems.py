@@ -124,6 +124,11 @@ class Problem(Exception):
         return Response(body, self.kind.status, headers, media_type=MEDIA_TYPE)
 
 
+def internal() -> Problem:
+    """What is told of a mistake of our own."""
+    return Problem(INTERNAL, "The server made a mistake. It has been logged under this trace id.")
+
+
 def of_status(status: int, detail: str | None = None, headers: Mapping[str, str] | None = None) -> Problem:
     """The problem for an error that only has a status, such as those of the router."""
     kind = _BY_STATUS.get(status)
