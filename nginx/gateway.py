@@ -181,7 +181,9 @@ def run(
     settle: float = SETTLE,
     rest: float = REST,
 ) -> int:
-    """Run nginx in the foreground until SIGTERM. SIGUSR1 reopens its logs, SIGHUP looks, renders and reloads.
+    """Run nginx in the foreground until SIGTERM, once `begin` has been called.
+
+    SIGUSR1 reopens its logs, SIGHUP looks, renders and reloads.
 
     Args:
         settings: All settings.
@@ -205,7 +207,6 @@ def run(
         raise GatewayError(
             "nginx 1.19.5 or newer is not installed; install it (apt-get install nginx) or run `tutti web`"
         )
-    begin(settings)
     signals = _receive()
     gateway = Gateway(
         settings, Nginx(settings, program), backends or (lambda: own_node(settings)), secret, token

@@ -25,7 +25,7 @@ from tests import needs
 START = """
 import json, sys
 from pathlib import Path
-from nginx.gateway import run
+from nginx.gateway import begin, run
 from nginx.node import Backends, CanaryShare, Upstream
 from tasks.settings import Settings
 
@@ -37,7 +37,9 @@ def now():
     nodes = tuple(Upstream(**node) for node in state["nodes"])
     return Backends(nodes, CanaryShare(state["canary"]) if state["canary"] else None)
 
-sys.exit(run(Settings(**options), backends=now if backends.exists() else None, secret="0123456789abcdef",
+settings = Settings(**options)
+begin(settings)
+sys.exit(run(settings, backends=now if backends.exists() else None, secret="0123456789abcdef",
              tick=0.05, settle=0.05, rest=0.1))
 """
 

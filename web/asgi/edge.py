@@ -31,9 +31,6 @@ class Edge:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request; whatever breaks becomes an answer 500."""
-        if scope["type"] != "http":
-            await self.app(scope, receive, send)
-            return
         method = scope["method"]
         scope = inner(scope, self.prefix)
         if method == "HEAD":  # a copy: the server goes by its own
